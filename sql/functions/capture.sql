@@ -1,0 +1,57 @@
+-- Turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
+-- the arguments topic, entity, key column and, where there is one, status column.
+-- Row level on purpose: a statement-level trigger keeps the plan of its first transition table (one row) for its
+-- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.
+-- The overload of feed.render() is chosen by the row's type, when plpgsql first runs this for a table.
+-- A row that renders the same as before did not change, and makes no event.
+CREATE OR REPLACE FUNCTION feed.capture() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  topic CONSTANT text := TG_ARGV[0];
+  entity CONSTANT text := TG_ARGV[1];
+  key_column CONSTANT text := TG_ARGV[2];
+  status_column CONSTANT text := TG_ARGV[3];
+  after_row json;
+  before_row json;
+  previous json;
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    after_row := feed.render(NEW);
+    PERFORM feed.stage(
+      topic, entity || '_' || coalesce(after_row ->> status_column, 'created'),
+      after_row ->> key_column, after_row, NULL);
+    RETURN NULL;
+  END IF;
+
+  before_row := feed.render(OLD);
+  IF TG_OP = 'DELETE' THEN
+    PERFORM feed.remember_version(topic, before_row, key_column);
+    PERFORM feed.stage(topic, entity || '_deleted', before_row ->> key_column, before_row, NULL);
+    RETURN NULL;
+  END IF;
+
+  after_row := feed.render(NEW);
+  IF before_row::text = after_row::text THEN
+    RETURN NULL;
+  END IF;
+  IF before_row ->> key_column <> after_row ->> key_column THEN
+    PERFORM feed.stage(topic, entity || '_deleted', before_row ->> key_column, before_row, NULL);
+    PERFORM feed.stage(topic, entity || '_created', after_row ->> key_column, after_row, NULL);
+    RETURN NULL;
+  END IF;
+  IF before_row ->> status_column = after_row ->> status_column THEN
+    RETURN NULL;
+  END IF;
+  SELECT json_object_agg(o.key, o.value ORDER BY o.ordinality)
+  INTO previous
+  FROM json_each(before_row) WITH ORDINALITY AS o
+  JOIN json_each(after_row) AS n ON n.key = o.key
+  WHERE n.value::text <> o.value::text;
+  PERFORM feed.stage(
+    topic, entity || '_' || coalesce(after_row ->> status_column, 'updated'),
+    after_row ->> key_column, after_row, previous);
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION feed.capture() IS 'AFTER ROW trigger of watched tables: stages the change as an event.';

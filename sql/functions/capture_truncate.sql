@@ -1,0 +1,21 @@
+-- Turns TRUNCATE into one deletion per row. The BEFORE TRUNCATE trigger of every watched table, attached by
+-- feed.watch() with the arguments of feed.capture(). It runs after TRUNCATE has locked the table, so under READ
+-- COMMITTED it sees every row; above that its snapshot may be older than rows that TRUNCATE is about to take away
+-- (PostgreSQL manual, section 13.6), and it refuses.
+CREATE OR REPLACE FUNCTION feed.capture_truncate() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'TRUNCATE of % needs READ COMMITTED: an older snapshot may not see every row it deletes', TG_RELID::regclass
+      USING ERRCODE = 'feature_not_supported', HINT = 'Use DELETE, or truncate in a READ COMMITTED transaction.';
+  END IF;
+  EXECUTE format(
+    'SELECT count(feed.remember_version($1, r.row, $2)), count(feed.stage($1, $3, r.row ->> $2, r.row, NULL))
+     FROM (SELECT feed.render(t) AS row FROM ONLY %s AS t ORDER BY t.%I) AS r',
+    TG_RELID::regclass, TG_ARGV[2])
+  USING TG_ARGV[0], TG_ARGV[2], TG_ARGV[1] || '_deleted';
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION feed.capture_truncate() IS 'BEFORE TRUNCATE trigger of watched tables: one deletion per row.';

@@ -1,0 +1,8 @@
+-- The key of one of the service's advisory locks: 'leader', 'doorbell', 'migrate', 'run:<id>'.
+-- Called by capture, the sequencer and the jobs. An advisory lock is only a number, shared with everybody in the
+-- database: hashing service and purpose to 64 bits keeps it apart from others'. Immutable, so that plpgsql folds
+-- it to a constant in the writer's path.
+CREATE OR REPLACE FUNCTION feed.lock_key(purpose text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT hashtextextended(feed.service_name() || ':' || purpose, 0) $$;
+COMMENT ON FUNCTION feed.lock_key(text) IS 'The advisory lock key for a purpose of this service.';

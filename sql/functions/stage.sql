@@ -1,0 +1,27 @@
+-- Stages one change in the writer's own transaction and rings the doorbell if the sequencer sleeps.
+-- Called by the capture triggers alone, with their rights and search path. The event exists if and only if the change commits.
+--
+-- The doorbell: a NOTIFY takes a database-wide lock around the commit, so commits that notify run one at a time.
+-- The sequencer holds the doorbell lock exclusively while, and only while, it sleeps. A writer that gets it shared
+-- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
+-- a writer that does not get it rings. The row must be staged first: a lock taken earlier, in a savepoint that is
+-- rolled back, would vouch for nothing.
+CREATE OR REPLACE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  origin text := current_setting('taskwire.origin', true);
+BEGIN
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous)
+  VALUES (
+    pg_current_xact_id(), topic, type, subject, clock_timestamp(),
+    CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
+    left(nullif(current_setting('taskwire.request_id', true), ''), 200),
+    data, previous);
+  IF NOT pg_try_advisory_xact_lock_shared(feed.lock_key('doorbell')) THEN
+    PERFORM pg_notify(feed.channel('doorbell'), '');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION feed.stage(text, text, text, json, json) IS
+  'Stages a change as an event of the current transaction and wakes the sequencer.';

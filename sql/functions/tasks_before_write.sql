@@ -1,0 +1,42 @@
+-- Makes what the database alone decides about a task: id, trimmed title, times and version. The BEFORE ROW trigger
+-- of tasks, so that psql, REST and the generator cannot differ. A change that changes nothing keeps its version.
+-- The white space is Unicode's White_Space property and U+FEFF; btrim() alone takes only spaces.
+CREATE OR REPLACE FUNCTION public.tasks_before_write() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  white_space CONSTANT text :=
+    E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A'
+    '\u2028\u2029\u202F\u205F\u3000\uFEFF';
+  moment CONSTANT timestamptz := clock_timestamp();
+BEGIN
+  NEW.title := btrim(NEW.title, white_space);
+
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.id IS NULL THEN
+      NEW.id := feed.uuid_v7();
+      NEW.version := 1;
+    ELSE
+      NEW.version := feed.next_version('tasks', NEW.id::text);
+    END IF;
+    NEW.created_at := coalesce(NEW.created_at, moment);
+    NEW.updated_at := moment;
+    NEW.completed_at := CASE WHEN NEW.status = 'done' THEN coalesce(NEW.completed_at, moment) END;
+    RETURN NEW;
+  END IF;
+
+  IF NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at THEN
+    RAISE EXCEPTION 'id and created_at of a task never change'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'tasks_identity_fixed', TABLE = 'tasks', SCHEMA = 'public';
+  END IF;
+  NEW.version := OLD.version;
+  NEW.updated_at := OLD.updated_at;
+  NEW.completed_at := CASE WHEN NEW.status = 'done' THEN coalesce(OLD.completed_at, moment) END;
+  IF NEW IS DISTINCT FROM OLD THEN
+    NEW.version := OLD.version + 1;
+    NEW.updated_at := moment;
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION public.tasks_before_write() IS 'BEFORE ROW trigger of tasks: id, title, times and version.';

@@ -1,0 +1,67 @@
+-- Who may do what. taskwire_app is the role the service works under: it may write the nouns and read the log, and
+-- cannot touch the log's tables; only the functions listed here change them, with their owner's rights.
+-- taskwire_reader is people's read-only role. Where the server lets nobody make roles, the service works as the
+-- owner, and the triggers of sql/triggers/log.sql protect the log alone. Roles belong to the whole server, so two
+-- instances of it may make them at once.
+DO $$
+DECLARE
+  wanted text;
+BEGIN
+  FOREACH wanted IN ARRAY ARRAY['taskwire_app', 'taskwire_reader'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+      BEGIN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+      EXCEPTION
+        WHEN insufficient_privilege THEN
+          RAISE NOTICE 'role % was not made: % may not create roles', wanted, current_user;
+        WHEN duplicate_object OR unique_violation THEN
+          NULL; -- somebody else was faster
+      END;
+    END IF;
+  END LOOP;
+END
+$$;
+
+REVOKE ALL ON SCHEMA feed FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA feed FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.queue_run(text), public.add_run_job(public.runs), public.requeue_run(uuid) FROM PUBLIC;
+
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'taskwire_app') THEN
+    RETURN;
+  END IF;
+  IF NOT pg_has_role(current_user, 'taskwire_app', 'SET') THEN
+    EXECUTE format('GRANT taskwire_app TO %I', current_user);
+  END IF;
+  GRANT USAGE ON SCHEMA public, feed TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE ON public.runs TO taskwire_app;
+  GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
+  GRANT EXECUTE ON FUNCTION
+    feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
+    feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(),
+    public.queue_run(text), public.requeue_run(uuid)
+  TO taskwire_app;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RAISE NOTICE 'role taskwire_app is not used: % may not grant to it', current_user;
+END
+$$;
+
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'taskwire_reader') THEN
+    RETURN;
+  END IF;
+  GRANT USAGE ON SCHEMA public, feed TO taskwire_reader;
+  GRANT SELECT ON public.tasks, public.runs, public.imports TO taskwire_reader;
+  GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_reader;
+  GRANT EXECUTE ON FUNCTION
+    feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz), feed.verify()
+  TO taskwire_reader;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RAISE NOTICE 'role taskwire_reader is not granted anything: % may not', current_user;
+END
+$$;

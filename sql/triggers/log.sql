@@ -1,0 +1,7 @@
+-- What keeps the log append-only for everybody, its owner included: no row of it is changed or taken away.
+SELECT feed.ensure_trigger('feed.events', 'events_append_only', 'BEFORE DELETE OR UPDATE', 'ROW', 'feed.refuse(''events_append_only'')');
+SELECT feed.ensure_trigger('feed.events', 'events_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''events_append_only'')');
+SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only', 'BEFORE DELETE OR UPDATE', 'ROW', 'feed.refuse(''event_batches_append_only'')');
+SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''event_batches_append_only'')');
+SELECT feed.ensure_trigger('feed.staged', 'staged_never_changes', 'BEFORE UPDATE', 'ROW', 'feed.refuse(''staged_never_changes'')');
+SELECT feed.ensure_trigger('feed.staged', 'staged_never_truncated', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''staged_never_truncated'')');

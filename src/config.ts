@@ -1,0 +1,145 @@
+// The settings, and the only reader of process.env. Every fault is found at once, before anything starts.
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { loadEnvFile } from 'node:process';
+import { parseCronItem } from 'graphile-worker';
+import { z } from 'zod';
+import { ServiceError } from './errors.ts';
+
+/** One place the generator reads from: the adapter, by name, and its address, where one is given. */
+export interface TaskSource {
+  adapter: string;
+  url: string | undefined;
+}
+
+/** The validated settings. */
+export type Config = ReturnType<typeof parse>;
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
+const port = z.coerce.number().int().min(0).max(65535);
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/.+/, 'must be an address such as postgresql://user:password@host:5432/database')
+  .refine(text => URL.canParse(text), 'is no valid address');
+
+const cron = z.string().refine(isCron, 'must be five cron fields such as "*/15 * * * *", or off');
+
+const Settings = z.object({
+  HOST: z.string().refine(isHost, 'must be an IP address or a host name').default('127.0.0.1'),
+  PORT: port.default(8000),
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATA_DIR: z.string().default('.data'),
+  DATABASE_PORT: port.min(1).optional(),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(1000).default(10),
+  AUTH: z.enum(['none', 'token']).optional(),
+  ALLOWED_ORIGINS: z.string().default('').transform(splitOrigins),
+  GENERATOR_CRON: cron.default('*/15 * * * *'),
+  TASK_SOURCES: z.string().optional().transform(splitSources),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+/** Reads `.env`, where there is one, and the environment, which wins. Throws a ServiceError that names all faults. */
+export function readConfig(adapters: readonly string[]): Config {
+  if (existsSync('.env')) loadEnvFile('.env');
+  return parse(process.env, adapters);
+}
+
+/** The settings in `environment`; an empty value is as good as none. For tests, which bring their own. */
+export function parse(environment: Record<string, string | undefined>, adapters: readonly string[]) {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const result = Settings.safeParse(given);
+  const faults = result.success
+    ? []
+    : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
+  const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
+  faults.push(...hostFaults(given), ...sourceFaults(sources, adapters));
+  if (!result.success || faults.length > 0) {
+    throw new ServiceError(
+      'unfit_settings',
+      `the settings are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`,
+    );
+  }
+  const settings = result.data;
+  return {
+    host: settings.HOST,
+    port: settings.PORT,
+    databaseUrl: settings.DATABASE_URL,
+    directUrl: settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL,
+    pooled: settings.DATABASE_DIRECT_URL !== undefined,
+    dataDir: settings.DATA_DIR,
+    databasePort: settings.DATABASE_PORT,
+    poolSize: settings.DATABASE_POOL_SIZE,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
+    taskSources:
+      sources ?? (settings.DATABASE_URL === undefined ? [{ adapter: 'sample', url: undefined }] : []),
+    logLevel: settings.LOG_LEVEL,
+    pretty: Boolean(process.stdout.isTTY),
+  };
+}
+
+// Tokens do not exist yet, so nothing may pretend that they protect anything.
+function hostFaults(given: Record<string, string | undefined>): string[] {
+  if (given.AUTH === 'token') {
+    return [
+      'AUTH=token is not available in this version: use AUTH=none, and let only whom you trust reach HOST',
+    ];
+  }
+  if (given.HOST !== undefined && !LOOPBACK.test(given.HOST) && given.AUTH !== 'none') {
+    return [
+      `HOST ${given.HOST} can be reached by others, and nothing would ask who they are: write AUTH=none to accept that`,
+    ];
+  }
+  return [];
+}
+
+function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly string[]): string[] {
+  return (sources ?? []).flatMap(({ adapter, url }) => {
+    if (!adapters.includes(adapter))
+      return [`TASK_SOURCES names the adapter "${adapter}"; there are ${adapters.join(', ')}`];
+    if (url !== undefined && !isHttpUrl(url))
+      return [`TASK_SOURCES gives ${adapter} the address "${url}", which is not http(s)`];
+    return [];
+  });
+}
+
+function splitSources(text: string | undefined): TaskSource[] | undefined {
+  return text
+    ?.split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '')
+    .map(part => {
+      const at = part.indexOf('=');
+      return at < 0
+        ? { adapter: part, url: undefined }
+        : { adapter: part.slice(0, at), url: part.slice(at + 1) };
+    });
+}
+
+function splitOrigins(text: string): string[] {
+  return text
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '');
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || /^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$/.test(text);
+}
+
+function isCron(text: string): boolean {
+  if (text === 'off') return true;
+  try {
+    parseCronItem({ task: 'check', match: text });
+    return true;
+  } catch {
+    return false;
+  }
+}

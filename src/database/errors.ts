@@ -1,0 +1,74 @@
+// The one place that translates what PostgreSQL says into the catalogue: by SQLSTATE and constraint name.
+import pg from 'pg';
+import {
+  BackendTerminatedError,
+  BackendTerminatedUnexpectedlyError,
+  ConnectionError,
+  IntegrityConstraintViolationError,
+  StatementCancelledError,
+  StatementTimeoutError,
+} from 'slonik';
+import { type Fault, ServiceError } from '../errors.ts';
+
+const RULES: Record<string, Fault> = {
+  tasks_title_length: { path: '/title', message: 'must have 1 to 200 characters after trimming' },
+  tasks_description_length: { path: '/description', message: 'must have at most 10,000 characters' },
+  tasks_status_known: { path: '/status', message: 'must be todo, in_progress or done' },
+  tasks_priority_known: { path: '/priority', message: 'must be low, normal, high or urgent' },
+  tasks_due_at_range: { path: '/due_at', message: 'must be in the years 0001 to 9999' },
+  tasks_labels_flat: { path: '/labels', message: 'must be a flat list' },
+  tasks_labels_count: { path: '/labels', message: 'must be at most 20' },
+  tasks_labels_distinct: { path: '/labels', message: 'must be distinct strings' },
+  tasks_labels_length: { path: '/labels', message: 'must have 1 to 50 characters each' },
+};
+
+// Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources.
+const AWAY = /^(08...|57P0[1-5]|53[34]00)$/;
+const AWAY_SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+// 22P05 and 22021: a character that the database cannot hold, such as U+0000.
+const UNTRANSLATABLE = new Set(['22P05', '22021']);
+
+/** What a failed query means to whoever asked; undefined if it is nobody's fault but ours. */
+export function translateDatabaseError(error: unknown): ServiceError | undefined {
+  if (error instanceof ServiceError) return error;
+  if (isAway(error)) return unavailable(error);
+  if (error instanceof StatementTimeoutError || error instanceof StatementCancelledError) {
+    return new ServiceError('timeout', 'the database took too long; try again', {
+      headers: { 'Retry-After': '1' },
+      cause: error,
+    });
+  }
+  const constraint = constraintOf(error);
+  const fault = constraint === undefined ? undefined : RULES[constraint];
+  if (fault)
+    return new ServiceError('invalid', 'the content breaks a rule', { faults: [fault], cause: error });
+  if (error instanceof pg.DatabaseError && UNTRANSLATABLE.has(error.code ?? '')) {
+    return new ServiceError('invalid', 'the content holds a character that cannot be stored', {
+      cause: error,
+    });
+  }
+  return undefined;
+}
+
+/** Whether an error says that the database cannot be reached or is going away: worth trying again. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof BackendTerminatedError || error instanceof BackendTerminatedUnexpectedlyError)
+    return true;
+  if (error instanceof ConnectionError) return true;
+  if (error instanceof pg.DatabaseError) return AWAY.test(error.code ?? '');
+  if (error instanceof AggregateError) return error.errors.some(isAway);
+  return error instanceof Error && 'code' in error && AWAY_SYSTEM.has(String(error.code));
+}
+
+function unavailable(cause: unknown): ServiceError {
+  return new ServiceError('unavailable', 'the database is away; try again', {
+    headers: { 'Retry-After': '1' },
+    cause,
+  });
+}
+
+function constraintOf(error: unknown): string | undefined {
+  if (error instanceof IntegrityConstraintViolationError) return error.constraint ?? undefined;
+  if (error instanceof pg.DatabaseError) return error.constraint;
+  return undefined;
+}

@@ -1,0 +1,82 @@
+// The connections that requests and jobs share, and what is promised of every query on them.
+import { createPgDriverFactory } from '@slonik/pg-driver';
+import {
+  createPool,
+  type DatabasePool,
+  type DriverTypeParser,
+  type Interceptor,
+  SchemaValidationError,
+  sql,
+} from 'slonik';
+import { z } from 'zod';
+
+export type { DatabasePool };
+
+/**
+ * Opens the pool: `size` connections, each working as taskwire_app where that role may be taken (`role: true`).
+ * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one; a
+ * statement may take 30 s. Throws while the database is away.
+ */
+export async function openPool(options: { url: string; size: number; role: boolean }): Promise<DatabasePool> {
+  return createPool(options.url, {
+    driverFactory: createPgDriverFactory(),
+    maxPoolSize: options.size,
+    idleTimeout: 60_000,
+    connectionTimeout: 5_000,
+    statementTimeout: 30_000,
+    idleInTransactionSessionTimeout: 30_000,
+    gracefulTerminationTimeout: 2_000,
+    typeParsers: [int8],
+    interceptors: [checkRows, ...(options.role ? [workAsApplication()] : [])],
+    // DISCARD ALL at every release costs a round trip and the prepared statements. Nothing is left behind that
+    // would need it: settings are made with set_config(…, true), locks are taken by sessions of their own.
+    resetConnection: async () => {},
+  });
+}
+
+/** A row that holds one document rendered by the database. */
+export const document = z.strictObject({ document: z.string() });
+
+/** Whether the pool reaches the database now. */
+export async function ping(pool: DatabasePool): Promise<void> {
+  await pool.query(sql.type(z.strictObject({ one: z.number() }))`SELECT 1 AS one`);
+}
+
+const int8: DriverTypeParser = {
+  name: 'int8',
+  parse: text => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is no safe integer`);
+    return value;
+  },
+};
+
+const checkRows: Interceptor = {
+  name: 'check rows',
+  transformRow: (context, query, row) => {
+    if (!context.resultParser) return row;
+    const result = context.resultParser['~standard'].validate(row);
+    if (result instanceof Promise) throw new TypeError('a row schema must be synchronous');
+    if (result.issues) throw new SchemaValidationError(query, row, result.issues);
+    return result.value as typeof row;
+  },
+};
+
+// Once per connection, and not as a start-up option, which poolers refuse. Whoever may not take the role works as
+// who they are: the log's own triggers still protect it.
+function workAsApplication(): Interceptor {
+  const known = new Set<string>();
+  return {
+    name: 'work as application',
+    afterPoolConnection: async (context, connection) => {
+      if (known.has(context.connectionId)) return null;
+      await connection.query(sql.unsafe`
+        SELECT set_config('role', 'taskwire_app', false)
+        FROM pg_roles
+        WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`);
+      if (known.size > 10_000) known.clear();
+      known.add(context.connectionId);
+      return null;
+    },
+  };
+}

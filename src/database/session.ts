@@ -1,0 +1,33 @@
+// A PostgreSQL session of one's own: for LISTEN, advisory locks and whatever else lives as long as a connection.
+import pg from 'pg';
+
+/** Where a session goes and what it calls itself in pg_stat_activity (application_name `taskwire <name>`). */
+export interface SessionOptions {
+  url: string;
+  name: string;
+}
+
+/**
+ * The settings of every long-lived session. A connection whose other end has silently gone is found out: TCP
+ * keepalive starts after 10 s of silence, and no query may take longer than `query_timeout` milliseconds.
+ */
+export function sessionConfig({ url, name }: SessionOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: `taskwire ${name}`,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    connectionTimeoutMillis: 10_000,
+  };
+}
+
+/**
+ * Opens a session. It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects.
+ * The caller ends it.
+ */
+export async function openSession(options: SessionOptions): Promise<pg.Client> {
+  const client = new pg.Client(sessionConfig(options));
+  client.on('error', () => {}); // 'end' follows, and whoever queries is told
+  await client.connect();
+  return client;
+}

@@ -1,0 +1,60 @@
+// Runs the tests: a throw-away PostgreSQL, a migrated template that each test file clones, then ava with this
+// command's arguments. TEST_DATABASE_URL names a server to use instead, by a role that may create databases.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
+import { openSession } from '../../src/database/session.ts';
+import { createLogger } from '../../src/logger.ts';
+import { migrate } from '../../src/migrate.ts';
+import { databaseUrl } from './database.ts';
+
+const logger = createLogger({ level: 'warn', pretty: false });
+const AVA = fileURLToPath(new URL('../../node_modules/ava/entrypoints/cli.mjs', import.meta.url));
+
+const given = process.env.TEST_DATABASE_URL;
+if (given !== undefined) {
+  process.exitCode = await runOn(given);
+} else {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-tests-'));
+  const settings = {
+    fsync: 'off',
+    synchronous_commit: 'off',
+    full_page_writes: 'off',
+    max_connections: '300',
+  };
+  const server = createEmbeddedPostgres({ dataDir, settings, logger });
+  await server.start();
+  try {
+    process.exitCode = await runOn(server.url);
+  } finally {
+    await server.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function runOn(server: string): Promise<number> {
+  const template = `taskwire_template_${process.pid}`;
+  const session = await openSession({ url: server, name: 'tests' });
+  await session.query(`CREATE DATABASE ${template} ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0`);
+  try {
+    await migrate({ url: databaseUrl(server, template), logger });
+    return await runAva({ TEST_SERVER_URL: server, TEST_TEMPLATE: template });
+  } finally {
+    await session.query(`DROP DATABASE ${template} WITH (FORCE)`);
+    await session.end();
+  }
+}
+
+async function runAva(environment: Record<string, string>): Promise<number> {
+  const child = spawn(process.execPath, [AVA, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  const [code] = await once(child, 'exit');
+  return code ?? 1;
+}
