@@ -40,7 +40,7 @@ BEGIN
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
-    feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(),
+    feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, integer),
     public.queue_run(text), public.requeue_run(uuid)
   TO taskwire_app;
 EXCEPTION

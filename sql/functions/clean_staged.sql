@@ -3,7 +3,7 @@
 -- an event. Everything below the last batch's xmin had ended when that batch looked: numbered, or rolled back.
 -- Returns the bound for the next call; NULL when nothing was left to take.
 CREATE OR REPLACE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$

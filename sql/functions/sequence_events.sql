@@ -33,7 +33,7 @@ AS $$
     SELECT s.*
     FROM last
     CROSS JOIN LATERAL pg_snapshot_xip(last.snapshot) AS pending (xid)
-    JOIN feed.staged AS s ON s.xid = pending.xid
+    CROSS JOIN LATERAL (SELECT * FROM feed.staged WHERE xid = pending.xid OFFSET 0) AS s -- never a join that reads all
   ), ranked AS (
     SELECT *, max(id) OVER (PARTITION BY xid) AS last_id
     FROM fresh

@@ -42,3 +42,9 @@ export async function readChannels(pool: DatabasePool): Promise<z.infer<typeof N
     sql.type(Names)`SELECT feed.channel('events') AS events, feed.channel('doorbell') AS doorbell`,
   );
 }
+
+/** Takes a piece of what is numbered out of staged; answers from where to go on, or null when nothing was left. */
+export async function cleanStaged(pool: DatabasePool, lowerBound: string): Promise<string | null> {
+  return pool.oneFirst(sql.type(z.strictObject({ bound: z.string().nullable() }))`
+    SELECT feed.clean_staged(${lowerBound}::xid8, 5000)::text AS bound`);
+}

@@ -31,3 +31,10 @@ export async function openSession(options: SessionOptions): Promise<pg.Client> {
   await client.connect();
   return client;
 }
+
+/** Ends a session, also one whose other end no longer answers: after 2 s its socket is simply closed. */
+export async function closeSession(session: pg.Client): Promise<void> {
+  const giveUp = setTimeout(() => session.connection.stream.destroy(), 2_000);
+  await session.end().catch(() => {}); // it is over either way
+  clearTimeout(giveUp);
+}

@@ -1,0 +1,80 @@
+// Hears the sequencer's NOTIFY through pg-listen and passes it on as a hint.
+import pgListen from 'pg-listen';
+import { z } from 'zod';
+import { sessionConfig } from '../database/session.ts';
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+
+const Range = z.object({ last: z.number().int().positive() });
+
+/**
+ * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
+ * `missed` each time LISTEN has come into force, for what was notified before it was heard by nobody.
+ */
+export function createListener(options: {
+  url: string;
+  channel: string;
+  heard(last: number): void;
+  missed(): void;
+  logger: Logger;
+}): Service & { readonly listening: boolean } {
+  const { channel, heard, missed, logger } = options;
+  let listening = false;
+  let away = false;
+  let stopped = false;
+  const subscriber = pgListen.default(
+    { ...sessionConfig({ url: options.url, name: 'listener' }), query_timeout: 5_000 },
+    { retryTimeout: 0, retryInterval: 250, paranoidChecking: 10_000, parse: text => text },
+  );
+  subscriber.events.on('reconnect', () => {
+    listening = false;
+    if (!away && !stopped) logger.warn('the listener lost its connection, and opens another');
+    away = true;
+  });
+  subscriber.events.on('error', error => logger.warn({ err: error }, 'the listener was told something odd'));
+  subscriber.events.on('connected', () => {
+    if (away) ready(); // at the first connect LISTEN comes later: see start()
+  });
+  // Anybody who may connect can NOTIFY: what is no range is no hint.
+  subscriber.notifications.on(channel, (payload: unknown) => {
+    const range = Range.safeParse(parseJson(payload));
+    if (range.success) heard(range.data.last);
+  });
+
+  function ready(): void {
+    if (away) logger.info('the listener listens again');
+    away = false;
+    listening = true;
+    missed();
+  }
+
+  return {
+    name: 'listener',
+    get listening() {
+      return listening;
+    },
+    async start() {
+      try {
+        await subscriber.connect();
+        await subscriber.listenTo(channel);
+        ready();
+      } catch {
+        // The subscriber goes on trying, with the channel once it is named, and 'connected' tells.
+        subscriber.listenTo(channel)?.catch(() => {});
+      }
+    },
+    async stop() {
+      stopped = true;
+      listening = false;
+      await subscriber.close();
+    },
+  };
+}
+
+function parseJson(payload: unknown): unknown {
+  try {
+    return JSON.parse(String(payload));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,108 @@
+// Reads the log on, from the last position it has, and hands what it reads to the hub: one per instance. What it is
+// told of, by NOTIFY or by this instance's own sequencer, is a hint: lost, doubled or late, it changes only latency.
+import { toEvent } from '../events.ts';
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import type { Hub } from './hub.ts';
+import type { Batch } from './sequencer.ts';
+import type { Log } from './subscription.ts';
+
+export interface Relay extends Service {
+  /** There may be events up to this position. */
+  hear(last: number): void;
+  /** Takes a batch straight from the sequencer; what does not follow on is read from the log. */
+  take(batch: Batch): void;
+  /** Something may have been missed: looks at the log itself, also whether it is still the same one. */
+  catchUp(): void;
+}
+
+const PAGE = 1_000;
+const RETRY = 500; // ms
+
+/** The relay of this instance. The hub stands at the log's head, `logId` names that log. */
+export function createRelay(options: { log: Log; hub: Hub; logId: string; logger: Logger }): Relay {
+  const { log, hub, logger } = options;
+  let logId = options.logId;
+  let target = hub.position;
+  let hints = 0;
+  let unsure = false; // the head has to be asked for
+  let reading: Promise<void> | undefined;
+  let stopped = false;
+  let failed = false;
+  let retry: NodeJS.Timeout | undefined;
+
+  function readOn(): void {
+    if (stopped) return;
+    reading ??= read()
+      .then(recovered, later)
+      .finally(() => {
+        reading = undefined;
+        if (!failed && (unsure || target > hub.position)) readOn();
+      });
+  }
+
+  async function read(): Promise<void> {
+    if (unsure) await lookAtHead();
+    while (target > hub.position && !stopped) {
+      const heard = hints;
+      const page = await log.after(hub.position, PAGE);
+      // The log is dense: nothing there, and nothing heard since, means that somebody made the NOTIFY up.
+      if (page.length === 0 && heard === hints) target = hub.position;
+      for (const row of page) if (row.position > hub.position) hub.publish(toEvent(row));
+    }
+  }
+
+  async function lookAtHead(): Promise<void> {
+    unsure = false;
+    const head = await log.head().catch(error => {
+      unsure = true;
+      throw error;
+    });
+    if (head.log !== logId || head.head < hub.position) {
+      logger.warn({ log: head.log, head: head.head }, 'the log has become another one; its clients are reset');
+      logId = head.log;
+      hub.restart(head.head);
+      target = head.head;
+    }
+    target = Math.max(target, head.head);
+  }
+
+  function recovered(): void {
+    if (failed) logger.info('the relay reads the log again');
+    failed = false;
+  }
+
+  function later(error: unknown): void {
+    if (!failed && !stopped) logger.warn({ err: error }, 'the relay cannot read the log, and tries again');
+    failed = true;
+    clearTimeout(retry);
+    retry = setTimeout(readOn, RETRY);
+  }
+
+  return {
+    name: 'relay',
+    hear(last) {
+      hints++;
+      target = Math.max(target, last);
+      if (target > hub.position) readOn();
+    },
+    take({ rows, last }) {
+      hints++;
+      target = Math.max(target, last);
+      for (const row of rows) if (row.position === hub.position + 1) hub.publish(toEvent(row));
+      if (target > hub.position) readOn();
+    },
+    catchUp() {
+      unsure = true;
+      readOn();
+    },
+    async start() {
+      this.catchUp();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(retry);
+      await reading;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+// Hands upgrade requests of an HTTP server to Koa, so that a WebSocket route is a route like any other.
+import type { IncomingMessage, Server } from 'node:http';
+import { ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/**
+ * Without an upgrade listener Node keeps its HTTP parser on the socket, takes the first frame for the beginning of a
+ * request, and answers 408 into the WebSocket when `headersTimeout` has passed. With one, the parser is gone by now:
+ * what it had read beyond the request goes back, and the answer, if it is not an upgrade, ends the connection.
+ */
+export function handUpgradesTo(handle: Handler, server: Server): void {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (!(socket instanceof Socket)) throw new TypeError('only TCP carries upgrades here');
+    socket.on('error', () => {}); // a peer that resets; whoever writes next is told
+    if (head.length > 0) socket.unshift(head);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on('finish', () => {
+      response.detachSocket(socket);
+      socket.end();
+    });
+    handle(request, response).catch(() => socket.destroy());
+  });
+}
