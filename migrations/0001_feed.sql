@@ -73,10 +73,11 @@ COMMENT ON TABLE feed.events IS
   'A staged row can be numbered once only: events_staged_id_key.';
 
 CREATE TABLE feed.event_batches (
+  id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) NOT NULL,
   last_position bigint NOT NULL,
   snapshot pg_snapshot NOT NULL,
   at timestamptz NOT NULL,
-  CONSTRAINT event_batches_pkey PRIMARY KEY (last_position)
+  CONSTRAINT event_batches_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE feed.event_batches IS
   'One row per batch of the sequencer: the last position it gave, the snapshot it saw, and when. What the next '

@@ -1,17 +1,19 @@
 -- Up Migration
 
--- What the CHECKs on tasks.labels need. Frozen with them: a CHECK is only as constant as what it calls.
+-- What the CHECKs on tasks.labels need. Frozen with them: a CHECK is only as constant as what it calls. Written as
+-- RETURN, whose names are resolved here and now: a text would be read with the writer's search_path, and a function
+-- of the writer's own called unnest() would break the rule.
 
 CREATE FUNCTION public.count_distinct(list text[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT count(DISTINCT item) FROM unnest(list) AS item $$;
+RETURN (SELECT count(DISTINCT item) FROM unnest(list) AS item);
 COMMENT ON FUNCTION public.count_distinct(text[]) IS
   'How many different strings a list holds, NULLs not counted: equal to its cardinality if and only if no element '
   'is NULL or stands twice.';
 
 CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest integer) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT coalesce(bool_and(char_length(item) BETWEEN shortest AND longest), true) FROM unnest(list) AS item $$;
+RETURN (SELECT coalesce(bool_and(char_length(item) BETWEEN shortest AND longest), true) FROM unnest(list) AS item);
 COMMENT ON FUNCTION public.lengths_within(text[], integer, integer) IS
   'Whether every string of a list has from shortest to longest code points.';
 

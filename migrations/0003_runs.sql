@@ -30,7 +30,7 @@ COMMENT ON TABLE public.runs IS
 
 -- One run of a kind at a time: asking again while one is queued or running finds that one.
 CREATE UNIQUE INDEX runs_one_active_of_a_kind ON public.runs (kind) WHERE status IN ('queued', 'running');
-CREATE INDEX runs_by_kind ON public.runs (kind, queued_at, id);
+CREATE INDEX runs_by_kind ON public.runs (kind, id);
 
 CREATE TABLE public.imports (
   source text NOT NULL,

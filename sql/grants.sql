@@ -24,7 +24,14 @@ $$;
 
 REVOKE ALL ON SCHEMA feed FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA feed FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.queue_run(text), public.add_run_job(public.runs), public.requeue_run(uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+  public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
+  public.revive_run(uuid), public.requeue_run(public.runs), public.add_run_job(public.runs),
+  public.run_is_forgotten(public.runs)
+FROM PUBLIC;
+-- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
+-- assigning to NEW runs the CHECKs of whatever domain they gave the column.
+REVOKE ALL ON FUNCTION public.tasks_before_write(), public.runs_before_write() FROM PUBLIC;
 
 DO $$
 BEGIN
@@ -41,7 +48,8 @@ BEGIN
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
     feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, integer),
-    public.queue_run(text), public.requeue_run(uuid)
+    public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
+    public.import_task(text, text, jsonb)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN

@@ -11,7 +11,7 @@ AS $$
     SELECT s.xid, s.id
     FROM feed.staged AS s
     WHERE s.xid >= lower_bound
-      AND s.xid < (SELECT pg_snapshot_xmin(snapshot) FROM feed.event_batches ORDER BY last_position DESC LIMIT 1)
+      AND s.xid < (SELECT pg_snapshot_xmin(snapshot) FROM feed.event_batches ORDER BY id DESC LIMIT 1)
     ORDER BY s.xid, s.id
     LIMIT most
   ), gone AS (

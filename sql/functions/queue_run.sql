@@ -1,5 +1,6 @@
--- Asks for a run of a kind: the one that is queued or running, or a new one with its job. Called by the API, the
--- schedule and the first start. SECURITY DEFINER, because the application's role may not touch the job queue.
+-- Asks for a run of a kind: the one that is queued or running, or a new one with its job. Called by the API and the
+-- schedule. A run whose process died is started again on the way, so that nobody is handed a dead one and waits.
+-- SECURITY DEFINER, because the application's role may not touch the job queue.
 CREATE OR REPLACE FUNCTION public.queue_run(wanted text) RETURNS public.runs
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,10 +16,10 @@ BEGIN
       RETURN run;
     END IF;
     SELECT * INTO run FROM public.runs AS r WHERE r.kind = wanted AND r.status IN ('queued', 'running');
-    IF FOUND THEN
+    IF FOUND AND public.revive_run(run.id) IS NULL THEN
       RETURN run;
     END IF;
-    -- The run that stood in the way has ended in between: try again.
+    -- The run that stood in the way has ended in between, or was dead and is not as it was: look again.
   END LOOP;
 END
 $$;

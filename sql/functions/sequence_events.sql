@@ -23,7 +23,7 @@ AS $$
   WITH last AS MATERIALIZED (
     SELECT last_position, snapshot
     FROM feed.event_batches
-    ORDER BY last_position DESC
+    ORDER BY id DESC
     LIMIT 1
   ), fresh AS MATERIALIZED (
     SELECT s.*

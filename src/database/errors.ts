@@ -3,8 +3,11 @@ import pg from 'pg';
 import {
   BackendTerminatedError,
   BackendTerminatedUnexpectedlyError,
+  CheckIntegrityConstraintViolationError,
   ConnectionError,
   IntegrityConstraintViolationError,
+  InvalidInputError,
+  NotNullIntegrityConstraintViolationError,
   StatementCancelledError,
   StatementTimeoutError,
 } from 'slonik';
@@ -27,6 +30,8 @@ const AWAY = /^(08...|57P0[1-5]|53[34]00)$/;
 const AWAY_SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
 // 22P05 and 22021: a character that the database cannot hold, such as U+0000.
 const UNTRANSLATABLE = new Set(['22P05', '22021']);
+// Text that is too long, out of range or nothing of its type: what a schema let through and the database did not.
+const UNFIT_VALUE = new Set(['22001', '22003', '22007', '22008', '22009']);
 
 /** What a failed query means to whoever asked; undefined if it is nobody's fault but ours. */
 export function translateDatabaseError(error: unknown): ServiceError | undefined {
@@ -47,6 +52,10 @@ export function translateDatabaseError(error: unknown): ServiceError | undefined
       cause: error,
     });
   }
+  if (breaksRule(error)) {
+    const rule = constraint === undefined ? 'a rule' : `the rule ${constraint}`;
+    return new ServiceError('invalid', `the content breaks ${rule} of the database`, { cause: error });
+  }
   return undefined;
 }
 
@@ -65,6 +74,14 @@ function unavailable(cause: unknown): ServiceError {
     headers: { 'Retry-After': '1' },
     cause,
   });
+}
+
+// Rules that are not in the list above: an operator's own, or one that a newer instance's migration brought.
+function breaksRule(error: unknown): boolean {
+  if (error instanceof CheckIntegrityConstraintViolationError) return true;
+  if (error instanceof NotNullIntegrityConstraintViolationError || error instanceof InvalidInputError)
+    return true;
+  return error instanceof pg.DatabaseError && UNFIT_VALUE.has(error.code ?? '');
 }
 
 function constraintOf(error: unknown): string | undefined {

@@ -16,7 +16,7 @@ export async function readHead(pool: DatabasePool): Promise<Head> {
       batch.last_position AS head,
       coalesce((SELECT position FROM feed.events ORDER BY position LIMIT 1), batch.last_position + 1) AS first
     FROM feed.log
-    CROSS JOIN (SELECT last_position FROM feed.event_batches ORDER BY last_position DESC LIMIT 1) AS batch`);
+    CROSS JOIN (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS batch`);
 }
 
 /** The events after a position, in order, at most `limit` of them. */

@@ -18,7 +18,9 @@ export type { DatabasePool };
  * statement may take 30 s. Throws while the database is away.
  */
 export async function openPool(options: { url: string; size: number; role: boolean }): Promise<DatabasePool> {
-  return createPool(options.url, {
+  const url = new URL(options.url);
+  url.searchParams.set('application_name', 'taskwire pool');
+  return createPool(url.href, {
     driverFactory: createPgDriverFactory(),
     maxPoolSize: options.size,
     idleTimeout: 60_000,

@@ -5,11 +5,12 @@ import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 
-const Range = z.object({ last: z.number().int().positive() });
+const Hint = z.union([z.object({ last: z.number().int().positive() }), z.object({ log: z.string() })]);
 
 /**
  * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
- * `missed` each time LISTEN has come into force, for what was notified before it was heard by nobody.
+ * `missed` that the log itself has to be looked at: it has become another one, or LISTEN has just come into force, and
+ * what was notified before was heard by nobody.
  */
 export function createListener(options: {
   url: string;
@@ -35,10 +36,12 @@ export function createListener(options: {
   subscriber.events.on('connected', () => {
     if (away) ready(); // at the first connect LISTEN comes later: see start()
   });
-  // Anybody who may connect can NOTIFY: what is no range is no hint.
+  // Anybody who may connect can NOTIFY: what makes no sense is no hint.
   subscriber.notifications.on(channel, (payload: unknown) => {
-    const range = Range.safeParse(parseJson(payload));
-    if (range.success) heard(range.data.last);
+    const hint = Hint.safeParse(parseJson(payload));
+    if (!hint.success) return;
+    if ('last' in hint.data) heard(hint.data.last);
+    else missed();
   });
 
   function ready(): void {

@@ -59,7 +59,10 @@ export function createRelay(options: { log: Log; hub: Hub; logId: string; logger
       throw error;
     });
     if (head.log !== logId || head.head < hub.position) {
-      logger.warn({ log: head.log, head: head.head }, 'the log has become another one; its clients are reset');
+      logger.warn(
+        { log: head.log, head: head.head },
+        'the log has become another one; its clients are reset',
+      );
       logId = head.log;
       hub.restart(head.head);
       target = head.head;

@@ -59,7 +59,8 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
         away = false;
         await serve(session).finally(() => closeSession(session));
       } catch (error) {
-        if (!away && !stopping) logger.warn({ err: error }, 'the sequencer lost its session, and opens another');
+        if (!away && !stopping)
+          logger.warn({ err: error }, 'the sequencer lost its session, and opens another');
         away = true;
       }
       leading = false;
@@ -75,6 +76,7 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
       if (stopping) return;
     }
     await session.query(`LISTEN "${options.doorbell}"`);
+    await takeUpLog(session, logger);
     leading = true;
     logger.info('leading: this instance numbers the events');
     const clean = createCleaner(options);
@@ -148,6 +150,13 @@ async function query(session: pg.Client, text: string, values: string[] = []): P
   return (await session.query(config)).rows;
 }
 
+async function takeUpLog(session: pg.Client, logger: Logger): Promise<void> {
+  const { rows } = await session.query('SELECT feed.take_up_log() AS log');
+  const [{ log }] = z.tuple([z.object({ log: z.string().nullable() })]).parse(rows);
+  if (log !== null)
+    logger.warn({ log }, 'the data has moved to another cluster: the log begins anew, its clients are reset');
+}
+
 async function take(session: pg.Client, lock: 'leader' | 'doorbell'): Promise<boolean> {
   const rows = await query(session, 'SELECT pg_try_advisory_lock(feed.lock_key($1)) AS taken', [lock]);
   return z.tuple([z.object({ taken: z.boolean() })]).parse(rows)[0].taken;
@@ -178,7 +187,9 @@ function createCleaner({ clean, logger }: SequencerOptions): (position: number) 
     cleaned = position;
     busy = true;
     work()
-      .catch((error: unknown) => logger.warn({ err: error }, 'numbered rows stay in staged until the next try'))
+      .catch((error: unknown) =>
+        logger.warn({ err: error }, 'numbered rows stay in staged until the next try'),
+      )
       .finally(() => {
         busy = false;
       });

@@ -45,7 +45,11 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
   let stopping = false;
   const empty = Promise.withResolvers<void>();
   app.silent = true;
-  app.use(webSockets('ws', { wsOptions: { maxPayload: LARGEST_MESSAGE, perMessageDeflate: false, clientTracking: false } }));
+  app.use(
+    webSockets('ws', {
+      wsOptions: { maxPayload: LARGEST_MESSAGE, perMessageDeflate: false, clientTracking: false },
+    }),
+  );
   app.use(async context => {
     const topic = options.topics[context.path];
     if (topic === undefined || !context.ws) {
@@ -55,7 +59,12 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     }
     const { req, request } = context;
     const webSocket = await accept(context.ws, req.socket);
-    if (webSocket) await serve(webSocket, topic, { socket: req.socket, query: request.URL.searchParams, headers: req.headers });
+    if (webSocket)
+      await serve(webSocket, topic, {
+        socket: req.socket,
+        query: request.URL.searchParams,
+        headers: req.headers,
+      });
   });
 
   async function serve(webSocket: WebSocket, topic: string, from: Request): Promise<void> {
@@ -129,5 +138,8 @@ async function accept(upgrade: () => Promise<WebSocket>, socket: Socket): Promis
 // A close frame's reason has at most 123 bytes (RFC 6455, section 5.5).
 function shorten(reason: string): string {
   if (Buffer.byteLength(reason) <= 123) return reason;
-  return `${Buffer.from(reason).subarray(0, 119).toString('utf8').replace(/\uFFFD$/, '')}…`;
+  return `${Buffer.from(reason)
+    .subarray(0, 119)
+    .toString('utf8')
+    .replace(/\uFFFD$/, '')}…`;
 }

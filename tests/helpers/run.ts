@@ -13,7 +13,7 @@ import { migrate } from '../../src/migrate.ts';
 import { databaseUrl } from './database.ts';
 
 const logger = createLogger({ level: 'warn', pretty: false });
-const AVA = fileURLToPath(new URL('../../node_modules/ava/entrypoints/cli.mjs', import.meta.url));
+const AVA = fileURLToPath(new URL('../../node_modules/ava/entrypoints/cli.js', import.meta.url));
 
 const given = process.env.TEST_DATABASE_URL;
 if (given !== undefined) {

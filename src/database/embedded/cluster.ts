@@ -1,8 +1,20 @@
 // The embedded server's files: what lies where, how a cluster is made, which settings it runs with.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { appendFile, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Account, type Binaries, lastLines, run } from './embedded_binaries.ts';
+import { type Account, type Binaries, lastLines, run } from './binaries.ts';
 
 export interface ClusterPaths {
   dataDir: string;
@@ -14,9 +26,8 @@ export interface ClusterPaths {
   log: string;
 }
 
-export interface ClusterSettings {
-  [name: string]: string;
-}
+/** As in postgresql.conf, values without quotes. */
+export type ClusterSettings = Record<string, string>;
 
 export function clusterPaths(dataDir: string): ClusterPaths {
   const at = (name: string) => join(resolve(dataDir), name);
@@ -46,6 +57,8 @@ export async function prepareCluster(
   if (Number.parseInt(version, 10) !== binaries.major)
     throw new Error(otherVersion(paths, version, binaries));
   await handOver(paths, account);
+  // A folder that was copied or restored often comes back open to others, which PostgreSQL refuses.
+  await chmod(paths.cluster, 0o700);
 }
 
 /** The password of the cluster's superuser. Rejects when its file is gone. */
@@ -111,14 +124,18 @@ async function createCluster(
     '--encoding=UTF8',
     ...localeArguments(binaries.major),
     '--no-instructions',
-    ...(settings['fsync'] === 'off' ? ['--no-sync'] : []),
+    ...(settings.fsync === 'off' ? ['--no-sync'] : []),
   ]);
   if (!ok) {
     await rm(draft, { recursive: true, force: true });
-    throw new Error(`initdb could not make the database in ${paths.dataDir}:\n${lastLines(output)}`);
+    throw new Error(
+      `initdb could not make the database in ${paths.dataDir}:\n${lastLines(output)}${advice(account)}`,
+    );
   }
   await appendFile(join(draft, 'postgresql.conf'), "\ninclude_if_exists 'taskwire.conf'\n");
-  await rename(draft, paths.cluster);
+  await rename(draft, paths.cluster).catch(error => {
+    throw new Error(`${paths.cluster} is in the way: it exists and holds no database`, { cause: error });
+  });
 }
 
 // The builtin provider (PostgreSQL 17) lowers, uppers and sorts alike on every platform, knows every script, and cannot
@@ -131,7 +148,7 @@ function localeArguments(major: number): string[] {
   return major < 17 ? locale : [...locale, '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
 }
 
-// Kept from an initdb that failed, too: there is no cluster yet that could know another one.
+// Before the cluster, so that none ever stands without it; one left by an initdb that failed opens nothing.
 async function createPassword({ password }: ClusterPaths, { owner }: Account): Promise<void> {
   await replace(password, `${randomBytes(24).toString('base64url')}\n`, 0o600);
   if (owner) await chown(password, owner.uid, owner.gid);
@@ -150,13 +167,19 @@ async function removeDrafts({ dataDir, cluster }: ClusterPaths): Promise<void> {
 async function handOver({ cluster }: ClusterPaths, { owner }: Account): Promise<void> {
   if (!owner || (await stat(cluster)).uid === owner.uid) return;
   const names = await readdir(cluster, { recursive: true });
-  for (const name of [...names, '.']) await chown(join(cluster, name), owner.uid, owner.gid);
+  for (const name of [...names, '.']) await lchown(join(cluster, name), owner.uid, owner.gid);
 }
 
 async function replace(path: string, content: string, mode: number): Promise<void> {
   const draft = join(dirname(path), `.${basename(path)}-${randomUUID()}`);
   await writeFile(draft, content, { mode });
   await rename(draft, path);
+}
+
+function advice({ spawnAs }: Account): string {
+  if (!spawnAs) return '';
+  const reason = `PostgreSQL refuses root, so user ${spawnAs.uid} has to be let into the folder.`;
+  return `\n${reason} Set DATA_DIR to one where that is so, or DATABASE_URL to a PostgreSQL of your own`;
 }
 
 function otherVersion({ cluster }: ClusterPaths, version: string, { major }: Binaries): string {

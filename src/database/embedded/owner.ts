@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ownStamp, processStamp } from './embedded_process.ts';
+import { ownStamp, processStamp } from './process.ts';
 
 /** Held from claim to release by one service; a process that dies without releasing loses it. */
 export interface Ownership {
@@ -52,7 +52,12 @@ async function isHeld(folder: string, claim: number): Promise<boolean> {
 
 async function read(folder: string, claim: number) {
   const text = await readFile(join(folder, String(claim)), 'utf8').catch(() => '');
-  return text ? ownerSchema.parse(JSON.parse(text)) : undefined;
+  try {
+    return ownerSchema.parse(JSON.parse(text));
+  } catch {
+    // Released, or torn by a power failure, which no owner outlives.
+    return undefined;
+  }
 }
 
 // link() refuses a name that exists, and the file has its content before it has its name.

@@ -1,5 +1,6 @@
 // The PostgreSQL programs that came with npm, and an account they agree to run under: PostgreSQL refuses root.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -77,17 +78,15 @@ export async function run(account: Account, program: string, args: string[]): Pr
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk));
-  const closed = new Promise(resolve => child.once('close', resolve));
-  const code = await new Promise(resolve => {
-    child.once('exit', resolve);
-    child.once('error', error => {
-      output += error.message;
-      resolve(undefined);
-    });
-  });
-  // The last output usually follows the exit, but on Windows the server inherits the streams and holds them open.
-  await Promise.race([closed, delay(200, undefined, { ref: false })]);
-  return { ok: code === 0, output };
+  const closed = once(child, 'close').catch(() => {});
+  try {
+    const [code] = await once(child, 'exit');
+    // The last output usually follows the exit, but on Windows the server inherits the streams and holds them open.
+    await Promise.race([closed, delay(200, undefined, { ref: false })]);
+    return { ok: code === 0, output };
+  } catch (error) {
+    return { ok: false, output: (error as Error).message };
+  }
 }
 
 /** The end of a program's output or log: the part that tells why. */

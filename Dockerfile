@@ -1,0 +1,15 @@
+# The service alone; PostgreSQL comes by DATABASE_URL. It listens for others, so AUTH=none is written out here:
+# put it behind a proxy that only those you trust can reach.
+FROM node:24-bookworm-slim
+WORKDIR /app
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 AUTH=none
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev && npm cache clean --force
+COPY src ./src
+COPY migrations ./migrations
+COPY sql ./sql
+USER node
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8000/health/live').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts"]

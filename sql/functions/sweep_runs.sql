@@ -1,0 +1,28 @@
+-- Looks after the active runs and the job queue. Called by every instance every few seconds; while all is well it
+-- only reads, so an idle service writes nothing. Returns a row per finding: what revive_run() did, and one without
+-- a run where jobs wait that a worker should have heard of: a NOTIFY is a hint, and can be lost.
+-- Jobs of the schedule whose worker died with them are freed too, or a daily run could be left out for a day.
+CREATE OR REPLACE FUNCTION public.sweep_runs() RETURNS TABLE (run_id uuid, finding text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  FOR run_id IN SELECT r.id FROM public.runs AS r WHERE r.status IN ('queued', 'running') LOOP
+    finding := public.revive_run(run_id);
+    IF finding IS NOT NULL THEN
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+
+  PERFORM graphile_worker.force_unlock_workers(array_agg(j.locked_by))
+  FROM graphile_worker.jobs AS j
+  WHERE j.key LIKE 'schedule:%' AND j.locked_at < clock_timestamp() - interval '10 seconds'
+  HAVING count(*) > 0;
+
+  RETURN QUERY
+  SELECT NULL::uuid, 'jobs waiting'
+  WHERE EXISTS (
+    SELECT FROM graphile_worker.jobs AS j
+    WHERE j.locked_at IS NULL AND j.attempts < j.max_attempts AND j.run_at < clock_timestamp() - interval '1 second');
+END
+$$;
+COMMENT ON FUNCTION public.sweep_runs() IS 'Revives dead and forgotten runs; tells of jobs that wait.';

@@ -1,0 +1,9 @@
+// `npm run migrate`: migrations and sql/ alone, for deployments that separate them from serving.
+import { migrate } from '../migrate.ts';
+import { runCommand } from './command.ts';
+
+await runCommand(async ({ url, logger }) => {
+  await migrate({ url, logger });
+  process.stdout.write('the database is up to date\n');
+  return 0;
+});

@@ -1,0 +1,72 @@
+// Queries on what the generator has read: which items of a source are new to it, and the import of one.
+import pg from 'pg';
+import { z } from 'zod';
+import { translateDatabaseError } from './errors.ts';
+import { ask } from './run_session.ts';
+
+/** An item as its source has it: the fields of a task that the source speaks about. */
+export interface ImportItem {
+  external_id: string;
+  fields: Record<string, unknown>;
+}
+
+/** What became of an item. */
+export type Outcome = { kind: 'created' | 'updated' | 'unchanged' } | { kind: 'rejected'; reason: string };
+
+const Position = z.strictObject({ position: z.string().transform(Number) });
+const Imported = z.strictObject({ outcome: z.enum(['created', 'updated', 'unchanged']) });
+
+const LOCKED = '55P03';
+const AGAIN = new Set(['40001', '40P01']);
+// 22: a value that fits no type. 23: a constraint. P0001: a trigger that somebody added to refuse things.
+const BREAKS_A_RULE = /^(22...|23...|P0001)$/;
+
+/** The items that are not as the source said last time. The others need no further look. */
+export async function findChangedItems(
+  client: pg.Client,
+  source: string,
+  items: readonly ImportItem[],
+): Promise<ImportItem[]> {
+  const { rows } = await ask(
+    client,
+    `SELECT said.position::text AS position
+     FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS said (item, position)
+     LEFT JOIN imports AS i ON i.source = $1 AND i.external_id = said.item ->> 'external_id'
+     WHERE i.item IS DISTINCT FROM said.item -> 'fields'
+     ORDER BY said.position`,
+    [source, JSON.stringify(items)],
+  );
+  return z
+    .array(Position)
+    .parse(rows)
+    .flatMap(({ position }) => items[position - 1] ?? []);
+}
+
+/** Creates or merges the task of one item, in a transaction of its own. A broken rule is an outcome, not an error. */
+export async function importItem(client: pg.Client, source: string, item: ImportItem): Promise<Outcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { rows } = await ask(client, 'SELECT import_task($1, $2, $3) AS outcome', [
+        source,
+        item.external_id,
+        JSON.stringify(item.fields),
+      ]);
+      return { kind: Imported.parse(rows[0]).outcome };
+    } catch (error) {
+      if (attempt < 5 && error instanceof pg.DatabaseError && AGAIN.has(error.code ?? '')) continue;
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
+      return { kind: 'rejected', reason };
+    }
+  }
+}
+
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined;
+  if (error.code === LOCKED) return 'somebody else was changing the task for too long';
+  if (!BREAKS_A_RULE.test(error.code ?? '')) return undefined;
+  const known = translateDatabaseError(error);
+  if (known?.faults.length)
+    return known.faults.map(({ path, message }) => `${path.slice(1)} ${message}`).join('; ');
+  return known?.message ?? `breaks the rule ${error.constraint ?? error.code}`;
+}

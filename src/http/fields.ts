@@ -1,0 +1,79 @@
+// The kinds of fields that bodies are made of, with the rules and words that the database's own checks have.
+import { z } from 'zod';
+
+/** How an id is written. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** An object with these fields and no others. */
+export function object<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: issue => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined),
+  });
+}
+
+/** A field that only the service writes. */
+export const readOnly = z.never({ error: 'is read-only: the service sets it' }).optional();
+
+/** A string of so many characters, that is code points. */
+export function text({ from = 0, to }: { from?: number; to: number }) {
+  return string().superRefine((value, context) => {
+    const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
+    if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
+  });
+}
+
+/** A string without the white space around it, of so many characters after that. */
+export function trimmedText({ from, to }: { from: number; to: number }) {
+  return string()
+    .transform(trim)
+    .superRefine((value, context) => {
+      const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
+      if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
+    });
+}
+
+/** One of a few words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
+}
+
+/** At most so many strings, no two the same. */
+export function distinctTexts({ most, of }: { most: number; of: z.ZodType<string, string> }) {
+  return z
+    .array(of, { error: 'must be a list of strings' })
+    .max(most, { error: `must be at most ${most}` })
+    .refine(list => new Set(list).size === list.length, { error: 'must be distinct strings' });
+}
+
+function string() {
+  return z.string({ error: issue => (issue.input === undefined ? 'is required' : 'must be a string') });
+}
+
+function faultOfCharacters(value: string): string | undefined {
+  if (value.includes('\0')) return 'not contain U+0000';
+  if (!value.isWellFormed()) return 'not contain half a surrogate pair';
+  return undefined;
+}
+
+function faultOfLength(value: string, from: number, to: number): string | undefined {
+  // Code points are at most the UTF-16 units and at least half of them.
+  const length = value.length > 2 * to ? value.length : [...value].length;
+  if (length >= from && length <= to) return undefined;
+  const most = to.toLocaleString('en-US');
+  return from === 0 ? `have at most ${most} characters` : `have ${from} to ${most} characters`;
+}
+
+// Unicode's White_Space and U+FEFF, as sql/functions/tasks_before_write.sql has them; String.trim() leaves U+0085.
+const WHITE_SPACE = new Set(
+  ' \t\n\v\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A' +
+    '\u2028\u2029\u202F\u205F\u3000\uFEFF',
+);
+
+// Not a regular expression: matching `[…]+$` in a megabyte of spaces before a letter takes its square in steps.
+function trim(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && WHITE_SPACE.has(value.charAt(start))) start++;
+  while (end > start && WHITE_SPACE.has(value.charAt(end - 1))) end--;
+  return value.slice(start, end);
+}

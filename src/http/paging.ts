@@ -1,0 +1,72 @@
+// Keyset pages: an opaque cursor holds the sort and the last row's keys, so that no row comes twice or is missed
+// while others write.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { badParameter } from './input.ts';
+
+const LIMIT = { default: 50, most: 200 };
+
+/** A query parameter that may stand once; the schema sees its text. */
+export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema) {
+  return z
+    .array(z.string())
+    .length(1, { error: 'may stand only once' })
+    .transform(values => values[0] ?? '')
+    .pipe(schema);
+}
+
+/** The parameters of every list. */
+export const pageParameters = {
+  limit: parameter(
+    z
+      .string()
+      .regex(/^\d{1,3}$/, { error: `must be a number from 1 to ${LIMIT.most}`, abort: true })
+      .transform(Number)
+      .refine(limit => limit >= 1 && limit <= LIMIT.most, {
+        error: `must be a number from 1 to ${LIMIT.most}`,
+      }),
+  ).default(LIMIT.default),
+  cursor: parameter(z.string()).optional(),
+};
+
+/** The keys that a cursor holds. Throws 400 for one that this list did not give. */
+export function readCursor<Keys extends z.ZodType>(keys: Keys, cursor: string): z.output<Keys> {
+  const result = keys.safeParse(decode(cursor));
+  if (!result.success) throw badParameter('cursor', 'is not one that this list gave');
+  return result.data;
+}
+
+/** Sends the first `limit` of the rows, and where the next page begins if there are more rows than that. */
+export function sendPage<Row extends { document: string }>(
+  ctx: Context,
+  { rows, limit, keysOf }: { rows: readonly Row[]; limit: number; keysOf: (row: Row) => unknown },
+): void {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const next = last && rows.length > limit ? encode(keysOf(last)) : null;
+  if (next !== null) ctx.set('Link', `<${nextAddress(ctx, next)}>; rel="next"`);
+  ctx.set('Cache-Control', 'no-cache');
+  ctx.type = 'application/json';
+  ctx.body = `{"data":[${page.map(row => row.document).join(',')}],"next_cursor":${JSON.stringify(next)}}`;
+}
+
+function nextAddress(ctx: Context, cursor: string): string {
+  const parameters = new URLSearchParams(ctx.querystring);
+  parameters.set('cursor', cursor);
+  return `${ctx.path}?${parameters}`;
+}
+
+function encode(keys: unknown): string {
+  return Buffer.from(JSON.stringify(keys)).toString('base64url');
+}
+
+function decode(cursor: string): unknown {
+  const bytes = Buffer.from(cursor, 'base64url');
+  // Decoding skips what is not base64url.
+  if (bytes.toString('base64url') !== cursor) return undefined;
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,154 @@
+// Fetches JSON from a source: bounded in time and size, patient as the other side asks, clear about what went wrong.
+import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import got, { type Response } from 'got';
+import { SourceError } from './sources/source.ts';
+
+/** What an adapter may say about a request. */
+export interface FetchOptions {
+  headers?: Record<string, string>;
+}
+
+export interface FetchedJson {
+  body: unknown;
+  headers: IncomingHttpHeaders;
+}
+
+/** How long to go on trying, in milliseconds, and what stops it at once. */
+export interface Patience {
+  retryFor: number;
+  signal: AbortSignal;
+}
+
+const LIMIT = 10 * 1024 * 1024; // bytes, decoded
+const CONNECT_WITHIN = 5_000; // ms
+const REQUEST_WITHIN = 30_000;
+const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+const NEVER_BETTER = /^(CERT_|ERR_TLS|ERR_UNSUPPORTED|ERR_INVALID|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
+
+// A failure that may pass, and after how long the other side asks to be tried again (ms).
+class Passing extends SourceError {
+  readonly retryAfter: number | undefined;
+
+  constructor(message: string, retryAfter?: number) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The JSON at an address. Throws a SourceError, or the signal's reason. */
+export async function fetchJson(
+  url: string,
+  options: FetchOptions,
+  patience: Patience,
+): Promise<FetchedJson> {
+  const { retryFor, signal } = patience;
+  const end = performance.now() + retryFor;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fetchOnce(url, options, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Passing)) throw error;
+      const wait = error.retryAfter ?? Math.min(500 * 2 ** (attempt - 1), 8_000);
+      // What the other side asked for is beyond our patience: trying earlier would be rude, and later is the next run.
+      if (performance.now() + wait >= end) throw error;
+      await pause(wait, undefined, { signal });
+    }
+  }
+}
+
+/** An address without what must not be shown: credentials, and a query, which may hold a token. */
+export function publicUrl(text: string): string {
+  if (!URL.canParse(text)) return 'its address';
+  const { protocol, host, pathname, search } = new URL(text);
+  return `${protocol}//${host}${pathname}${search === '' ? '' : '?…'}`;
+}
+
+/** What a Retry-After header asks for, in milliseconds from `now`: seconds, or a date (RFC 9110, section 10.2.3). */
+export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+async function fetchOnce(url: string, { headers }: FetchOptions, signal: AbortSignal): Promise<FetchedJson> {
+  const request = got.stream(url, {
+    headers: { accept: 'application/json', 'user-agent': 'taskwire', ...headers },
+    retry: { limit: 0 },
+    throwHttpErrors: false, // it would read an error's body, without a limit
+    maxRedirects: 5,
+    timeout: { connect: CONNECT_WITHIN, request: REQUEST_WITHIN },
+    signal,
+  });
+  try {
+    const [response]: Response[] = await once(request, 'response');
+    if (!response) throw new SourceError(`${publicUrl(url)} did not answer`);
+    refuseStatus(response, url);
+    return { body: parse(await readLimited(request, url), url, response.headers), headers: response.headers };
+  } catch (error) {
+    throw error instanceof SourceError ? error : toSourceError(error, url);
+  } finally {
+    request.on('error', () => {}); // what it says when it is cut off
+    request.destroy();
+  }
+}
+
+function refuseStatus({ statusCode, statusMessage, headers }: Response, url: string): void {
+  if (statusCode >= 200 && statusCode < 300) return;
+  const message = `${publicUrl(url)} answered ${statusCode} ${statusMessage ?? ''}`.trim();
+  if (!RETRIED_STATUSES.has(statusCode)) throw new SourceError(message);
+  const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
+  if (retryAfter === undefined) throw new Passing(message);
+  throw new Passing(`${message}, and asks to wait ${Math.ceil(retryAfter / 1000)} s`, retryAfter);
+}
+
+// Counted after decoding: a few kilobytes of gzip can hold gigabytes.
+async function readLimited(stream: AsyncIterable<Uint8Array>, url: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > LIMIT) throw new SourceError(`${publicUrl(url)} answered with more than 10 MB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parse(bytes: Buffer, url: string, headers: IncomingHttpHeaders): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new SourceError(
+      `${publicUrl(url)} did not answer with JSON (${headers['content-type'] ?? 'of no type'})`,
+    );
+  }
+}
+
+function toSourceError(error: unknown, url: string): SourceError {
+  const { code, address, port } = networkFault(error);
+  const { hostname } = new URL(url);
+  const where = address === undefined ? hostname : `${address}:${port}`;
+  const message = `could not be reached (${code} ${where})`;
+  return NEVER_BETTER.test(code) ? new SourceError(message) : new Passing(message);
+}
+
+interface NetworkFault {
+  code: string;
+  address?: unknown;
+  port?: unknown;
+}
+
+// The fault lies at the bottom: got wraps Node's error, and Node wraps one for each address of the host.
+function networkFault(error: unknown): NetworkFault {
+  if (error instanceof AggregateError && error.errors.length > 0) return networkFault(error.errors[0]);
+  if (error instanceof Error && error.cause instanceof Error) return networkFault(error.cause);
+  if (!(error instanceof Error) || !('code' in error)) return { code: 'no answer' };
+  return {
+    code: String(error.code),
+    ...('address' in error && { address: error.address }),
+    ...('port' in error && { port: error.port }),
+  };
+}

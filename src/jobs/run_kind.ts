@@ -1,0 +1,25 @@
+// What a kind of background job is to the worker that runs it.
+import type pg from 'pg';
+import type { RunResult } from '../database/run_session.ts';
+import type { Logger } from '../logger.ts';
+
+/** What a run works with. */
+export interface RunContext {
+  /** The run's own session: all that the run writes goes through it. */
+  client: pg.Client;
+  /** Filled while it works; stored when it ends, however it ends. */
+  result: RunResult;
+  /** Aborts when the run must end now. */
+  signal: AbortSignal;
+  logger: Logger;
+}
+
+/** A kind of run. `perform` says by the result's error that it failed, and throws for what should not happen. */
+export interface RunKind {
+  readonly kind: string;
+  /** When it runs, in UTC; undefined for never by itself. */
+  readonly cron: string | undefined;
+  /** Whether the first start of all asks for a run. */
+  readonly runsFirst: boolean;
+  perform(context: RunContext): Promise<void>;
+}

@@ -1,0 +1,84 @@
+// What a source of tasks is, and what the generator takes from one.
+import { z } from 'zod';
+import type { ImportItem } from '../../database/imports.ts';
+import type { FetchedJson, FetchOptions } from '../fetch_json.ts';
+
+/** One place to read from, as configured: the adapter, by name, and an address other than its own. */
+export interface TaskSource {
+  adapter: string;
+  url: string | undefined;
+}
+
+/** An item that cannot become a task, and why. */
+export interface RefusedItem {
+  external_id: string | null;
+  refused: string;
+}
+
+export type FoundItem = ImportItem | RefusedItem;
+
+/** What an adapter works with. `fetchJson` retries, limits and stops by itself, and throws a SourceError. */
+export interface SourceContext {
+  url: string;
+  fetchJson(url: string, options?: FetchOptions): Promise<FetchedJson>;
+}
+
+/**
+ * Knows one kind of source. `read` gives its items one by one, so that one with pages can fetch them as they are
+ * needed. An item's `external_id` never changes, and is unique among all that the adapter reads.
+ */
+export interface SourceAdapter {
+  readonly name: string;
+  readonly defaultUrl: string | undefined;
+  read(context: SourceContext): AsyncIterable<FoundItem>;
+}
+
+/** A source that cannot be read. Its message is for people, and holds no credentials. */
+export class SourceError extends Error {
+  override readonly name = 'SourceError';
+}
+
+const text = z.string().refine(isStorable, 'holds a character that cannot be stored');
+
+// The shape alone: what a task may hold is the database's to say, and it does so for each item.
+const Item = z.strictObject({
+  external_id: text.refine(id => id !== '' && [...id].length <= 200, 'must have 1 to 200 characters'),
+  fields: z.strictObject({
+    title: text.transform(trim),
+    description: text.nullable().optional(),
+    status: text.optional(),
+    priority: text.optional(),
+    due_at: z.iso.datetime({ offset: true }).nullable().optional(),
+    labels: z.array(text).optional(),
+  }),
+});
+
+/** The fields of a task that a source may speak about; of what it leaves out it says nothing. */
+export type SourceFields = z.input<typeof Item>['fields'];
+
+/** An item as the importer takes it, refused if it has no task's shape. */
+export function toItem(external_id: string, fields: SourceFields): FoundItem {
+  const result = Item.safeParse({ external_id, fields });
+  return result.success ? result.data : { external_id, refused: reasonOf(result.error) };
+}
+
+/** What is wrong with an item, in words: "title must be a string; status …". */
+export function reasonOf(error: z.ZodError): string {
+  return error.issues
+    .map(issue => `${issue.path.filter(part => part !== 'fields').join('.')} ${issue.message}`.trim())
+    .join('; ');
+}
+
+function isStorable(value: string): boolean {
+  return value.isWellFormed() && !value.includes('\0');
+}
+
+// As the database trims titles, U+0085 included, which String.trim() leaves: the merge compares with what it stored.
+function trim(value: string): string {
+  const isWhite = (at: number) => /[\p{White_Space}\uFEFF]/u.test(value.charAt(at));
+  let start = 0;
+  let end = value.length;
+  while (start < end && isWhite(start)) start++;
+  while (end > start && isWhite(end - 1)) end--;
+  return value.slice(start, end);
+}

@@ -1,0 +1,61 @@
+// The task generator: reads every source, one after the other, and imports what they have.
+import { fetchJson } from './fetch_json.ts';
+import { importItems } from './import_items.ts';
+import type { RunContext } from './run_kind.ts';
+import { ADAPTERS } from './sources/adapters.ts';
+import { type FoundItem, type SourceAdapter, SourceError, type TaskSource } from './sources/source.ts';
+
+/** The kind of its runs, and the name of their jobs. */
+export const TASK_GENERATOR = 'task_generator';
+
+const LONGEST_SOURCE = 10 * 60_000; // ms
+
+/** What a run of the generator does. A source that fails is named in the result's error, and the others go on. */
+export async function generateTasks(
+  { client, result, signal, logger }: RunContext,
+  { sources, retryFor }: { sources: readonly TaskSource[]; retryFor: number },
+): Promise<void> {
+  const seen = new Map<string, Set<string>>();
+  const faults: string[] = [];
+  for (const source of sources) {
+    const adapter = ADAPTERS[source.adapter];
+    if (!adapter) throw new Error(`there is no adapter ${source.adapter}`);
+    const ids = seen.get(adapter.name) ?? new Set<string>();
+    seen.set(adapter.name, ids);
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_SOURCE)]);
+    const items = readSource(adapter, source.url, { retryFor, signal: limited });
+    try {
+      await importItems(items, { client, source: adapter.name, seen: ids, result, signal: limited });
+    } catch (error) {
+      const fault = faultOf(error, limited, signal);
+      logger.warn({ source: adapter.name, fault }, 'a source failed');
+      faults.push(`${adapter.name}: ${fault}`);
+    }
+  }
+  if (faults.length > 0) result.error = faults.join('; ');
+}
+
+// Whatever goes wrong while reading is the source's fault, whatever goes wrong while importing is ours.
+async function* readSource(
+  adapter: SourceAdapter,
+  url: string | undefined,
+  patience: { retryFor: number; signal: AbortSignal },
+): AsyncGenerator<FoundItem> {
+  try {
+    yield* adapter.read({
+      url: url ?? adapter.defaultUrl ?? '',
+      fetchJson: (address, options = {}) => fetchJson(address, options, patience),
+    });
+  } catch (error) {
+    patience.signal.throwIfAborted();
+    if (error instanceof SourceError) throw error;
+    throw new SourceError('its answer could not be understood', { cause: error });
+  }
+}
+
+function faultOf(error: unknown, limited: AbortSignal, stopped: AbortSignal): string {
+  if (error instanceof SourceError) return error.message;
+  stopped.throwIfAborted();
+  if (limited.aborted) return `took longer than ${LONGEST_SOURCE / 60_000} minutes`;
+  throw error;
+}

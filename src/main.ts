@@ -1,0 +1,68 @@
+// The process: settings, the embedded database where none is given, one instance, and the signals that end it.
+import { type Config, readConfig } from './config.ts';
+import { createEmbeddedPostgres } from './database/embedded.ts';
+import { ServiceError } from './errors.ts';
+import { ADAPTERS } from './jobs/sources/adapters.ts';
+import type { Service } from './lifecycle.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { createInstance } from './service.ts';
+
+const LONGEST_STOP = 9_500; // ms
+
+const services: Service[] = [];
+let stopping: Promise<void> | undefined;
+
+try {
+  const config = readConfig(Object.keys(ADAPTERS));
+  const logger = createLogger({ level: config.logLevel, pretty: config.pretty });
+  stopOnSignals(logger);
+  await start(config, logger);
+} catch (error) {
+  // While stopping, a start that was cut short is no fault.
+  if (!stopping) {
+    process.stderr.write(`${error instanceof ServiceError ? error.message : (error as Error).stack}\n`);
+    await stop().catch(() => {});
+    process.exit(1);
+  }
+}
+
+async function start(config: Config, logger: Logger): Promise<void> {
+  let { databaseUrl, directUrl } = config;
+  if (databaseUrl === undefined) {
+    const postgres = createEmbeddedPostgres({ dataDir: config.dataDir, port: config.databasePort, logger });
+    services.push(postgres);
+    await postgres.start();
+    databaseUrl = directUrl = postgres.url;
+  }
+  const instance = createInstance({ config, databaseUrl, directUrl: directUrl ?? databaseUrl, logger });
+  services.push(instance);
+  await instance.start();
+  logger.info(`the API is at ${instance.address}`);
+  if (config.databaseUrl === undefined) logger.info(`the database is at: psql ${databaseUrl}`);
+}
+
+async function stop(): Promise<void> {
+  for (let service = services.pop(); service; service = services.pop()) await service.stop();
+}
+
+// A second signal, or ten seconds, and the process ends as it is: the next start can cope with that.
+function stopOnSignals(logger: Logger): void {
+  const end = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    logger.info({ signal }, 'stopping');
+    setTimeout(() => {
+      logger.error('stopping takes too long; ending without');
+      process.exit(1);
+    }, LONGEST_STOP).unref();
+    stopping = stop();
+    stopping.then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}

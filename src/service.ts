@@ -1,0 +1,175 @@
+// One instance of the service, put together: every part gets what it needs by hand, starts in order, stops in reverse.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config } from './config.ts';
+import { isAway } from './database/errors.ts';
+import { cleanStaged, readAfter, readChannels, readHead } from './database/log.ts';
+import { type DatabasePool, openPool } from './database/pool.ts';
+import { createHub, type Hub } from './feed/hub.ts';
+import { createListener } from './feed/listener.ts';
+import { createRelay } from './feed/relay.ts';
+import { createSequencer } from './feed/sequencer.ts';
+import type { Log } from './feed/subscription.ts';
+import { createHttpApp } from './http/app.ts';
+import { createGeneratorRouter } from './http/generator_routes.ts';
+import { createTaskRouter } from './http/task_routes.ts';
+import { createWorker } from './jobs/worker.ts';
+import type { Service } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+import { migrate } from './migrate.ts';
+import { createSocketApp, type SocketApp } from './sockets/app.ts';
+import { handUpgradesTo } from './sockets/upgrade.ts';
+
+export interface InstanceOptions {
+  config: Config;
+  /** The addresses in use: the configured ones, or the embedded server's. */
+  databaseUrl: string;
+  directUrl: string;
+  logger: Logger;
+}
+
+/** The instance as a whole, and where it listens once it has started. */
+export interface Instance extends Service {
+  readonly address: string;
+}
+
+const TOPICS = { '/ws/tasks': 'tasks' };
+const DATABASE_RETRY = 1_000; // ms
+
+/** An instance; start() waits for the database to come, and stop() takes less than ten seconds. */
+export function createInstance(options: InstanceOptions): Instance {
+  const { config, logger } = options;
+  const started: Service[] = [];
+  const stopping = new AbortController();
+  let address = '';
+
+  async function start(): Promise<void> {
+    const pool = await connect(options, stopping.signal);
+    started.push({ name: 'pool', start: async () => {}, stop: () => pool.end() });
+    const { sockets, services } = await createFeed(pool, options);
+    for (const service of [...services, createJobs(pool, options)]) await begin(service);
+    const server = createServer(createHttp(pool, options).callback());
+    handUpgradesTo(sockets.app.callback(), server);
+    await begin(listening(server, config));
+    await begin(sockets); // last, so that it stops first: its sockets keep the server open
+    address = addressOf(server);
+  }
+
+  async function begin(service: Service): Promise<void> {
+    started.push(service); // before it has started: a start that fails half-way is stopped as well
+    await service.start();
+    logger.debug({ service: service.name }, 'started');
+  }
+
+  return {
+    name: 'instance',
+    get address() {
+      return address;
+    },
+    start,
+    async stop() {
+      stopping.abort();
+      for (let service = started.pop(); service; service = started.pop()) {
+        const { name } = service;
+        await service
+          .stop()
+          .catch((error: unknown) => logger.error({ err: error, service: name }, 'did not stop cleanly'));
+      }
+    },
+  };
+}
+
+// Migrates and opens the pool, for as long as it takes the database to come.
+async function connect(
+  { config, databaseUrl, directUrl, logger }: InstanceOptions,
+  signal: AbortSignal,
+): Promise<DatabasePool> {
+  for (let waiting = false; ; waiting = true) {
+    try {
+      await migrate({ url: directUrl, logger });
+      const pool = await openPool({ url: databaseUrl, size: config.poolSize, role: !config.pooled });
+      if (waiting) logger.info('the database has come');
+      return pool;
+    } catch (error) {
+      if (!isAway(error) || signal.aborted) throw error;
+      if (!waiting) logger.warn({ err: error }, 'waiting for the database');
+      await new Promise(resolve => setTimeout(resolve, DATABASE_RETRY));
+    }
+  }
+}
+
+async function createFeed(
+  pool: DatabasePool,
+  options: InstanceOptions,
+): Promise<{ sockets: SocketApp; services: Service[] }> {
+  const { config, directUrl, logger } = options;
+  const log: Log = {
+    head: () => readHead(pool),
+    after: (position, limit) => readAfter(pool, position, limit),
+  };
+  const [channels, head] = await Promise.all([readChannels(pool), log.head()]);
+  const hub: Hub = createHub(head.head);
+  const relay = createRelay({ log, hub, logId: head.log, logger });
+  const listener = createListener({
+    url: directUrl,
+    channel: channels.events,
+    heard: relay.hear,
+    missed: relay.catchUp,
+    logger,
+  });
+  const sequencer = createSequencer({
+    url: directUrl,
+    doorbell: channels.doorbell,
+    numbered: relay.take,
+    clean: lowerBound => cleanStaged(pool, lowerBound),
+    logger,
+  });
+  const sockets = createSocketApp({
+    hub,
+    log,
+    topics: TOPICS,
+    allowedOrigins: config.allowedOrigins,
+    logger,
+  });
+  return { sockets, services: [relay, listener, sequencer] };
+}
+
+function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceOptions): Service {
+  return createWorker({ pool, directUrl, sources: config.taskSources, cron: config.generatorCron, logger });
+}
+
+function createHttp(pool: DatabasePool, { config, logger }: InstanceOptions) {
+  const routers = [
+    createTaskRouter({ pool }),
+    createGeneratorRouter({ pool, sources: config.taskSources, cron: config.generatorCron }),
+  ];
+  return createHttpApp({ pool, logger, routers });
+}
+
+function listening(server: Server, { host, port }: Config): Service {
+  return {
+    name: 'http',
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      }),
+    stop: () =>
+      new Promise(resolve => {
+        const cut = setTimeout(() => server.closeAllConnections(), 3_000);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function addressOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

@@ -1,0 +1,135 @@
+// The service as a process: its two ways to end, and that the next start works after either.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { processStamp } from '../../src/database/embedded/process.ts';
+import { openSocket } from '../helpers/socket.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Process {
+  child: ChildProcess;
+  address: string;
+  database: string;
+  exited: Promise<number | null>;
+}
+
+// `npm start` without npm: the same command, with the addresses taken from what it prints.
+async function start(dataDir: string, environment: Record<string, string> = {}): Promise<Process> {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: '0', GENERATOR_CRON: 'off', ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  let [address, database] = ['', ''];
+  for await (const line of createInterface({ input: child.stdout as NonNullable<typeof child.stdout> })) {
+    address ||= /the API is at (http:\S+?)"/.exec(line)?.[1] ?? '';
+    database ||= /psql (postgresql:\S+?)"/.exec(line)?.[1] ?? '';
+    if (address && database) break;
+  }
+  child.stdout?.resume();
+  if (!address) throw new Error(`it did not start: ${await exited}`);
+  return { child, address, database, exited };
+}
+
+async function run(dataDir: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  const env = { PATH: process.env.PATH, DATA_DIR: dataDir };
+  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data));
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+const sql = (dataDir: string, statement: string) => run(dataDir, 'src/commands/sql.ts', statement);
+const verify = (dataDir: string) => run(dataDir, 'src/commands/verify.ts');
+
+async function postmaster(dataDir: string): Promise<number> {
+  const { output } = await run(dataDir, 'src/commands/sql.ts', 'SHOW data_directory');
+  const folder = output.split('\n').find(line => line.startsWith('/'));
+  return Number((await readFile(join(String(folder).trim(), 'postmaster.pid'), 'utf8')).split('\n')[0]);
+}
+
+test('SIGTERM: sockets are closed with 1001, the exit code is 0, and no PostgreSQL stays behind', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const service = await start(dataDir);
+  const socket = openSocket(service.address, '/ws/tasks');
+  await socket.next();
+  const pid = await postmaster(dataDir);
+  service.child.kill('SIGTERM');
+  t.is((await socket.closed).code, 1001);
+  t.is(await service.exited, 0);
+  t.is(await processStamp(pid), undefined);
+  await rm(dataDir, { recursive: true });
+});
+
+test('SIGKILL: the next start finds the data, the log and the same numbering', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const first = await start(dataDir);
+  t.is((await sql(dataDir, `INSERT INTO tasks (title) VALUES ('before')`)).code, 0);
+  const before = openSocket(first.address, '/ws/tasks?after=0');
+  const { position } = await before.event();
+  first.child.kill('SIGKILL');
+  await first.exited;
+  const second = await start(dataDir);
+  const after = openSocket(second.address, '/ws/tasks?after=0');
+  t.is((await after.event()).position, position);
+  await sql(dataDir, `INSERT INTO tasks (title) VALUES ('after')`);
+  t.is((await after.event()).data?.task?.title, 'after');
+  second.child.kill('SIGTERM');
+  t.is(await second.exited, 0);
+  await rm(dataDir, { recursive: true });
+});
+
+test('npm run sql prints rows and errors; npm run verify finds a difference made behind the triggers', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const service = await start(dataDir);
+  const inserted = await sql(
+    dataDir,
+    `INSERT INTO tasks (title) VALUES ('from psql') RETURNING title, status`,
+  );
+  t.is(inserted.code, 0);
+  t.true(inserted.output.includes('from psql | todo'), inserted.output);
+  const wrong = await sql(dataDir, `INSERT INTO tasks (title) VALUES ('')`);
+  t.is(wrong.code, 1);
+  t.true(wrong.output.includes('tasks_title_length'), wrong.output);
+  const good = await verify(dataDir);
+  t.is(good.code, 0, good.output);
+  await sql(
+    dataDir,
+    `BEGIN; ALTER TABLE tasks DISABLE TRIGGER ALL; UPDATE tasks SET title = 'unseen'; COMMIT`,
+  );
+  const bad = await verify(dataDir);
+  t.is(bad.code, 1);
+  t.true(bad.output.includes('unseen'), bad.output);
+  service.child.kill('SIGINT');
+  t.is(await service.exited, 0);
+  await rm(dataDir, { recursive: true });
+});
+
+test('settings that are wrong are all named at once, before anything starts', async t => {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      PORT: '99999',
+      AUTH: 'token',
+      GENERATOR_CRON: 'often',
+      TASK_SOURCES: 'nowhere',
+      LOG_LEVEL: 'loud',
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let output = '';
+  child.stderr.on('data', data => (output += data));
+  const [code] = await once(child, 'close');
+  t.is(code, 1);
+  for (const name of ['PORT', 'AUTH', 'GENERATOR_CRON', 'TASK_SOURCES', 'LOG_LEVEL'])
+    t.true(output.includes(name), `${name} in ${output}`);
+});

@@ -1,0 +1,47 @@
+// A whole instance in this process, on a database of its own, for one test file.
+import type { TestFn } from 'ava';
+import { parse } from '../../src/config.ts';
+import { ADAPTERS } from '../../src/jobs/sources/adapters.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createInstance, type Instance } from '../../src/service.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+/** Starts an instance on a database; the environment is what `npm start` would have been given. */
+export async function startInstance(
+  url: string,
+  environment: Record<string, string> = {},
+): Promise<Instance> {
+  const settings = {
+    PORT: '0',
+    DATABASE_URL: url,
+    GENERATOR_CRON: 'off',
+    LOG_LEVEL: 'fatal',
+    ...environment,
+  };
+  const config = parse(settings, Object.keys(ADAPTERS));
+  const logger = createLogger({ level: process.env.TEST_LOG_LEVEL ?? config.logLevel, pretty: false });
+  const instance = createInstance({ config, databaseUrl: url, directUrl: url, logger });
+  await instance.start();
+  return instance;
+}
+
+export interface Context {
+  database: TestDatabase;
+  instance: Instance;
+}
+
+/** Gives every test of a file the same database and instance, and takes them away after the last. */
+export function withInstance(test: TestFn<Context>, environment: Record<string, string> = {}): void {
+  let shared: Context | undefined;
+  test.before(async () => {
+    const database = await createTestDatabase();
+    shared = { database, instance: await startInstance(database.url, environment) };
+  });
+  test.beforeEach(t => {
+    if (shared) t.context = shared;
+  });
+  test.after.always(async () => {
+    await shared?.instance.stop();
+    await shared?.database.drop();
+  });
+}

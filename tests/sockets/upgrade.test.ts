@@ -1,0 +1,88 @@
+// Sockets that talk for hours live; handshakes that are none get an answer.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import test from 'ava';
+import { createHub } from '../../src/feed/hub.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createSocketApp } from '../../src/sockets/app.ts';
+import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
+import { openSocket } from '../helpers/socket.ts';
+
+const LOG = '00000000-0000-7000-8000-000000000000';
+
+async function listen(server: Server): Promise<{ address: string; port: number }> {
+  const sockets = createSocketApp({
+    hub: createHub(0),
+    log: { head: async () => ({ log: LOG, head: 0, first: 1 }), after: async () => [] },
+    topics: { '/ws/tasks': 'tasks' },
+    allowedOrigins: [],
+    logger: createLogger({ level: 'fatal', pretty: false }),
+  });
+  handUpgradesTo(sockets.app.callback(), server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { address: `http://127.0.0.1:${port}`, port };
+}
+
+async function answerTo(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(request);
+  let answer = '';
+  socket.on('data', data => {
+    answer += data;
+  });
+  await once(socket, 'close');
+  return answer;
+}
+
+test('a socket that talks for longer than headersTimeout stays open', async t => {
+  const server = createServer({ headersTimeout: 40, requestTimeout: 80, connectionsCheckingInterval: 10 });
+  const { address, port } = await listen(server);
+  const socket = openSocket(address, '/ws/tasks');
+  await socket.next();
+  socket.raw.send('hello');
+  // That a request which never ends is timed out, twice, shows that the timeouts have passed for the socket as well.
+  for (let round = 0; round < 2; round++)
+    t.regex(await answerTo(port, 'GET / HTTP/1.1\r\n'), /^HTTP\/1\.1 408/);
+  socket.raw.send('still here');
+  const pong = once(socket.raw, 'pong');
+  socket.raw.ping();
+  await pong;
+  t.is(socket.raw.readyState, socket.raw.OPEN);
+  socket.drop();
+  server.close();
+});
+
+test('a handshake without a key is refused, and the instance goes on', async t => {
+  const server = createServer();
+  const { address, port } = await listen(server);
+  const bad = 'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  t.regex(await answerTo(port, bad), /^HTTP\/1\.1 400/);
+  const elsewhere = bad.replace('/ws/tasks', '/ws/nothing');
+  t.regex(await answerTo(port, elsewhere), /^HTTP\/1\.1 404/);
+  const socket = openSocket(address, '/ws/tasks');
+  t.is((await socket.next()).type, 'ready');
+  socket.drop();
+  server.close();
+});
+
+test('a frame sent together with the handshake is not lost on the way', async t => {
+  const server = createServer();
+  const { port } = await listen(server);
+  const socket = connect(port, '127.0.0.1');
+  const handshake =
+    'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
+  const ping = Buffer.from([0x89, 0x82, 0, 0, 0, 0, 0x68, 0x69]); // "hi", masked with zeros
+  socket.write(Buffer.concat([Buffer.from(handshake), ping]));
+  let received = Buffer.alloc(0);
+  const pong = Buffer.from([0x8a, 0x02, 0x68, 0x69]);
+  for await (const data of socket) {
+    received = Buffer.concat([received, data]);
+    if (received.includes(pong)) break;
+  }
+  t.true(received.includes(pong));
+  server.close();
+});
