@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
+import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
@@ -38,12 +39,22 @@ export interface Answer {
   body: any;
 }
 
-/** Starts the service's HTTP side. `databaseUrl` turns the database's address into the one the service uses. */
-export async function startTestApi(databaseUrl = (url: string) => url): Promise<TestApi> {
+export interface TestApiOptions {
+  /** Turns the database's address into the one that the service uses. */
+  databaseUrl?: (url: string) => string;
+  /** Served beside the tasks. */
+  routers?: readonly Router[];
+}
+
+/** Starts the service's HTTP side: no feed, no jobs. */
+export async function startTestApi({
+  databaseUrl = url => url,
+  routers = [],
+}: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true });
   const log = createLog();
-  const app = createHttpApp({ pool, logger: log.logger, routers: [createTaskRouter({ pool })] });
+  const app = createHttpApp({ pool, logger: log.logger, routers: [createTaskRouter({ pool }), ...routers] });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

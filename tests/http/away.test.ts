@@ -1,0 +1,114 @@
+// While the database is away every request is told so and when to come back; once it is there, all goes on.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { startTestApi } from '../helpers/http.ts';
+
+interface Cable {
+  /** The address of the same database, through the cable. */
+  through(url: string): string;
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+}
+
+/** Something between service and database that can be cut: real connections, really reset. */
+async function createCable(server: URL): Promise<Cable> {
+  const sockets = new Set<Socket>();
+  const relay = createServer(near => {
+    const far = connect(Number(server.port), server.hostname);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => {}).on('close', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  const { port } = relay.address() as AddressInfo;
+  return {
+    through: url => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href,
+    cut: async () => {
+      relay.close();
+      for (const socket of sockets) socket.resetAndDestroy();
+      sockets.clear();
+      await once(relay, 'close');
+    },
+    mend: async () => {
+      relay.listen(port, '127.0.0.1');
+      await once(relay, 'listening');
+    },
+  };
+}
+
+async function apiOnCable(t: ExecutionContext) {
+  const cable = await createCable(new URL(process.env.TEST_SERVER_URL ?? ''));
+  const api = await startTestApi({ databaseUrl: cable.through });
+  t.teardown(async () => {
+    await api.close();
+    await cable.cut();
+  });
+  return { api, cable };
+}
+
+test('while the database is away every request is 503, and afterwards works again', async t => {
+  const { api, cable } = await apiOnCable(t);
+  const { body: task } = await api.send('POST', '/tasks', { title: 'before' });
+  const path = `/tasks/${task.id}`;
+  await cable.cut();
+  for (const [method, target, body] of [
+    ['GET', '/tasks'],
+    ['GET', path],
+    ['POST', '/tasks', { title: 'lost' }],
+    ['PATCH', path, { title: 'lost' }],
+    ['DELETE', path],
+  ] as const) {
+    const answer = await api.send(method, target, body);
+    t.is(answer.status, 503, `${method} ${target}`);
+    t.is(answer.body.type, '/problems/unavailable');
+    t.is(answer.headers.get('retry-after'), '1');
+  }
+  await cable.mend();
+  t.deepEqual((await api.send('GET', '/tasks')).body.data, [task]);
+});
+
+test('what needs no database is answered while it is away', async t => {
+  const { api, cable } = await apiOnCable(t);
+  await cable.cut();
+  t.is((await api.send('POST', '/tasks', { title: '' })).status, 422);
+  t.is((await api.send('GET', '/tasks/not-a-uuid')).status, 404);
+  t.is((await api.send('GET', '/health/live')).status, 200);
+  await cable.mend();
+});
+
+test('readiness follows the database', async t => {
+  const { api, cable } = await apiOnCable(t);
+  const ready = () => api.send('GET', '/health/ready');
+  t.like(await ready(), { status: 200, body: { status: 'ok' } });
+  await cable.cut();
+  const away = await ready();
+  t.is(away.status, 503);
+  t.deepEqual(away.body, { status: 'unavailable', reasons: ['the database is away; try again'] });
+  await cable.mend();
+  t.is((await ready()).status, 200);
+});
+
+test('requests that are under way when the connection breaks get 503, never 500', async t => {
+  const { api, cable } = await apiOnCable(t);
+  for (let round = 0; round < 5; round++) {
+    const answers = Array.from({ length: 40 }, (_, i) =>
+      i % 2 === 0 ? api.send('POST', '/tasks', { title: `round ${round}` }) : api.send('GET', '/tasks'),
+    );
+    await Promise.race(answers);
+    await cable.cut();
+    const statuses = (await Promise.all(answers)).map(answer => answer.status);
+    t.true(
+      statuses.every(status => [200, 201, 503].includes(status)),
+      String(statuses),
+    );
+    await cable.mend();
+  }
+  t.is((await api.send('GET', '/tasks')).status, 200);
+});
