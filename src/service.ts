@@ -13,6 +13,7 @@ import type { Log } from './feed/subscription.ts';
 import { createHttpApp } from './http/app.ts';
 import { createGeneratorRouter } from './http/generator_routes.ts';
 import { createTaskRouter } from './http/task_routes.ts';
+import { describeSources } from './jobs/sources/adapters.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
@@ -141,7 +142,7 @@ function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceO
 function createHttp(pool: DatabasePool, { config, logger }: InstanceOptions) {
   const routers = [
     createTaskRouter({ pool }),
-    createGeneratorRouter({ pool, sources: config.taskSources, cron: config.generatorCron }),
+    createGeneratorRouter({ pool, sources: describeSources(config.taskSources), cron: config.generatorCron }),
   ];
   return createHttpApp({ pool, logger, routers });
 }

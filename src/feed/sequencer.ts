@@ -15,9 +15,10 @@ import { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 
-/** Newly numbered events, in order. `last` may lie beyond them: then the rest is in the log. */
+/** Newly numbered events, in order, after position `before`. `last` may lie beyond them: the rest is in the log. */
 export interface Batch {
   rows: LogRow[];
+  before: number;
   last: number;
 }
 
@@ -38,6 +39,8 @@ const LIVENESS_INTERVAL = 10_000; // ms of silence after which a resting leader 
 const SHORT_QUERY = 5_000; // ms
 const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
+const BREATH = 3; // ms between two looks that find something: smaller batches would only cost more
+const ROW_COST = 0.05; // ms, an upper bound of what numbering one event takes
 const CLEAN_AFTER = 5_000; // numbered rows
 
 const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
@@ -85,7 +88,7 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
       const batch = await sequence(session);
       if (batch) options.numbered(batch);
       if (batch) clean(batch.last);
-      return { found: batch !== undefined, took: performance.now() - started };
+      return { found: batch ? batch.last - batch.before : 0, took: performance.now() - started };
     };
     while (!stopping) {
       await workUntilResting(session, look);
@@ -98,13 +101,15 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
   async function workUntilResting(session: pg.Client, look: () => Promise<Look>): Promise<void> {
     for (let backoff = 1; !stopping; ) {
       const { found, took } = await look();
-      if (!found && (await take(session, 'doorbell'))) {
+      if (found === 0 && (await take(session, 'doorbell'))) {
         await look();
         return;
       }
-      backoff = found ? 1 : Math.min(backoff * 2, LONGEST_BACKOFF);
-      // A look scans what open transactions have staged: however much that is, most of the time goes to others.
-      await waiter.wait(Math.max(backoff, Math.min(4 * took, LONGEST_PAUSE)));
+      backoff = found > 0 ? BREATH : Math.min(backoff * 2, LONGEST_BACKOFF);
+      // A look also scans what open transactions have staged, again and again. However much that is, four fifths of
+      // the time go to others; what numbering itself takes is no reason to wait.
+      const scanning = Math.max(0, took - found * ROW_COST);
+      await waiter.wait(Math.max(backoff, Math.min(4 * scanning, LONGEST_PAUSE)));
     }
   }
 
@@ -140,7 +145,9 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
 }
 
 interface Look {
-  found: boolean;
+  /** How many events it numbered. */
+  found: number;
+  /** Milliseconds. */
   took: number;
 }
 
@@ -170,8 +177,8 @@ async function sequence(session: pg.Client): Promise<Batch | undefined> {
   });
   if (rows.length === 0) return undefined;
   const numbered = rows.map(row => SequencedRow.parse(row));
-  const last = numbered[0]?.last_position ?? 0;
-  return { rows: numbered.map(({ last_position, ...row }) => row), last };
+  const { position, last_position: last } = numbered[0] as (typeof numbered)[number];
+  return { rows: numbered.map(({ last_position, ...row }) => row), before: position - 1, last };
 }
 
 // Housekeeping for the leader, beside its work: on the pool, one piece at a time.

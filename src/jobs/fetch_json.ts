@@ -54,7 +54,7 @@ export async function fetchJson(
       const wait = error.retryAfter ?? Math.min(500 * 2 ** (attempt - 1), 8_000);
       // What the other side asked for is beyond our patience: trying earlier would be rude, and later is the next run.
       if (performance.now() + wait >= end) throw error;
-      await pause(wait, undefined, { signal });
+      await pause(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }
@@ -129,8 +129,8 @@ function parse(bytes: Buffer, url: string, headers: IncomingHttpHeaders): unknow
 
 function toSourceError(error: unknown, url: string): SourceError {
   const { code, address, port } = networkFault(error);
-  const { hostname } = new URL(url);
-  const where = address === undefined ? hostname : `${address}:${port}`;
+  if (code === 'ERR_TOO_MANY_REDIRECTS') return new SourceError(`${publicUrl(url)} redirected too often`);
+  const where = address === undefined ? new URL(url).hostname : `${address}:${port}`;
   const message = `could not be reached (${code} ${where})`;
   return NEVER_BETTER.test(code) ? new SourceError(message) : new Passing(message);
 }

@@ -10,7 +10,10 @@ const never = new AbortController().signal;
 const impatient = { retryFor: 0, signal: never };
 const patient = { retryFor: 30_000, signal: never };
 
-async function serve(t: { teardown(end: () => Promise<void>): void }, answer: Handler | object): Promise<SourceServer> {
+async function serve(
+  t: { teardown(end: () => Promise<void>): void },
+  answer: Handler | object,
+): Promise<SourceServer> {
   const source = await startSource(answer);
   t.teardown(source.close);
   return source;
@@ -47,7 +50,9 @@ test('a body that never stops growing once decoded is cut off', async t => {
       cut.resolve();
     });
   });
-  await t.throwsAsync(fetchJson(source.url, {}, patient), { message: `${source.url} answered with more than 10 MB` });
+  await t.throwsAsync(fetchJson(source.url, {}, patient), {
+    message: `${source.url} answered with more than 10 MB`,
+  });
   await cut.promise;
   t.is(source.requests.length, 1);
 });
@@ -80,7 +85,9 @@ for (const status of [429, 503]) {
     const source = await serve(t, (_request, response) => {
       response.writeHead(status, { 'Retry-After': '3600' }).end();
     });
-    await t.throwsAsync(fetchJson(source.url, {}, patient), { message: /answered \d+ .*, and asks to wait 3600 s$/ });
+    await t.throwsAsync(fetchJson(source.url, {}, patient), {
+      message: /answered \d+ .*, and asks to wait 3600 s$/,
+    });
     t.is(source.requests.length, 1);
   });
 }
@@ -96,7 +103,9 @@ test('a failure that may pass is tried again without being asked to', async t =>
 
 test('a failure that will not pass is not tried again', async t => {
   const source = await serve(t, (_request, response) => response.writeHead(403).end('no'));
-  await t.throwsAsync(fetchJson(source.url, {}, patient), { message: `${source.url} answered 403 Forbidden` });
+  await t.throwsAsync(fetchJson(source.url, {}, patient), {
+    message: `${source.url} answered 403 Forbidden`,
+  });
   t.is(source.requests.length, 1);
 });
 
@@ -126,7 +135,9 @@ test('a body that is cut off is no answer', async t => {
     response.writeHead(200, { 'Content-Length': '100' });
     response.write('[1, 2', () => response.destroy());
   });
-  await t.throwsAsync(fetchJson(source.url, {}, impatient), { message: /^could not be reached \(E\w+ 127\.0\.0\.1/ });
+  await t.throwsAsync(fetchJson(source.url, {}, impatient), {
+    message: /^could not be reached \(E\w+ 127\.0\.0\.1/,
+  });
 });
 
 test('nobody listening reads as nobody listening', async t => {
@@ -175,7 +186,7 @@ test('it stops when it is told to, while waiting for an answer and while waiting
   const retried = fetchJson(source.url, {}, { retryFor: 30_000, signal: again.signal });
   await refused.promise;
   again.abort(new Error('stopped'));
-  await t.throwsAsync(retried, { name: /Abort|Error/ });
+  await t.throwsAsync(retried, { message: 'stopped' });
 });
 
 test('something that is no HTTP is a clear failure too', async t => {

@@ -1,0 +1,146 @@
+// The settings: what holds without any, and that every fault is named, all at once.
+import test from 'ava';
+import { parse } from '../src/config.ts';
+import { ServiceError } from '../src/errors.ts';
+
+const ADAPTERS = ['sample', 'github'];
+const DATABASE = 'postgresql://me:secret@db:5432/tasks';
+const settings = (environment: Record<string, string | undefined>) => parse(environment, ADAPTERS);
+
+/** The lines of the complaint, a fault each. */
+function faults(environment: Record<string, string>): string[] {
+  try {
+    settings(environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== 'unfit_settings') throw error;
+    return error.message.split('\n').slice(1);
+  }
+}
+
+test('nothing needs to be set', t => {
+  t.like(settings({}), {
+    host: '127.0.0.1',
+    port: 8000,
+    databaseUrl: undefined,
+    directUrl: undefined,
+    dataDir: '.data',
+    databasePort: undefined,
+    poolSize: 10,
+    allowedOrigins: [],
+    generatorCron: '*/15 * * * *',
+    taskSources: [{ adapter: 'sample', url: undefined }],
+    logLevel: 'info',
+  });
+});
+
+test('an empty value is as good as none', t => {
+  const empty = {
+    HOST: '',
+    PORT: '',
+    DATABASE_URL: '',
+    TASK_SOURCES: '',
+    LOG_LEVEL: '',
+    AUTH: '',
+    OTHER: undefined,
+  };
+  t.deepEqual(settings(empty), settings({}));
+});
+
+test('what is not ours is not looked at', t => {
+  t.deepEqual(settings({ PATH: '/bin', PGHOST: 'x', port: 'x' }), settings({}));
+});
+
+test('every fault is named at once, by its setting', t => {
+  const wrong = {
+    HOST: 'not a host',
+    PORT: '65536',
+    DATABASE_URL: 'mysql://x',
+    DATABASE_DIRECT_URL: 'postgresql://[',
+    DATABASE_PORT: '0',
+    DATABASE_POOL_SIZE: '1',
+    AUTH: 'maybe',
+    GENERATOR_CRON: 'sometimes',
+    TASK_SOURCES: 'sample,nowhere,github=ftp://x',
+    LOG_LEVEL: 'loud',
+  };
+  const named = faults(wrong).join('\n');
+  for (const name of Object.keys(wrong)) t.regex(named, new RegExp(`- ${name} `), name);
+  t.regex(named, /"nowhere"; there are sample, github/);
+  t.regex(named, /github the address "ftp:\/\/x", which is not http/);
+});
+
+for (const [name, values] of Object.entries({
+  PORT: ['-1', '1.5', 'http', '65536', 'NaN', 'Infinity'],
+  DATABASE_PORT: ['0', '65536'],
+  DATABASE_POOL_SIZE: ['1', '1001', 'many'],
+  DATABASE_URL: ['localhost', 'http://x', 'postgresql://', 'postgres://['],
+  GENERATOR_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
+  LOG_LEVEL: ['INFO', 'verbose'],
+  HOST: ['http://127.0.0.1', '127.0.0.1:80', '-x', 'a b'],
+})) {
+  test(`${name} cannot be ${values.join(' or ')}`, t => {
+    for (const value of values) {
+      const found = faults({ [name]: value, AUTH: 'none' });
+      t.true(
+        found.length > 0 && found.every(fault => fault.startsWith(`  - ${name} `)),
+        `${value}: ${found}`,
+      );
+    }
+  });
+}
+
+test('PORT=0 asks for a free one, and GENERATOR_CRON=off for no runs', t => {
+  t.like(settings({ PORT: '0', GENERATOR_CRON: 'off' }), { port: 0, generatorCron: undefined });
+});
+
+test('only loopback is open without a word', t => {
+  for (const HOST of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) t.deepEqual(faults({ HOST }), [], HOST);
+  for (const HOST of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    'example.org',
+    '127.0.0.1.example.org',
+    'localhost.example.org',
+  ]) {
+    t.like(faults({ HOST }), { length: 1 }, HOST);
+    t.deepEqual(faults({ HOST, AUTH: 'none' }), [], HOST);
+  }
+});
+
+test('a protection that does not exist is not promised', t => {
+  t.regex(faults({ AUTH: 'token' }).join(), /AUTH=token is not available/);
+  t.regex(faults({ AUTH: 'token', HOST: '0.0.0.0' }).join(), /AUTH=token is not available/);
+});
+
+test('DATABASE_DIRECT_URL is DATABASE_URL unless a pooler stands in between', t => {
+  t.like(settings({ DATABASE_URL: DATABASE }), { databaseUrl: DATABASE, directUrl: DATABASE, pooled: false });
+  const direct = 'postgres://me@db:5433/tasks';
+  t.like(settings({ DATABASE_URL: DATABASE, DATABASE_DIRECT_URL: direct }), {
+    directUrl: direct,
+    pooled: true,
+  });
+});
+
+test('a database of one’s own gets no sample tasks unless asked for', t => {
+  t.deepEqual(settings({ DATABASE_URL: DATABASE }).taskSources, []);
+  t.deepEqual(settings({ DATABASE_URL: DATABASE, TASK_SOURCES: 'sample' }).taskSources, [
+    { adapter: 'sample', url: undefined },
+  ]);
+});
+
+test('a source may have an address, and the address an equals sign and a query', t => {
+  const url = 'https://api.github.com/repos/nodejs/node/issues?state=open&per_page=5';
+  t.deepEqual(settings({ TASK_SOURCES: ` sample , github=${url},` }).taskSources, [
+    { adapter: 'sample', url: undefined },
+    { adapter: 'github', url },
+  ]);
+});
+
+test('origins are a list', t => {
+  t.deepEqual(settings({ ALLOWED_ORIGINS: 'https://a.example, http://b.example:8080,' }).allowedOrigins, [
+    'https://a.example',
+    'http://b.example:8080',
+  ]);
+});

@@ -1,0 +1,202 @@
+// migrate(): from any database to one the service works with, by whoever may own a database, any number of times.
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import type pg from 'pg';
+import { pino } from 'pino';
+import { sql } from 'slonik';
+import { z } from 'zod';
+import { createEmbeddedPostgres } from '../src/database/embedded.ts';
+import { openPool } from '../src/database/pool.ts';
+import { openSession } from '../src/database/session.ts';
+import { ServiceError } from '../src/errors.ts';
+import { migrate } from '../src/migrate.ts';
+import { databaseUrl } from './helpers/database.ts';
+import { describeSchema } from './helpers/schema.ts';
+import { readValue, sequence, withDatabase } from './helpers/sql.ts';
+
+const logger = pino({ level: 'silent' });
+const SERVER = process.env.TEST_SERVER_URL ?? '';
+const TRIGGERS =
+  'SELECT string_agg(oid || xmin::text, $$ $$ ORDER BY oid) FROM pg_trigger WHERE NOT tgisinternal';
+const FUNCTIONS = `SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_proc WHERE pronamespace = 'feed'::regnamespace`;
+
+/** Lends an empty database, made with `options`, on a server. */
+async function withEmpty<Result>(
+  server: string,
+  options: string,
+  use: (url: string) => Promise<Result>,
+): Promise<Result> {
+  const name = `taskwire_empty_${randomUUID().replaceAll('-', '')}`;
+  await onServer(server, `CREATE DATABASE ${name} ${options} TEMPLATE template0`);
+  try {
+    return await use(databaseUrl(server, name));
+  } finally {
+    await onServer(server, `DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+async function onServer(url: string, ...statements: string[]): Promise<void> {
+  const session = await openSession({ url, name: 'test' });
+  try {
+    for (const statement of statements) await session.query(statement);
+  } finally {
+    await session.end();
+  }
+}
+
+async function withSession<Result>(
+  url: string,
+  use: (session: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const session = await openSession({ url, name: 'test' });
+  try {
+    return await use(session);
+  } finally {
+    await session.end();
+  }
+}
+
+test('any number of instances may migrate an empty database at once', async t => {
+  await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+    await Promise.all([migrate({ url, logger }), migrate({ url, logger }), migrate({ url, logger })]);
+    await withSession(url, async session => {
+      await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
+      t.is((await sequence(session)).length, 1);
+    });
+  });
+});
+
+test(
+  'a second run changes nothing, not even a trigger',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const before = [await readValue(session, TRIGGERS), await readValue(session, FUNCTIONS)];
+    await migrate({ url: database.url, logger });
+    t.deepEqual([await readValue(session, TRIGGERS), await readValue(session, FUNCTIONS)], before);
+  }),
+);
+
+test(
+  'sql/ is applied again when it is not what was applied last; triggers that are as they should be stay untouched',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const schema = await describeSchema(session);
+    const [triggers, functions] = [await readValue(session, TRIGGERS), await readValue(session, FUNCTIONS)];
+    const hash = await readValue(
+      session,
+      `UPDATE feed.log SET sql_hash = 'old' RETURNING
+      (SELECT sql_hash FROM feed.log)`,
+    );
+    await session.query(
+      'CREATE OR REPLACE FUNCTION feed.service_name() RETURNS text LANGUAGE sql RETURN NULL',
+    );
+    await migrate({ url: database.url, logger });
+    t.is(await readValue(session, 'SELECT sql_hash FROM feed.log'), hash);
+    t.is(await readValue(session, TRIGGERS), triggers);
+    t.not(await readValue(session, FUNCTIONS), functions);
+    t.is(await describeSchema(session), schema);
+  }),
+);
+
+test(
+  'a trigger that was switched off or is missing comes back with the next sql/',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const schema = await describeSchema(session);
+    await session.query(`
+      ALTER TABLE tasks DISABLE TRIGGER "00_feed_capture";
+      ALTER TABLE feed.events ENABLE TRIGGER events_append_only;
+      DROP TRIGGER tasks_before_write ON tasks;
+      UPDATE feed.log SET sql_hash = 'old'`);
+    t.not(await describeSchema(session), schema);
+    await migrate({ url: database.url, logger });
+    t.is(await describeSchema(session), schema);
+  }),
+);
+
+test(
+  'an open transaction of a writer holds up no sql/ that changes no trigger',
+  withDatabase(async (t, database) => {
+    const [session, writer] = [await database.psql(), await database.psql()];
+    await writer.query(`BEGIN; INSERT INTO tasks (title) VALUES ('open')`);
+    await session.query(`UPDATE feed.log SET sql_hash = 'old'`);
+    await migrate({ url: database.url, logger });
+    await writer.query('COMMIT');
+    t.not(await readValue(session, 'SELECT sql_hash FROM feed.log'), 'old');
+  }),
+);
+
+for (const encoding of ['LATIN1', 'SQL_ASCII']) {
+  test(`a database in ${encoding} is refused untouched, with what to do`, async t => {
+    await withEmpty(SERVER, `ENCODING '${encoding}' LOCALE 'C'`, async url => {
+      const error = await t.throwsAsync(migrate({ url, logger }), { instanceOf: ServiceError });
+      t.is(error?.code, 'unfit_database');
+      t.regex(error?.message ?? '', new RegExp(`${encoding}.*ENCODING 'UTF8' TEMPLATE template0`));
+      t.is(await withSession(url, session => readValue(session, `SELECT to_regnamespace('feed')`)), null);
+    });
+  });
+}
+
+// Roles belong to the whole server, so this needs one where the service's are not there yet.
+test('whoever owns a database can run the service in it, whether or not the service’s roles can be had', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-roles-'));
+  const server = createEmbeddedPostgres({ dataDir, settings: { fsync: 'off' }, logger });
+  try {
+    await server.start();
+    await onServer(
+      server.url,
+      `CREATE ROLE plain LOGIN PASSWORD 'plain'`,
+      `CREATE ROLE maker LOGIN CREATEROLE PASSWORD 'maker'`,
+    );
+    t.is(
+      await serviceRole(server.url, 'plain'),
+      'plain',
+      'there are no such roles, and it may not make them',
+    );
+    t.is(await serviceRole(server.url, 'maker'), 'taskwire_app', 'it may make them');
+    t.is(await serviceRole(server.url, 'plain'), 'plain', 'they are somebody else’s');
+    await onServer(server.url, 'GRANT taskwire_app TO plain');
+    t.is(
+      await serviceRole(server.url, 'plain'),
+      'taskwire_app',
+      'they are somebody else’s, and were granted to it',
+    );
+  } finally {
+    await server.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+/** Migrates a new database as its owner, uses it as the service would, and tells the role its requests work under. */
+async function serviceRole(server: string, owner: string): Promise<string> {
+  return withEmpty(server, `OWNER ${owner} ENCODING 'UTF8'`, async superuser => {
+    const address = new URL(superuser);
+    [address.username, address.password] = [owner, owner];
+    const url = address.href;
+    await migrate({ url, logger });
+    await migrate({ url, logger });
+    await withSession(url, async session => {
+      await session.query(`SELECT feed.take_up_log(); INSERT INTO tasks (title) VALUES ('psql')`);
+      await sequence(session);
+      await session.query('SELECT feed.clean_staged($1, 1)', ['0']);
+    });
+    return insertAsService(url);
+  });
+}
+
+async function insertAsService(url: string): Promise<string> {
+  const pool = await openPool({ url, size: 2, role: true });
+  try {
+    const row = await pool.one(insertTask);
+    return row.role;
+  } finally {
+    await pool.end();
+  }
+}
+
+const insertTask = sql.type(z.strictObject({ role: z.string() }))`
+  INSERT INTO tasks (title) SELECT 'x' FROM (SELECT count(*) FROM feed.verify()) AS faults WHERE count = 0
+  RETURNING current_user::text AS role`;

@@ -1,0 +1,321 @@
+-- The schema that migrations/ and sql/ make. Written by UPDATE_SCHEMA=1 npm test -- tests/schema.test.ts
+
+CREATE SCHEMA feed;
+GRANT USAGE ON SCHEMA feed TO taskwire_app;
+GRANT USAGE ON SCHEMA feed TO taskwire_reader;
+
+CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+GRANT USAGE ON SCHEMA public TO taskwire_app;
+GRANT USAGE ON SCHEMA public TO taskwire_reader;
+
+CREATE TABLE feed.event_batches (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  last_position bigint NOT NULL,
+  snapshot pg_snapshot NOT NULL,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT event_batches_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE feed.event_batches IS 'One row per batch of the sequencer: the last position it gave, the snapshot it saw, and when. What the next batch numbers is the difference of two snapshots; `at` turns a time into a position.';
+CREATE TRIGGER event_batches_append_only BEFORE DELETE OR UPDATE ON feed.event_batches FOR EACH ROW EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
+CREATE TRIGGER event_batches_append_only_truncate BEFORE TRUNCATE ON feed.event_batches FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
+GRANT SELECT ON feed.event_batches TO taskwire_app;
+GRANT SELECT ON feed.event_batches TO taskwire_reader;
+
+CREATE TABLE feed.events (
+  "position" bigint NOT NULL,
+  staged_id bigint NOT NULL,
+  topic text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  origin text NOT NULL,
+  transaction xid8 NOT NULL,
+  requestid text,
+  data json NOT NULL,
+  previous json,
+  CONSTRAINT events_pkey PRIMARY KEY ("position"),
+  CONSTRAINT events_position_positive CHECK (("position" > 0)),
+  CONSTRAINT events_staged_id_key UNIQUE (staged_id)
+);
+COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_events() appends to it. A staged row can be numbered once only: events_staged_id_key.';
+CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
+CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
+GRANT SELECT ON feed.events TO taskwire_app;
+GRANT SELECT ON feed.events TO taskwire_reader;
+
+CREATE TABLE feed.last_versions (
+  topic text NOT NULL,
+  subject text NOT NULL,
+  version bigint NOT NULL,
+  CONSTRAINT last_versions_pkey PRIMARY KEY (topic, subject)
+);
+COMMENT ON TABLE feed.last_versions IS 'The last version of entities that were deleted, and 0 for those inserted under an id of the writer''s choice: an entity that comes back under its old id goes on counting from here.';
+GRANT SELECT ON feed.last_versions TO taskwire_app;
+GRANT SELECT ON feed.last_versions TO taskwire_reader;
+
+CREATE TABLE feed.log (
+  only_one boolean DEFAULT true NOT NULL,
+  id uuid DEFAULT gen_random_uuid() NOT NULL,
+  system_identifier bigint,
+  timeline integer,
+  sql_hash text,
+  CONSTRAINT log_is_one_row CHECK (only_one),
+  CONSTRAINT log_pkey PRIMARY KEY (only_one)
+);
+COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`; the cluster''s system identifier and timeline tell when the data has moved to another cluster, where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
+GRANT SELECT ON feed.log TO taskwire_app;
+GRANT SELECT ON feed.log TO taskwire_reader;
+
+CREATE TABLE feed.migrations (
+  id integer DEFAULT nextval('feed.migrations_id_seq'::regclass) NOT NULL,
+  name character varying(255) NOT NULL,
+  run_on timestamp without time zone NOT NULL,
+  CONSTRAINT migrations_pkey PRIMARY KEY (id)
+);
+GRANT SELECT ON feed.migrations TO taskwire_app;
+GRANT SELECT ON feed.migrations TO taskwire_reader;
+
+CREATE TABLE feed.staged (
+  xid xid8 NOT NULL,
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  topic text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  origin text NOT NULL,
+  requestid text,
+  data json NOT NULL,
+  previous json,
+  CONSTRAINT staged_pkey PRIMARY KEY (xid, id)
+);
+COMMENT ON TABLE feed.staged IS 'Changes in the transaction that made them, in the order of `id`, before they have a position. Rows stay after they were numbered until feed.clean_staged() takes them away in the background.';
+CREATE TRIGGER staged_never_changes BEFORE UPDATE ON feed.staged FOR EACH ROW EXECUTE FUNCTION feed.refuse('staged_never_changes'); -- ENABLE ALWAYS
+CREATE TRIGGER staged_never_truncated BEFORE TRUNCATE ON feed.staged FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('staged_never_truncated'); -- ENABLE ALWAYS
+GRANT SELECT ON feed.staged TO taskwire_app;
+GRANT SELECT ON feed.staged TO taskwire_reader;
+
+CREATE TABLE feed.topics (
+  topic text NOT NULL,
+  entity text NOT NULL,
+  relation regclass NOT NULL,
+  key_column name NOT NULL,
+  status_column name,
+  CONSTRAINT topics_entity_format CHECK ((entity ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+  CONSTRAINT topics_entity_key UNIQUE (entity),
+  CONSTRAINT topics_pkey PRIMARY KEY (topic),
+  CONSTRAINT topics_relation_key UNIQUE (relation),
+  CONSTRAINT topics_topic_format CHECK ((topic ~ '^[a-z][a-z0-9_]{0,62}$'::text))
+);
+COMMENT ON TABLE feed.topics IS 'The watched tables, one row each, written by feed.watch(). With a status_column only a change of that column is an event, and its type is entity_status.';
+GRANT SELECT ON feed.topics TO taskwire_app;
+GRANT SELECT ON feed.topics TO taskwire_reader;
+
+CREATE TABLE public.imports (
+  source text NOT NULL,
+  external_id text NOT NULL,
+  item jsonb NOT NULL,
+  CONSTRAINT imports_item_object CHECK ((jsonb_typeof(item) = 'object'::text)),
+  CONSTRAINT imports_pkey PRIMARY KEY (source, external_id)
+);
+COMMENT ON TABLE public.imports IS 'What the generator last read of each item of each source. It tells a field that the source changed from one that a person edited, and a task that a person deleted from one that was never there.';
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.imports TO taskwire_app;
+GRANT SELECT ON public.imports TO taskwire_reader;
+
+CREATE TABLE public.runs (
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  status text DEFAULT 'queued'::text NOT NULL,
+  attempt integer DEFAULT 1 NOT NULL,
+  fetched integer DEFAULT 0 NOT NULL,
+  created integer DEFAULT 0 NOT NULL,
+  updated integer DEFAULT 0 NOT NULL,
+  unchanged integer DEFAULT 0 NOT NULL,
+  rejected integer DEFAULT 0 NOT NULL,
+  rejections jsonb DEFAULT '[]'::jsonb NOT NULL,
+  error text,
+  queued_at timestamp with time zone DEFAULT now() NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  CONSTRAINT runs_attempt_positive CHECK ((attempt > 0)),
+  CONSTRAINT runs_counts_not_negative CHECK ((LEAST(fetched, created, updated, unchanged, rejected) >= 0)),
+  CONSTRAINT runs_error_when_failed CHECK (((error IS NOT NULL) = (status = 'failed'::text))),
+  CONSTRAINT runs_finished_when_over CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['succeeded'::text, 'failed'::text])))),
+  CONSTRAINT runs_kind_format CHECK ((kind ~ '^[a-z][a-z_]{0,62}$'::text)),
+  CONSTRAINT runs_pkey PRIMARY KEY (id),
+  CONSTRAINT runs_rejections_list CHECK ((jsonb_typeof(rejections) = 'array'::text)),
+  CONSTRAINT runs_status_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text])))
+);
+COMMENT ON TABLE public.runs IS 'Runs of the background jobs, one row each, kept. A change of status is an event of the topic runs. `rejections` names the items that broke a rule, the first hundred: [{"source", "external_id", "reason"}].';
+CREATE INDEX runs_by_kind ON public.runs USING btree (kind, id);
+CREATE UNIQUE INDEX runs_one_active_of_a_kind ON public.runs USING btree (kind) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.capture('runs', 'run', 'id', 'status'); -- ENABLE ALWAYS
+CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('runs', 'run', 'id', 'status'); -- ENABLE ALWAYS
+CREATE TRIGGER runs_before_write BEFORE INSERT OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION public.runs_before_write(); -- ENABLE ALWAYS
+CREATE TRIGGER runs_kept BEFORE DELETE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
+CREATE TRIGGER runs_kept_truncate BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
+GRANT INSERT, SELECT, UPDATE ON public.runs TO taskwire_app;
+GRANT SELECT ON public.runs TO taskwire_reader;
+
+CREATE TABLE public.tasks (
+  id uuid NOT NULL,
+  title text NOT NULL,
+  description text,
+  status text DEFAULT 'todo'::text NOT NULL,
+  priority text DEFAULT 'normal'::text NOT NULL,
+  due_at timestamp with time zone,
+  labels text[] DEFAULT '{}'::text[] NOT NULL,
+  source text,
+  external_id text,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  completed_at timestamp with time zone,
+  version bigint NOT NULL,
+  CONSTRAINT tasks_completed_at_range CHECK (((completed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (completed_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+  CONSTRAINT tasks_completed_at_when_done CHECK (((completed_at IS NOT NULL) = (status = 'done'::text))),
+  CONSTRAINT tasks_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+  CONSTRAINT tasks_description_length CHECK ((char_length(description) <= 10000)),
+  CONSTRAINT tasks_due_at_range CHECK (((due_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+  CONSTRAINT tasks_external_id_length CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+  CONSTRAINT tasks_external_id_needs_source CHECK (((external_id IS NULL) OR (source IS NOT NULL))),
+  CONSTRAINT tasks_labels_count CHECK ((cardinality(labels) <= 20)),
+  CONSTRAINT tasks_labels_distinct CHECK (((labels = '{}'::text[]) OR (public.count_distinct(labels) = cardinality(labels)))),
+  CONSTRAINT tasks_labels_flat CHECK ((COALESCE(array_ndims(labels), 1) = 1)),
+  CONSTRAINT tasks_labels_length CHECK (((labels = '{}'::text[]) OR public.lengths_within(labels, 1, 50))),
+  CONSTRAINT tasks_pkey PRIMARY KEY (id),
+  CONSTRAINT tasks_priority_known CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
+  CONSTRAINT tasks_source_external_id_key UNIQUE (source, external_id),
+  CONSTRAINT tasks_source_length CHECK (((char_length(source) >= 1) AND (char_length(source) <= 100))),
+  CONSTRAINT tasks_status_known CHECK ((status = ANY (ARRAY['todo'::text, 'in_progress'::text, 'done'::text]))),
+  CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200))),
+  CONSTRAINT tasks_version_positive CHECK ((version > 0))
+);
+COMMENT ON TABLE public.tasks IS 'The TODO list. id (UUIDv7), created_at, updated_at, completed_at and version are made by the trigger tasks_before_write; every change becomes an event of the topic tasks.';
+CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
+CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
+CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
+CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO taskwire_app;
+GRANT SELECT ON public.tasks TO taskwire_reader;
+
+CREATE FUNCTION feed.capture() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.capture_truncate() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.channel(purpose text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.channel(text) TO taskwire_app;
+
+CREATE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
+
+CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer) RETURNS record
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.lock_key(text) TO taskwire_app;
+
+CREATE FUNCTION feed.new_log() RETURNS uuid
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
+  LANGUAGE sql VOLATILE;
+
+CREATE FUNCTION feed.refuse() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.remember_version(topic text, data json, key_column text) RETURNS void
+  LANGUAGE sql VOLATILE;
+
+CREATE FUNCTION feed.render(run public.runs) RETURNS json
+  LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.render(public.runs) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.render(public.runs) TO taskwire_reader;
+
+CREATE FUNCTION feed.render(task public.tasks) RETURNS json
+  LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_reader;
+
+CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
+  LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_reader;
+
+CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
+  LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.service_name() RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
+
+CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
+  LANGUAGE plpgsql VOLATILE;
+
+CREATE FUNCTION feed.take_up_log() RETURNS uuid
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.uuid_v7() RETURNS uuid
+  LANGUAGE sql VOLATILE PARALLEL SAFE;
+
+CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
+  LANGUAGE plpgsql STABLE;
+GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
+
+CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.count_distinct(list text[]) RETURNS bigint
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.count_distinct(text[]) TO PUBLIC;
+
+CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURNS boolean
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.hand_back_run(uuid,integer) TO taskwire_app;
+
+CREATE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp SET taskwire.origin=generator;
+GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO taskwire_app;
+
+CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest integer) RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.lengths_within(text[],integer,integer) TO PUBLIC;
+
+CREATE FUNCTION public.queue_first_run(wanted text) RETURNS boolean
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.queue_first_run(text) TO taskwire_app;
+
+CREATE FUNCTION public.queue_run(wanted text) RETURNS public.runs
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.queue_run(text) TO taskwire_app;
+
+CREATE FUNCTION public.requeue_run(run public.runs) RETURNS void
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.revive_run(suspect uuid) RETURNS text
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.runs_before_write() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.tasks_before_write() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;

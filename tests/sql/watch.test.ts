@@ -1,0 +1,99 @@
+// feed.watch(): a table becomes a topic, once, or is refused with the reason.
+import test from 'ava';
+import type pg from 'pg';
+import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+
+const NOTES = `
+  CREATE TABLE notes (key text PRIMARY KEY, body json, state text NOT NULL DEFAULT 'new');
+  CREATE FUNCTION feed.render(note notes) RETURNS json LANGUAGE sql STABLE AS 'SELECT to_json(note)'`;
+const types = async (session: pg.Client) =>
+  (await sequence(session)).map(event => `${event.type} ${event.subject}`);
+
+test(
+  'a table of one’s own becomes a topic, whatever its key and whether or not it has versions',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(NOTES);
+    await session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key')`);
+    await session.query(`INSERT INTO notes VALUES ('a', '{"x": 1}'), ('b', NULL)`);
+    await session.query(`UPDATE notes SET body = '{"x": 1}' WHERE key = 'a'`);
+    await session.query(`UPDATE notes SET body = '{"x": 2}' WHERE key = 'a'`);
+    await session.query(`UPDATE notes SET key = 'c' WHERE key = 'a'`);
+    await session.query('TRUNCATE notes');
+    t.deepEqual(await types(session), [
+      'note_created a',
+      'note_created b',
+      'note_updated a',
+      'note_deleted a',
+      'note_created c',
+      'note_deleted b',
+      'note_deleted c',
+    ]);
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'of a table with a status, only a change of status is an event',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(NOTES);
+    await session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key', 'state')`);
+    await session.query(`INSERT INTO notes VALUES ('a', '1')`);
+    await session.query(`UPDATE notes SET body = '2'`);
+    await session.query(`UPDATE notes SET state = 'old', body = '3'`);
+    t.deepEqual(await types(session), ['note_new a', 'note_old a']);
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'watching a table again changes nothing; watching it otherwise takes effect',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(NOTES);
+    const triggers = `SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_trigger WHERE tgrelid = 'notes'::regclass`;
+    await session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key')`);
+    const before = await readValue(session, triggers);
+    await session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key')`);
+    t.is(await readValue(session, triggers), before);
+    await session.query(`SELECT feed.watch('notes', 'notes', 'memo', 'key')`);
+    await session.query(`INSERT INTO notes VALUES ('a')`);
+    t.deepEqual(await types(session), ['memo_created a']);
+  }),
+);
+
+test(
+  'a table that could not be heard or told in full is refused, with the reason',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`
+      ${NOTES};
+      CREATE TABLE bare (id uuid);
+      CREATE TABLE pairs (id uuid, other uuid, PRIMARY KEY (id, other));
+      CREATE TABLE unrendered (id uuid PRIMARY KEY);
+      CREATE UNLOGGED TABLE fleeting (id uuid PRIMARY KEY);
+      CREATE TABLE parts (id uuid PRIMARY KEY) PARTITION BY HASH (id);
+      CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+      CREATE TABLE parent (id uuid PRIMARY KEY);
+      CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent);
+      CREATE VIEW seen AS SELECT * FROM notes`);
+    for (const [table, reason] of [
+      ['notes', /primary key is not the column id$/],
+      ['bare', /primary key is not the column id$/],
+      ['pairs', /primary key is not the column id$/],
+      ['unrendered', /no function feed\.render\(public\.unrendered\)$/],
+      ['fleeting', /do not outlive a crash/],
+      ['parts', /no ordinary table$/],
+      ['part', /no ordinary table$/],
+      ['parent', /inherits/],
+      ['child', /inherits/],
+      ['seen', /no ordinary table$/],
+    ] as const) {
+      const fault = await refusal(session.query(`SELECT feed.watch('${table}', 'x', 'x')`));
+      t.is(fault.code, '55000', table);
+      t.regex(fault.message, reason, table);
+    }
+    t.is(await readValue(session, `SELECT count(*)::integer FROM feed.topics WHERE topic = 'x'`), 0);
+  }),
+);
