@@ -36,6 +36,7 @@ export interface Instance extends Service {
 
 const TOPICS = { '/ws/tasks': 'tasks' };
 const DATABASE_RETRY = 1_000; // ms
+const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 
 /** An instance; start() waits for the database to come, and stop() takes less than ten seconds. */
 export function createInstance(options: InstanceOptions): Instance {
@@ -49,7 +50,7 @@ export function createInstance(options: InstanceOptions): Instance {
     started.push({ name: 'pool', start: async () => {}, stop: () => pool.end() });
     const { sockets, services } = await createFeed(pool, options);
     for (const service of [...services, createJobs(pool, options)]) await begin(service);
-    const server = createServer(createHttp(pool, options).callback());
+    const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, createHttp(pool, options).callback());
     handUpgradesTo(sockets.app.callback(), server);
     await begin(listening(server, config));
     await begin(sockets); // last, so that it stops first: its sockets keep the server open

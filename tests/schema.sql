@@ -149,8 +149,8 @@ CREATE TABLE public.runs (
 COMMENT ON TABLE public.runs IS 'Runs of the background jobs, one row each, kept. A change of status is an event of the topic runs. `rejections` names the items that broke a rule, the first hundred: [{"source", "external_id", "reason"}].';
 CREATE INDEX runs_by_kind ON public.runs USING btree (kind, id);
 CREATE UNIQUE INDEX runs_one_active_of_a_kind ON public.runs USING btree (kind) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
-CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.capture('runs', 'run', 'id', 'status'); -- ENABLE ALWAYS
-CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('runs', 'run', 'id', 'status'); -- ENABLE ALWAYS
+CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.capture('runs', 'run', 'id', 'status', '{"running": "started"}'); -- ENABLE ALWAYS
+CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('runs', 'run', 'id', 'status', '{"running": "started"}'); -- ENABLE ALWAYS
 CREATE TRIGGER runs_before_write BEFORE INSERT OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION public.runs_before_write(); -- ENABLE ALWAYS
 CREATE TRIGGER runs_kept BEFORE DELETE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
 CREATE TRIGGER runs_kept_truncate BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
@@ -266,11 +266,11 @@ CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE;
+  LANGUAGE plpgsql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
 
-CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name) RETURNS void
+CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name, status_verbs json DEFAULT NULL::json) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
@@ -285,7 +285,7 @@ CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURN
 GRANT EXECUTE ON FUNCTION public.hand_back_run(uuid,integer) TO taskwire_app;
 
 CREATE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
-  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp SET taskwire.origin=generator;
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO taskwire_app;
 

@@ -1,5 +1,5 @@
 -- Turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
--- the arguments topic, entity, key column and, where there is one, status column.
+-- the arguments topic, entity, key column and, where there is one, status column and how a type calls a status.
 -- Row level on purpose: a statement-level trigger keeps the plan of its first transition table (one row) for its
 -- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.
 -- The overload of feed.render() is chosen by the row's type, when plpgsql first runs this for a table.
@@ -12,6 +12,7 @@ DECLARE
   entity CONSTANT text := TG_ARGV[1];
   key_column CONSTANT text := TG_ARGV[2];
   status_column CONSTANT text := TG_ARGV[3];
+  verbs CONSTANT json := TG_ARGV[4];
   after_row json;
   before_row json;
   previous json;
@@ -19,7 +20,7 @@ BEGIN
   IF TG_OP = 'INSERT' THEN
     after_row := feed.render(NEW);
     PERFORM feed.stage(
-      topic, entity || '_' || coalesce(after_row ->> status_column, 'created'),
+      topic, entity || '_' || coalesce(verbs ->> (after_row ->> status_column), after_row ->> status_column, 'created'),
       after_row ->> key_column, after_row, NULL);
     RETURN NULL;
   END IF;
@@ -49,7 +50,7 @@ BEGIN
   JOIN json_each(after_row) AS n ON n.key = o.key
   WHERE n.value::text <> o.value::text;
   PERFORM feed.stage(
-    topic, entity || '_' || coalesce(after_row ->> status_column, 'updated'),
+    topic, entity || '_' || coalesce(verbs ->> (after_row ->> status_column), after_row ->> status_column, 'updated'),
     after_row ->> key_column, after_row, previous);
   RETURN NULL;
 END

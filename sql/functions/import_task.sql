@@ -1,4 +1,5 @@
--- Brings one item of a source into the list. Called by the generator, one item a statement and so a transaction:
+-- Brings one item of a source into the list. Called by the generator, in a session that has set taskwire.origin (a SET
+-- clause here would need a superuser), one item a statement and so a transaction:
 -- it waits for whoever is changing the same task while it holds no other, and can be part of no deadlock.
 -- A merge of three: what the source said last time (imports), what it says now, and what the task says. A field is
 -- changed if the source changed it and nobody else did. A task that is gone was deleted by a person and stays gone;
@@ -6,7 +7,7 @@
 -- Compared as typed values, not as JSON: the same moment can be written in many ways.
 -- Returns 'created', 'updated' or 'unchanged'; an item that breaks a rule raises the rule's error.
 CREATE OR REPLACE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET taskwire.origin = 'generator'
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   -- What a task has that was created without these fields.

@@ -3,7 +3,7 @@
 -- taken from staged, and writers need not stop.
 -- Of a topic with a status column the log promises the status alone.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   rows_now text;

@@ -1,15 +1,19 @@
 -- Says "this table is a topic": every committed change of a row becomes an event. Called from sql/triggers for the
--- service's own tables. Doing it again is free. Refuses, with the reason, a table of which some change would go unheard
--- or could not be told: better here than in every writer's transaction.
+-- service's own tables. Doing it again is free. Refuses, with the reason, a table of which some change would go
+-- unheard or could not be told: better here than in every writer's transaction.
+-- With a status column a change of status is an event, and no other; its type is entity_status, or entity_verb where
+-- status_verbs says how a status is called as something that happened: {"running": "started"}.
 -- The triggers' names sort before any other, so that a change is staged before what a user's own AFTER trigger does.
 CREATE OR REPLACE FUNCTION feed.watch(
-  relation regclass, topic text, entity text, key_column name DEFAULT 'id', status_column name DEFAULT NULL
+  relation regclass, topic text, entity text, key_column name DEFAULT 'id', status_column name DEFAULT NULL,
+  status_verbs json DEFAULT NULL
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   arguments CONSTANT text := concat_ws(', ',
-    quote_literal(topic), quote_literal(entity), quote_literal(key_column), quote_literal(status_column));
+    quote_literal(topic), quote_literal(entity), quote_literal(key_column), quote_literal(status_column),
+    quote_literal(status_verbs::text));
   fault text;
 BEGIN
   SELECT CASE
@@ -46,4 +50,4 @@ BEGIN
     relation, '00_feed_capture_truncate', 'BEFORE TRUNCATE', 'STATEMENT', format('feed.capture_truncate(%s)', arguments));
 END
 $$;
-COMMENT ON FUNCTION feed.watch(regclass, text, text, name, name) IS 'Makes a table a topic of the log.';
+COMMENT ON FUNCTION feed.watch(regclass, text, text, name, name, json) IS 'Makes a table a topic of the log.';

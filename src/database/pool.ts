@@ -1,5 +1,4 @@
 // The connections that requests and jobs share, and what is promised of every query on them.
-import { createPgDriverFactory } from '@slonik/pg-driver';
 import {
   createPool,
   type DatabasePool,
@@ -9,6 +8,8 @@ import {
   sql,
 } from 'slonik';
 import { z } from 'zod';
+import { createDriverFactory } from './driver.ts';
+import { TAKE_ROLE } from './session.ts';
 
 export type { DatabasePool };
 
@@ -21,7 +22,7 @@ export async function openPool(options: { url: string; size: number; role: boole
   const url = new URL(options.url);
   url.searchParams.set('application_name', 'taskwire pool');
   return createPool(url.href, {
-    driverFactory: createPgDriverFactory(),
+    driverFactory: createDriverFactory({ onConnect: options.role ? [TAKE_ROLE] : [] }),
     maxPoolSize: options.size,
     idleTimeout: 60_000,
     connectionTimeout: 5_000,
@@ -29,7 +30,7 @@ export async function openPool(options: { url: string; size: number; role: boole
     idleInTransactionSessionTimeout: 30_000,
     gracefulTerminationTimeout: 2_000,
     typeParsers: [int8],
-    interceptors: [checkRows, ...(options.role ? [workAsApplication()] : [])],
+    interceptors: [checkRows],
     // DISCARD ALL at every release costs a round trip and the prepared statements. Nothing is left behind that
     // would need it: settings are made with set_config(…, true), locks are taken by sessions of their own.
     resetConnection: async () => {},
@@ -63,22 +64,3 @@ const checkRows: Interceptor = {
     return result.value as typeof row;
   },
 };
-
-// Once per connection, and not as a start-up option, which poolers refuse. Whoever may not take the role works as
-// who they are: the log's own triggers still protect it.
-function workAsApplication(): Interceptor {
-  const known = new Set<string>();
-  return {
-    name: 'work as application',
-    afterPoolConnection: async (context, connection) => {
-      if (known.has(context.connectionId)) return null;
-      await connection.query(sql.unsafe`
-        SELECT set_config('role', 'taskwire_app', false)
-        FROM pg_roles
-        WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`);
-      if (known.size > 10_000) known.clear();
-      known.add(context.connectionId);
-      return null;
-    },
-  };
-}

@@ -1,7 +1,7 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { openSession } from './session.ts';
+import { openSession, TAKE_ROLE } from './session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {
@@ -81,12 +81,7 @@ async function prepare(client: pg.Client): Promise<void> {
   await ask(client, 'SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)', [
     JSON.stringify(SETTINGS),
   ]);
-  await ask(
-    client,
-    `SELECT set_config('role', 'taskwire_app', false)
-     FROM pg_roles
-     WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`,
-  );
+  await ask(client, TAKE_ROLE);
 }
 
 async function claim(client: pg.Client, { id, attempt }: { id: string; attempt: number }): Promise<boolean> {

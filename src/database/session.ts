@@ -22,6 +22,15 @@ export function sessionConfig({ url, name }: SessionOptions): pg.ClientConfig {
 }
 
 /**
+ * Makes a connection work as the application's role. Not a start-up option, which poolers refuse. Whoever may not take
+ * the role works as who they are: the log's own triggers still protect it.
+ */
+export const TAKE_ROLE = `
+  SELECT set_config('role', 'taskwire_app', false)
+  FROM pg_roles
+  WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`;
+
+/**
  * Opens a session. It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects.
  * The caller ends it.
  */

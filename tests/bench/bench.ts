@@ -9,7 +9,7 @@ import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/migrate.ts';
 import { databaseUrl } from '../helpers/database.ts';
 import { latency } from './latency.ts';
-import { reached, type Row, table } from './rounds.ts';
+import { type Row, reached, table } from './rounds.ts';
 import { writers } from './writers.ts';
 
 export interface BenchDatabase {
@@ -34,7 +34,9 @@ const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = { latency, 
 const names = process.argv.slice(2).filter(argument => !argument.startsWith('--'));
 const unknown = names.filter(name => !(name in BENCHMARKS));
 if (unknown.length > 0) {
-  process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}\n`);
+  process.stderr.write(
+    `there is no benchmark ${unknown.join(', ')}; there are ${Object.keys(BENCHMARKS).join(', ')}\n`,
+  );
   process.exit(1);
 }
 

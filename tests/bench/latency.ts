@@ -18,7 +18,10 @@ export async function latency({ createDatabase, rounds }: Bench): Promise<Row[]>
       $$ BEGIN PERFORM pg_notify('tasks', to_jsonb(NEW)::text); RETURN NULL; END $$;
     CREATE TRIGGER tell AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION tell();`);
   const floor = await startFloor('floor_listen.ts', floorDatabase.url);
-  const [ourSocket, floorSocket] = [await connectSocket(`${service.address}/ws/tasks`), await connectSocket(floor.address)];
+  const [ourSocket, floorSocket] = [
+    await connectSocket(`${service.address}/ws/tasks`),
+    await connectSocket(floor.address),
+  ];
   try {
     const figures = await measure(
       [

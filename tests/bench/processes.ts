@@ -14,7 +14,10 @@ export interface Running {
 }
 
 /** An instance on a database; resolves when it serves. Its address is http. */
-export async function startService(databaseUrl: string, environment: Record<string, string> = {}): Promise<Running> {
+export async function startService(
+  databaseUrl: string,
+  environment: Record<string, string> = {},
+): Promise<Running> {
   const env = { DATABASE_URL: databaseUrl, PORT: '0', GENERATOR_CRON: 'off', ...environment };
   return start(['src/main.ts'], env, /the API is at (http:[^"\s]+)/);
 }

@@ -33,7 +33,9 @@ export function quantile(values: readonly number[], at: number): number {
 
 function medians(samples: readonly Record<string, number>[]): Record<string, number> {
   const names = Object.keys(samples[0] ?? {});
-  return Object.fromEntries(names.map(name => [name, median(samples.map(sample => sample[name] ?? Number.NaN))]));
+  return Object.fromEntries(
+    names.map(name => [name, median(samples.map(sample => sample[name] ?? Number.NaN))]),
+  );
 }
 
 /** A figure that a benchmark is about: ours against its floor, and what it is to reach. */
@@ -63,8 +65,17 @@ export function table(rows: readonly Row[]): string {
     reached(row) ? 'reached' : 'not reached',
   ]);
   const lines = [['figure', 'ours', 'floor', 'unit', 'ratio', 'to reach', ''], ...cells];
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)));
-  return lines.map(line => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map(line => line[column]?.length ?? 0)),
+  );
+  return lines
+    .map(line =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function show(value: number): string {

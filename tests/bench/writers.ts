@@ -45,10 +45,15 @@ export async function writers({ createDatabase, rounds, server }: Bench): Promis
   await naive.query(NAIVE);
   const listener = await naive.open();
   await listener.query('LISTEN tasks');
-  const contenders = Object.entries({ ours, bare, naive }).map(([name, database]) => ({ name, run: () => oneRound(database) }));
+  const contenders = Object.entries({ ours, bare, naive }).map(([name, database]) => ({
+    name,
+    run: () => oneRound(database),
+  }));
   try {
     const fast = await measure(contenders, rounds);
-    await server(`ALTER SYSTEM SET commit_delay = 1000; ALTER SYSTEM SET commit_siblings = 0; SELECT pg_reload_conf()`);
+    await server(
+      `ALTER SYSTEM SET commit_delay = 1000; ALTER SYSTEM SET commit_siblings = 0; SELECT pg_reload_conf()`,
+    );
     const slow = await measure(contenders, Math.max(2, Math.floor(rounds / 2)));
     const row = (figure: string, from: typeof fast, floor: string, atLeast: number): Row => {
       const tps = (name: string) => from[name]?.tps ?? Number.NaN;
@@ -60,7 +65,9 @@ export async function writers({ createDatabase, rounds, server }: Bench): Promis
       row('the same with a 1 ms flush', slow, 'naive', 10),
     ];
   } finally {
-    await server(`ALTER SYSTEM RESET commit_delay; ALTER SYSTEM RESET commit_siblings; SELECT pg_reload_conf()`);
+    await server(
+      `ALTER SYSTEM RESET commit_delay; ALTER SYSTEM RESET commit_siblings; SELECT pg_reload_conf()`,
+    );
     await service.stop();
   }
 }
@@ -73,7 +80,8 @@ async function oneRound(database: BenchDatabase): Promise<{ tps: number }> {
   const seconds = (performance.now() - started) / 1000;
   await Promise.all(sessions.map(session => session.end()));
   const written = (await count(database)) - before;
-  if (written !== WRITERS * ROWS) throw new Error(`${written} rows were written instead of ${WRITERS * ROWS}`);
+  if (written !== WRITERS * ROWS)
+    throw new Error(`${written} rows were written instead of ${WRITERS * ROWS}`);
   return { tps: written / seconds };
 }
 
