@@ -96,14 +96,21 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
   return [];
 }
 
+// An address may hold a password, so no fault repeats it.
 function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly string[]): string[] {
-  return (sources ?? []).flatMap(({ adapter, url }) => {
-    if (!adapters.includes(adapter))
+  const names = (sources ?? []).map(({ adapter }) => adapter);
+  const faults = (sources ?? []).flatMap(({ adapter, url }) => {
+    if (!adapters.includes(adapter)) {
       return [`TASK_SOURCES names the adapter "${adapter}"; there are ${adapters.join(', ')}`];
-    if (url !== undefined && !isHttpUrl(url))
-      return [`TASK_SOURCES gives ${adapter} the address "${url}", which is not http(s)`];
+    }
+    if (url !== undefined && !isHttpUrl(url)) {
+      return [`TASK_SOURCES gives ${adapter} an address that is not http(s)`];
+    }
     return [];
   });
+  const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  // A task is known by its adapter and id: two addresses of one adapter would take each other's tasks for their own.
+  return [...faults, ...[...repeated].map(name => `TASK_SOURCES names ${name} twice`)];
 }
 
 function splitSources(text: string | undefined): TaskSource[] | undefined {

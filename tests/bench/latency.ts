@@ -1,10 +1,11 @@
 // One quiet writer: INSERT sent → frame at a WebSocket, and how long the writer itself waits. The floor is what a
-// tutorial builds: a trigger that NOTIFYs the row, and a bare process that LISTENs and passes it on.
+// tutorial builds on the same table: a trigger that NOTIFYs the row, and a bare process that LISTENs and passes it on.
 import type pg from 'pg';
 import type { WebSocket } from 'ws';
 import type { Bench } from './bench.ts';
 import { connectSocket, startFloor, startService } from './processes.ts';
 import { measure, quantile, type Row } from './rounds.ts';
+import { BARE } from './writers.ts';
 
 const INSERTS = 300;
 const PAUSE = 4; // ms between two inserts: a quiet writer
@@ -12,11 +13,11 @@ const PAUSE = 4; // ms between two inserts: a quiet writer
 export async function latency({ createDatabase, rounds }: Bench): Promise<Row[]> {
   const [ourDatabase, floorDatabase] = [await createDatabase(), await createDatabase()];
   const service = await startService(ourDatabase.url);
-  await floorDatabase.query(`
-    CREATE TABLE tasks (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), title text NOT NULL, created_at timestamptz DEFAULT now());
+  await floorDatabase.migrate();
+  await floorDatabase.query(`${BARE};
     CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN PERFORM pg_notify('tasks', to_jsonb(NEW)::text); RETURN NULL; END $$;
-    CREATE TRIGGER tell AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION tell();`);
+    CREATE TRIGGER tell AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION tell()`);
   const floor = await startFloor('floor_listen.ts', floorDatabase.url);
   const [ourSocket, floorSocket] = [
     await connectSocket(`${service.address}/ws/tasks`),

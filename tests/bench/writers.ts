@@ -18,7 +18,7 @@ const WRITE = `
   END $$`;
 
 // The same columns, constraints and indexes; what the trigger makes comes as defaults.
-const BARE = `
+export const BARE = `
   ALTER TABLE tasks ALTER id SET DEFAULT feed.uuid_v7(), ALTER created_at SET DEFAULT clock_timestamp(),
     ALTER updated_at SET DEFAULT clock_timestamp(), ALTER version SET DEFAULT 1;
   ALTER TABLE tasks DISABLE TRIGGER USER`;

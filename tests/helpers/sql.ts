@@ -73,7 +73,7 @@ export async function readValue<Value>(
   values: unknown[] = [],
 ): Promise<Value> {
   const { rows } = await session.query({ text: query, values, rowMode: 'array' });
-  return rows[0][0];
+  return rows[0]?.[0] as Value;
 }
 
 function toLogged(row: Record<string, string>): Logged {

@@ -88,7 +88,7 @@ async function attempt(session: pg.Client, random: Random): Promise<Committed | 
     });
     const keep = random.chance(0.8);
     await session.query(keep ? 'COMMIT' : 'ROLLBACK');
-    return keep && rows.length > 0 ? [rows[0][0], rows.map(row => row[1])] : undefined;
+    return keep && rows[0] ? [rows[0][0], rows.map(row => row[1])] : undefined;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || error.code !== '40P01') throw error;
     await session.query('ROLLBACK');
