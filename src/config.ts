@@ -16,7 +16,12 @@ export interface TaskSource {
 export type Config = ReturnType<typeof parse>;
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
-const port = z.coerce.number().int().min(0).max(65535);
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine(value => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
 const postgresUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\/.+/, 'must be an address such as postgresql://user:password@host:5432/database')
@@ -26,14 +31,21 @@ const cron = z.string().refine(isCron, 'must be five cron fields such as "*/15 *
 
 const Settings = z.object({
   HOST: z.string().refine(isHost, 'must be an IP address or a host name').default('127.0.0.1'),
-  PORT: port.default(8000),
+  PORT: wholeNumber(0, 65535).default(8000),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_DIRECT_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.data'),
-  DATABASE_PORT: port.min(1).optional(),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(1000).default(10),
+  DATABASE_PORT: wholeNumber(1, 65535).optional(),
+  DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
   AUTH: z.enum(['none', 'token']).optional(),
-  ALLOWED_ORIGINS: z.string().default('').transform(splitOrigins),
+  ALLOWED_ORIGINS: z
+    .string()
+    .default('')
+    .transform(splitOrigins)
+    .refine(
+      origins => origins.every(isOrigin),
+      'must be origins such as https://example.org, without a path',
+    ),
   GENERATOR_CRON: cron.default('*/15 * * * *'),
   TASK_SOURCES: z.string().optional().transform(splitSources),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -56,6 +68,9 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
   faults.push(...hostFaults(given), ...sourceFaults(sources, adapters));
+  if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
+    faults.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
+  }
   if (!result.success || faults.length > 0) {
     throw new ServiceError(
       'unfit_settings',
@@ -135,6 +150,10 @@ function splitOrigins(text: string): string[] {
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function isOrigin(text: string): boolean {
+  return isHttpUrl(text) && new URL(text).origin === text;
 }
 
 function isHost(text: string): boolean {

@@ -14,7 +14,8 @@ import type { Logger } from './logger.ts';
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const SQL = fileURLToPath(new URL('../sql', import.meta.url));
 const OLDEST_SERVER = 160000;
-const LOCK_NOT_AVAILABLE = '55P03';
+// A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
+const LOCKED = new Set(['55P03', '40P01']);
 
 /**
  * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
@@ -92,7 +93,7 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
       return;
     } catch (error) {
       await client.query('ROLLBACK');
-      if (!(error instanceof pg.DatabaseError) || error.code !== LOCK_NOT_AVAILABLE || attempt === 30)
+      if (!(error instanceof pg.DatabaseError) || !LOCKED.has(error.code ?? '') || attempt === 30)
         throw error;
       logger.warn({ attempt }, 'sql/ waits for a lock that somebody else holds');
       await pause(1000);

@@ -3,7 +3,8 @@
 -- unheard or could not be told: better here than in every writer's transaction.
 -- With a status column a change of status is an event, and no other; its type is entity_status, or entity_verb where
 -- status_verbs says how a status is called as something that happened: {"running": "started"}.
--- The triggers' names sort before any other, so that a change is staged before what a user's own AFTER trigger does.
+-- The triggers' names sort before those that people give, so that a change is staged before what a user's own AFTER
+-- trigger on the same row does.
 CREATE OR REPLACE FUNCTION feed.watch(
   relation regclass, topic text, entity text, key_column name DEFAULT 'id', status_column name DEFAULT NULL,
   status_verbs json DEFAULT NULL

@@ -7,8 +7,8 @@ export interface Listener {
   /** The topic wanted, or undefined for every one. */
   readonly topic: string | undefined;
   offer(event: FeedEvent): void;
-  /** The log has become another one: positions held so far mean nothing in it. */
-  reset(): void;
+  /** The log is this one now: positions held in another mean nothing in it. */
+  restarted(log: string): void;
 }
 
 export interface Hub {
@@ -19,8 +19,8 @@ export interface Hub {
   after(position: number): readonly FeedEvent[] | undefined;
   join(listener: Listener): void;
   leave(listener: Listener): void;
-  /** Starts over at a position, telling every listener, live or not. */
-  restart(position: number): void;
+  /** Starts over at a position of a log, telling every listener, live or not. */
+  restart(log: string, position: number): void;
   /** Every subscription there is, live or behind, is known here so that a restart reaches it. */
   readonly subscriptions: Set<Listener>;
 }
@@ -77,12 +77,12 @@ export function createHub(start: number): Hub {
     leave(listener) {
       live.get(listener.topic)?.delete(listener);
     },
-    restart(at) {
+    restart(log, at) {
       position = at;
       ring = [];
       oldest = 0;
       characters = 0;
-      for (const listener of [...subscriptions]) listener.reset();
+      for (const listener of [...subscriptions]) listener.restarted(log);
     },
   };
 }

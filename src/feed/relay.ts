@@ -64,7 +64,7 @@ export function createRelay(options: { log: Log; hub: Hub; logId: string; logger
         'the log has become another one; its clients are reset',
       );
       logId = head.log;
-      hub.restart(head.head);
+      hub.restart(head.log, head.head);
       target = head.head;
     }
     target = Math.max(target, head.head);

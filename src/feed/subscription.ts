@@ -47,11 +47,13 @@ export function judge(
 export function subscribe(options: {
   hub: Hub;
   log: Log;
+  /** The log that `after` is a position of. */
+  logId: string;
   after: number;
   topic: string | undefined;
   outlet: Outlet;
 }): Subscription {
-  const { hub, log, topic, outlet } = options;
+  const { hub, log, logId, topic, outlet } = options;
   let cursor = options.after;
   let state: 'live' | 'behind' | 'reading' | 'closed' = 'behind';
 
@@ -68,7 +70,14 @@ export function subscribe(options: {
       hub.leave(listener);
       state = 'behind';
     },
-    reset: () => end('other_log'),
+    restarted(now) {
+      if (now !== logId) return end('other_log');
+      // It came while the hub still stood in the old log: from here it reads on by itself.
+      if (state !== 'live') return;
+      hub.leave(listener);
+      state = 'behind';
+      resume();
+    },
   };
 
   async function readOn(): Promise<void> {

@@ -59,7 +59,7 @@ export async function serveClient(options: {
   } else if (webSocket.readyState === WebSocket.OPEN) {
     send({ type: 'ready', head: head.head, log: head.log });
     const after = parameters.after ?? head.head;
-    subscription = subscribe({ hub, log, after, topic, outlet: { write, ended: reset } });
+    subscription = subscribe({ hub, log, logId: head.log, after, topic, outlet: { write, ended: reset } });
   }
 
   return {

@@ -1,0 +1,85 @@
+// The data moves to another cluster (a restored dump, a promoted replica, recovery to a point in time): what is staged
+// is not lost, numbering goes on, and clients of the old log are reset.
+import test from 'ava';
+import { createTestDatabase } from '../helpers/database.ts';
+import { startInstance } from '../helpers/instance.ts';
+import { openSocket } from '../helpers/socket.ts';
+
+// What makes the move: ids of transactions that this cluster has yet to reach, in the last snapshot and in staged
+// rows, and the mark of another cluster.
+const MOVE = `
+  INSERT INTO feed.event_batches (last_position, snapshot, at)
+    SELECT max(last_position), '900000000:900000000:', now() FROM feed.event_batches;
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, data)
+    VALUES ('900000005', 'tasks', 'task_created', 'staged there', now(), 'psql', '{"id": "staged there", "version": 1}');
+  UPDATE feed.log SET system_identifier = 1;`;
+
+// An instance takes connections before its sequencer has looked where it is: whoever is quicker is reset, and comes back.
+async function followNew(address: string, old: string, count: number) {
+  for (;;) {
+    const socket = openSocket(address, '/ws/tasks?after=0');
+    const ready = await socket.next();
+    if (ready.log !== old) {
+      const events = await socket.events(count);
+      socket.drop();
+      return { ready, events };
+    }
+    await socket.closed;
+  }
+}
+
+test('on another cluster nothing staged is lost, numbering goes on, and clients of the old log are reset', async t => {
+  const database = await createTestDatabase();
+  const psql = await database.psql();
+  const before = await startInstance(database.url);
+  const socket = openSocket(before.address, '/ws/tasks');
+  const { log } = await socket.next();
+  await psql.query(`INSERT INTO tasks (title) VALUES ('there')`);
+  t.is((await socket.event()).position, 1);
+  await before.stop();
+  await psql.query(MOVE);
+  await psql.query(`INSERT INTO tasks (title) VALUES ('here, before the service')`);
+
+  const after = await startInstance(database.url);
+  await psql.query(`INSERT INTO tasks (title) VALUES ('here')`);
+  const { ready, events } = await followNew(after.address, String(log), 4);
+  t.not(ready.log, log);
+  t.deepEqual(
+    events.map(event => [event.position, event.data?.task?.title ?? event.subject]),
+    [
+      [1, 'there'],
+      [2, 'staged there'],
+      [3, 'here, before the service'],
+      [4, 'here'],
+    ],
+  );
+  const old = openSocket(after.address, `/ws/tasks?after=1&log=${log}`);
+  t.like(await old.next(), { type: 'reset', reason: 'other_log' });
+  t.is((await old.closed).code, 4410);
+  await after.stop();
+  await database.drop();
+});
+
+test('SELECT feed.new_log() by hand resets whoever is connected', async t => {
+  const database = await createTestDatabase();
+  const psql = await database.psql();
+  const instance = await startInstance(database.url);
+  const socket = openSocket(instance.address, '/ws/tasks');
+  const { log } = await socket.next();
+  await psql.query(`INSERT INTO tasks (title) VALUES ('before')`);
+  await socket.event();
+  const { rows } = await psql.query('SELECT feed.new_log() AS log');
+  t.like(await socket.next(), { type: 'reset', reason: 'other_log' });
+  t.is((await socket.closed).code, 4410);
+  const again = openSocket(instance.address, '/ws/tasks?after=0');
+  t.is((await again.next()).log, rows[0].log);
+  t.not(rows[0].log, log);
+  await psql.query(`INSERT INTO tasks (title) VALUES ('after')`);
+  t.deepEqual(
+    (await again.events(2)).map(event => event.position),
+    [1, 2],
+  );
+  again.drop();
+  await instance.stop();
+  await database.drop();
+});
