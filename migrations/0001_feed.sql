@@ -8,16 +8,18 @@ CREATE SCHEMA IF NOT EXISTS feed; -- there already: it holds the list of migrati
 CREATE TABLE feed.log (
   only_one boolean NOT NULL DEFAULT true,
   id uuid NOT NULL DEFAULT gen_random_uuid(),
+  first_position bigint NOT NULL DEFAULT 1,
   system_identifier bigint,
   timeline integer,
+  database oid,
   sql_hash text,
   CONSTRAINT log_pkey PRIMARY KEY (only_one),
   CONSTRAINT log_is_one_row CHECK (only_one)
 );
 COMMENT ON TABLE feed.log IS
-  'Which log this is, in one row. A client holds its position together with `id`; the cluster''s system identifier '
-  'and timeline tell when the data has moved to another cluster, where stored transaction ids mean nothing. '
-  '`sql_hash` is the content of sql/ that was applied last.';
+  'Which log this is, in one row. A client holds its position together with `id`, under which the log began at '
+  '`first_position`. The cluster''s system identifier and timeline, and the database, tell when the data has moved to '
+  'where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
 
 CREATE TABLE feed.topics (
   topic text NOT NULL,

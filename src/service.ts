@@ -1,6 +1,7 @@
 // One instance of the service, put together: every part gets what it needs by hand, starts in order, stops in reverse.
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isAway } from './database/errors.ts';
 import { cleanStaged, readAfter, readChannels, readHead } from './database/log.ts';
@@ -35,6 +36,8 @@ export interface Instance extends Service {
 }
 
 const TOPICS = { '/ws/tasks': 'tasks' };
+// Of their own, so that no crowd of requests, waiting for a row that somebody locked, holds up the events.
+const LOG_CONNECTIONS = 3;
 const DATABASE_RETRY = 1_000; // ms
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 
@@ -44,13 +47,19 @@ export function createInstance(options: InstanceOptions): Instance {
   const started: Service[] = [];
   const stopping = new AbortController();
   let address = '';
+  let starting: Promise<void> | undefined;
 
   async function start(): Promise<void> {
     const pool = await connect(options, stopping.signal);
     started.push({ name: 'pool', start: async () => {}, stop: () => pool.end() });
-    const { sockets, services } = await createFeed(pool, options);
+    const logPool = await openPool({ url: options.databaseUrl, size: LOG_CONNECTIONS, role: !config.pooled });
+    started.push({ name: 'log pool', start: async () => {}, stop: () => logPool.end() });
+    const { sockets, services } = await createFeed(logPool, options);
     for (const service of [...services, createJobs(pool, options)]) await begin(service);
-    const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, createHttp(pool, options).callback());
+    const server = createServer(
+      { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
+      createHttp(pool, options).callback(),
+    );
     handUpgradesTo(sockets.app.callback(), server);
     await begin(listening(server, config));
     await begin(sockets); // last, so that it stops first: its sockets keep the server open
@@ -58,6 +67,7 @@ export function createInstance(options: InstanceOptions): Instance {
   }
 
   async function begin(service: Service): Promise<void> {
+    stopping.signal.throwIfAborted();
     started.push(service); // before it has started: a start that fails half-way is stopped as well
     await service.start();
     logger.debug({ service: service.name }, 'started');
@@ -68,9 +78,13 @@ export function createInstance(options: InstanceOptions): Instance {
     get address() {
       return address;
     },
-    start,
+    start() {
+      starting ??= start();
+      return starting;
+    },
     async stop() {
       stopping.abort();
+      await starting?.catch(() => {}); // whoever started it is told
       for (let service = started.pop(); service; service = started.pop()) {
         const { name } = service;
         await service
@@ -95,7 +109,7 @@ async function connect(
     } catch (error) {
       if (!isAway(error) || signal.aborted) throw error;
       if (!waiting) logger.warn({ err: error }, 'waiting for the database');
-      await new Promise(resolve => setTimeout(resolve, DATABASE_RETRY));
+      await pause(DATABASE_RETRY, undefined, { signal });
     }
   }
 }
@@ -110,8 +124,8 @@ async function createFeed(
     after: (position, limit) => readAfter(pool, position, limit),
   };
   const [channels, head] = await Promise.all([readChannels(pool), log.head()]);
-  const hub: Hub = createHub(head.head);
-  const relay = createRelay({ log, hub, logId: head.log, logger });
+  const hub: Hub = createHub(head.log, head.head);
+  const relay = createRelay({ log, hub, logger });
   const listener = createListener({
     url: directUrl,
     channel: channels.events,
@@ -169,6 +183,11 @@ function listening(server: Server, { host, port }: Config): Service {
         server.closeIdleConnections();
       }),
   };
+}
+
+// Other upgrades, such as curl's and Java's to HTTP/2, may be ignored (RFC 9110, section 7.8): the request is answered.
+function isWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function addressOf(server: Server): string {

@@ -57,13 +57,15 @@ GRANT SELECT ON feed.last_versions TO taskwire_reader;
 CREATE TABLE feed.log (
   only_one boolean DEFAULT true NOT NULL,
   id uuid DEFAULT gen_random_uuid() NOT NULL,
+  first_position bigint DEFAULT 1 NOT NULL,
   system_identifier bigint,
   timeline integer,
+  database oid,
   sql_hash text,
   CONSTRAINT log_is_one_row CHECK (only_one),
   CONSTRAINT log_pkey PRIMARY KEY (only_one)
 );
-COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`; the cluster''s system identifier and timeline tell when the data has moved to another cluster, where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
+COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, under which the log began at `first_position`. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
 GRANT SELECT ON feed.log TO taskwire_app;
 GRANT SELECT ON feed.log TO taskwire_reader;
 
@@ -212,7 +214,7 @@ CREATE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
   LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
 
-CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer) RETURNS record
+CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
@@ -223,7 +225,7 @@ CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
 GRANT EXECUTE ON FUNCTION feed.lock_key(text) TO taskwire_app;
 
 CREATE FUNCTION feed.new_log() RETURNS uuid
-  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;

@@ -10,11 +10,7 @@ DECLARE
 BEGIN
   SELECT * INTO known FROM feed.log;
   SELECT * INTO here FROM feed.cluster();
-  IF known.system_identifier IS NULL THEN
-    UPDATE feed.log SET system_identifier = here.system_identifier, timeline = here.timeline;
-    RETURN NULL;
-  END IF;
-  IF known.system_identifier = here.system_identifier AND known.timeline = here.timeline THEN
+  IF (known.system_identifier, known.timeline, known.database) = (here.system_identifier, here.timeline, here.database) THEN
     RETURN NULL;
   END IF;
   RETURN feed.new_log();

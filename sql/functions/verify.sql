@@ -1,6 +1,8 @@
 -- Holds the log against itself and against the tables it tells of; one row per fault, none if all is well. Called
 -- by `npm run verify`. One statement, so one snapshot: changes that have committed but have no position yet are
 -- taken from staged, and writers need not stop.
+-- A transaction is looked for in pieces only since the log began under its present id: before, another cluster may have
+-- given the same transaction ids.
 -- Of a topic with a status column the log promises the status alone.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -56,7 +58,7 @@ BEGIN
     SELECT NULL, NULL, format('position %%s follows %%s', position, position - step) FROM steps WHERE step <> 1
     UNION ALL
     SELECT NULL, NULL, format('transaction %%s stands in the log in %%s pieces', transaction, count(*))
-    FROM steps WHERE same IS NOT TRUE GROUP BY transaction HAVING count(*) > 1
+    FROM steps, feed.log WHERE same IS NOT TRUE AND position >= log.first_position GROUP BY transaction HAVING count(*) > 1
     UNION ALL
     SELECT v.topic, v.subject, format('version %%s at position %%s follows version %%s', version, position, before)
     FROM versions AS v

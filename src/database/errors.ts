@@ -27,7 +27,16 @@ const RULES: Record<string, Fault> = {
 
 // Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources.
 const AWAY = /^(08...|57P0[1-5]|53[34]00)$/;
-const AWAY_SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const AWAY_SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 // 22P05 and 22021: a character that the database cannot hold, such as U+0000.
 const UNTRANSLATABLE = new Set(['22P05', '22021']);
 // Text that is too long, out of range or nothing of its type: what a schema let through and the database did not.
@@ -61,6 +70,7 @@ export function translateDatabaseError(error: unknown): ServiceError | undefined
 
 /** Whether an error says that the database cannot be reached or is going away: worth trying again. */
 export function isAway(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.code === 'unavailable';
   if (error instanceof BackendTerminatedError || error instanceof BackendTerminatedUnexpectedlyError)
     return true;
   if (error instanceof ConnectionError) return true;

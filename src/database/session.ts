@@ -1,5 +1,6 @@
 // A PostgreSQL session of one's own: for LISTEN, advisory locks and whatever else lives as long as a connection.
 import pg from 'pg';
+import { ServiceError } from '../errors.ts';
 
 /** Where a session goes and what it calls itself in pg_stat_activity (application_name `taskwire <name>`). */
 export interface SessionOptions {
@@ -31,14 +32,20 @@ export const TAKE_ROLE = `
   WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`;
 
 /**
- * Opens a session. It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects.
+ * Opens a session, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL. It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects.
  * The caller ends it.
  */
 export async function openSession(options: SessionOptions): Promise<pg.Client> {
   const client = new pg.Client(sessionConfig(options));
   client.on('error', () => {}); // 'end' follows, and whoever queries is told
-  await client.connect();
-  return client;
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) throw error;
+    // Refused, timed out, or dropped by whatever stands in front: nobody answered.
+    throw new ServiceError('unavailable', 'the database cannot be reached', { cause: error });
+  }
 }
 
 /** Ends a session, also one whose other end no longer answers: after 2 s its socket is simply closed. */

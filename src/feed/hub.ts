@@ -12,6 +12,8 @@ export interface Listener {
 }
 
 export interface Hub {
+  /** The log that the positions are of. */
+  readonly log: string;
   /** The last position published; the log may be further. */
   readonly position: number;
   publish(event: FeedEvent): void;
@@ -28,10 +30,11 @@ export interface Hub {
 const RING_EVENTS = 4_096;
 const RING_CHARACTERS = 16 * 1024 * 1024;
 
-/** A hub that starts at a position: the first event it takes is the next one. */
-export function createHub(start: number): Hub {
+/** A hub that starts at a position of a log: the first event it takes is the next one. */
+export function createHub(logId: string, start: number): Hub {
   const live = new Map<string | undefined, Set<Listener>>();
   const subscriptions = new Set<Listener>();
+  let log = logId;
   let position = start;
   let ring: FeedEvent[] = [];
   let oldest = 0; // index in ring: what lies before was dropped
@@ -44,7 +47,7 @@ export function createHub(start: number): Hub {
       characters -= ring[oldest]?.json.length ?? 0;
       oldest++;
     }
-    if (oldest > RING_EVENTS) {
+    if (oldest * 2 > ring.length) {
       ring = ring.slice(oldest);
       oldest = 0;
     }
@@ -52,6 +55,9 @@ export function createHub(start: number): Hub {
 
   return {
     subscriptions,
+    get log() {
+      return log;
+    },
     get position() {
       return position;
     },
@@ -77,7 +83,8 @@ export function createHub(start: number): Hub {
     leave(listener) {
       live.get(listener.topic)?.delete(listener);
     },
-    restart(log, at) {
+    restart(now, at) {
+      log = now;
       position = at;
       ring = [];
       oldest = 0;

@@ -5,6 +5,10 @@ import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 
+// pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
+const CHECK_EVERY = 3_000; // ms
+const STOP_WITHIN = 1_000; // ms
+
 const Hint = z.union([z.object({ last: z.number().int().positive() }), z.object({ log: z.string() })]);
 
 /**
@@ -25,7 +29,7 @@ export function createListener(options: {
   let stopped = false;
   const subscriber = pgListen.default(
     { ...sessionConfig({ url: options.url, name: 'listener' }), query_timeout: 5_000 },
-    { retryTimeout: 0, retryInterval: 250, paranoidChecking: 10_000, parse: text => text },
+    { retryTimeout: 0, retryInterval: 250, paranoidChecking: CHECK_EVERY, parse: text => text },
   );
   subscriber.events.on('reconnect', () => {
     listening = false;
@@ -34,6 +38,7 @@ export function createListener(options: {
   });
   subscriber.events.on('error', error => logger.warn({ err: error }, 'the listener was told something odd'));
   subscriber.events.on('connected', () => {
+    if (stopped) return void end(); // close() does not stop a reconnect that is under way
     if (away) ready(); // at the first connect LISTEN comes later: see start()
   });
   // Anybody who may connect can NOTIFY: what makes no sense is no hint.
@@ -43,6 +48,10 @@ export function createListener(options: {
     if ('last' in hint.data) heard(hint.data.last);
     else missed();
   });
+
+  async function end(): Promise<void> {
+    await subscriber.close().catch(() => {}); // it is over either way
+  }
 
   function ready(): void {
     if (away) logger.info('the listener listens again');
@@ -69,7 +78,7 @@ export function createListener(options: {
     async stop() {
       stopped = true;
       listening = false;
-      await subscriber.close();
+      await Promise.race([end(), new Promise(resolve => setTimeout(resolve, STOP_WITHIN).unref())]);
     },
   };
 }

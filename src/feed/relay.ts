@@ -19,10 +19,9 @@ export interface Relay extends Service {
 const PAGE = 1_000;
 const RETRY = 500; // ms
 
-/** The relay of this instance. The hub stands at the log's head, `logId` names that log. */
-export function createRelay(options: { log: Log; hub: Hub; logId: string; logger: Logger }): Relay {
+/** The relay of this instance. The hub stands at the head of the log. */
+export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Relay {
   const { log, hub, logger } = options;
-  let logId = options.logId;
   let target = hub.position;
   let hints = 0;
   let unsure = false; // the head has to be asked for
@@ -54,16 +53,16 @@ export function createRelay(options: { log: Log; hub: Hub; logId: string; logger
 
   async function lookAtHead(): Promise<void> {
     unsure = false;
+    const known = hub.position; // what was known before asking cannot lie beyond the answer
     const head = await log.head().catch(error => {
       unsure = true;
       throw error;
     });
-    if (head.log !== logId || head.head < hub.position) {
+    if (head.log !== hub.log || head.head < known) {
       logger.warn(
         { log: head.log, head: head.head },
         'the log has become another one; its clients are reset',
       );
-      logId = head.log;
       hub.restart(head.log, head.head);
       target = head.head;
     }

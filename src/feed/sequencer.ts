@@ -43,6 +43,15 @@ const BREATH = 3; // ms between two looks that find something: smaller batches w
 const ROW_COST = 0.05; // ms, an upper bound of what numbering one event takes
 const CLEAN_AFTER = 5_000; // numbered rows
 
+// Positions that clients have seen must outlive a crash. A leader whose host has vanished loses its locks within 25 s:
+// the server asks for a sign of life.
+const SETTINGS = `
+  SET default_transaction_isolation = 'read committed';
+  SET synchronous_commit = on;
+  SET tcp_keepalives_idle = 10;
+  SET tcp_keepalives_interval = 5;
+  SET tcp_keepalives_count = 3`;
+
 const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
 
 /** The sequencer of this instance. start() returns at once; leading or not, lost sessions are opened again. */
@@ -58,9 +67,10 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
     while (!stopping) {
       try {
         const session = await openSession({ url: options.url, name: 'sequencer' });
-        if (away) logger.info('the sequencer has its session again');
-        away = false;
-        await serve(session).finally(() => closeSession(session));
+        await serve(session, () => {
+          if (away) logger.info('the sequencer works again');
+          away = false;
+        }).finally(() => closeSession(session));
       } catch (error) {
         if (!away && !stopping)
           logger.warn({ err: error }, 'the sequencer lost its session, and opens another');
@@ -71,16 +81,18 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
     }
   }
 
-  async function serve(session: pg.Client): Promise<void> {
-    await session.query(`SET default_transaction_isolation = 'read committed'; SET synchronous_commit = on`);
+  async function serve(session: pg.Client, working: () => void): Promise<void> {
+    await session.query(SETTINGS);
     const bell = hearBell(session, options.doorbell, waiter.wake);
     while (!(await take(session, 'leader'))) {
-      await waiter.wait(CANDIDATE_INTERVAL);
+      working();
+      if (!stopping) await waiter.wait(CANDIDATE_INTERVAL);
       if (stopping) return;
     }
     await session.query(`LISTEN "${options.doorbell}"`);
     await takeUpLog(session, logger);
     leading = true;
+    working();
     logger.info('leading: this instance numbers the events');
     const clean = createCleaner(options);
     const look = async () => {

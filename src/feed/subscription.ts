@@ -55,6 +55,7 @@ export function subscribe(options: {
 }): Subscription {
   const { hub, log, logId, topic, outlet } = options;
   let cursor = options.after;
+  let retry: NodeJS.Timeout | undefined;
   let state: 'live' | 'behind' | 'reading' | 'closed' = 'behind';
 
   // The cursor moves before the outlet is asked, for the event is then the outlet's, full or not.
@@ -72,7 +73,7 @@ export function subscribe(options: {
     },
     restarted(now) {
       if (now !== logId) return end('other_log');
-      // It came while the hub still stood in the old log: from here it reads on by itself.
+      if (cursor > hub.position) return end('ahead'); // the log went back: what comes now was never seen
       if (state !== 'live') return;
       hub.leave(listener);
       state = 'behind';
@@ -105,7 +106,7 @@ export function subscribe(options: {
     readOn().catch(() => {
       if (isClosed()) return;
       state = 'behind';
-      setTimeout(resume, RETRY);
+      retry = setTimeout(resume, RETRY);
     });
   }
 
@@ -116,12 +117,15 @@ export function subscribe(options: {
 
   function close(): void {
     state = 'closed';
+    clearTimeout(retry);
     hub.leave(listener);
     hub.subscriptions.delete(listener);
   }
 
   hub.subscriptions.add(listener);
-  resume();
+  // The log has changed, and this instance has not noticed: its hub has other events under the same positions.
+  if (hub.log !== logId) queueMicrotask(() => isClosed() || end('other_log'));
+  else resume();
   return {
     get position() {
       return state === 'live' ? Math.max(cursor, hub.position) : cursor;

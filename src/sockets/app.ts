@@ -28,7 +28,7 @@ export interface SocketAppOptions {
   logger: Logger;
 }
 
-const TICK = 15_000; // ms: the contract's longest time without a position
+const TICK = 10_000; // ms; clients may count on a position every 15 s
 const GRACE = 2_000; // ms a client has to answer a close
 const LARGEST_MESSAGE = 16 * 1024; // bytes
 
@@ -40,6 +40,7 @@ const webSockets = easyWs as unknown as (
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
   const sessions = new Set<Session>();
+  const open = new Set<WebSocket>(); // those that were refused as well, until they are closed
   const app = new Koa<Koa.DefaultState, { ws?: () => Promise<WebSocket> }>();
   let ticking: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -57,18 +58,23 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       context.body = 'There is no such WebSocket.\n';
       return;
     }
-    const { req, request } = context;
+    const { req, querystring } = context;
     const webSocket = await accept(context.ws, req.socket);
     if (webSocket)
       await serve(webSocket, topic, {
         socket: req.socket,
-        query: request.URL.searchParams,
+        query: new URLSearchParams(querystring),
         headers: req.headers,
       });
   });
 
   async function serve(webSocket: WebSocket, topic: string, from: Request): Promise<void> {
     webSocket.on('error', () => {}); // 'close' follows; too large or broken a frame is the client's affair
+    open.add(webSocket);
+    webSocket.on('close', () => {
+      open.delete(webSocket);
+      if (stopping && open.size === 0) empty.resolve();
+    });
     const refusal = stopping ? { code: CLOSE.goingAway, reason: 'the instance is going away' } : refuse(from);
     if (refusal) return webSocket.close(refusal.code, refusal.reason);
     const parameters = readParameters(from.query);
@@ -87,7 +93,6 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     sessions.add(session);
     webSocket.on('close', () => {
       sessions.delete(session);
-      if (sessions.size === 0) empty.resolve();
     });
     if (stopping) session.close(CLOSE.goingAway, 'the instance is going away');
   }
@@ -116,9 +121,9 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       clearInterval(ticking);
       for (const session of sessions) session.close(CLOSE.goingAway, 'the instance is going away');
       const grace = setTimeout(empty.resolve, GRACE);
-      if (sessions.size > 0) await empty.promise;
+      if (open.size > 0) await empty.promise;
       clearTimeout(grace);
-      for (const session of sessions) session.cutOff();
+      for (const webSocket of open) webSocket.terminate();
     },
   };
 }

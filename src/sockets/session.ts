@@ -10,13 +10,13 @@ import type { Parameters } from './parameters.ts';
 export interface Session {
   /** Sends where the client may resume, and finds out whether it still answers. Called every interval. */
   tick(): void;
-  /** Ends the session with a close code; a client that does not take part is cut off by cutOff(). */
+  /** Ends the session with a close code. */
   close(code: number, reason: string): void;
-  cutOff(): void;
 }
 
 // Beyond this much unsent a client is not written to until it has drained: it reads on from the log by itself.
 const SEND_BUFFER = 256 * 1024; // bytes
+const MOST_UNANSWERED = 6; // pings, one an interval, before a client is taken for gone
 
 /** Serves a client its topic: `ready`, then every event after the position it asked for, or after the head. */
 export async function serveClient(options: {
@@ -29,7 +29,7 @@ export async function serveClient(options: {
 }): Promise<Session> {
   const { webSocket, socket, hub, log, topic, parameters } = options;
   let subscription: Subscription | undefined;
-  let answered = true;
+  let unanswered = 0;
 
   const send = (frame: ControlFrame) => webSocket.send(JSON.stringify(frame));
   const close = (code: number, reason: string) => {
@@ -47,7 +47,7 @@ export async function serveClient(options: {
   };
 
   webSocket.on('pong', () => {
-    answered = true;
+    unanswered = 0;
   });
   webSocket.on('close', () => subscription?.close());
   socket.on('drain', () => subscription?.resume());
@@ -64,18 +64,14 @@ export async function serveClient(options: {
 
   return {
     tick() {
-      if (!answered) {
-        webSocket.terminate();
-        return;
-      }
       if (webSocket.readyState !== WebSocket.OPEN || !subscription) return;
-      // A full socket gets neither: it is not silent, and its position would only be one more frame to wait for.
-      if (socket.writableLength >= SEND_BUFFER) return;
-      answered = false;
+      // One that reads slowly gets neither: a ping would wait behind all that it has yet to read.
+      if (socket.writableLength > 0) return;
+      if (unanswered === MOST_UNANSWERED) return webSocket.terminate();
+      unanswered++;
       webSocket.ping();
       send({ type: 'position', position: subscription.position });
     },
     close,
-    cutOff: () => webSocket.terminate(),
   };
 }

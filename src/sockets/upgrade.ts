@@ -21,7 +21,7 @@ export function handUpgradesTo(handle: Handler, server: Server): void {
     response.assignSocket(socket);
     response.on('finish', () => {
       response.detachSocket(socket);
-      socket.end();
+      socket.destroySoon(); // end() would wait for the other side, for ever if it likes
     });
     handle(request, response).catch(() => socket.destroy());
   });

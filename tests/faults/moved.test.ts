@@ -19,12 +19,9 @@ async function followNew(address: string, old: string, count: number) {
   for (;;) {
     const socket = openSocket(address, '/ws/tasks?after=0');
     const ready = await socket.next();
-    if (ready.log !== old) {
-      const events = await socket.events(count);
-      socket.drop();
-      return { ready, events };
-    }
-    await socket.closed;
+    const events = await socket.events(count).catch(() => undefined);
+    socket.drop();
+    if (events && ready.log !== old) return { ready, events };
   }
 }
 

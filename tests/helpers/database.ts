@@ -20,6 +20,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `taskwire_test_${randomUUID().replaceAll('-', '')}`;
   await onServer(server, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = databaseUrl(server, name);
+  await makeAtHome(url);
   const pool = await openPool({ url, size: 10, role: true });
   const sessions: pg.Client[] = [];
   return {
@@ -43,6 +44,13 @@ export function databaseUrl(server: string, name: string): string {
   const url = new URL(server);
   url.pathname = `/${name}`;
   return url.href;
+}
+
+// A clone is another database than the one its log is of, and would begin a new log at the first start.
+async function makeAtHome(url: string): Promise<void> {
+  const session = await openSession({ url, name: 'tests' });
+  await session.query('UPDATE feed.log SET database = here.database FROM feed.cluster() AS here');
+  await session.end();
 }
 
 // Cloning fails while anybody is connected to the template, and only one at a time may clone it: wait in line.

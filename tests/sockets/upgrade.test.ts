@@ -13,7 +13,7 @@ const LOG = '00000000-0000-7000-8000-000000000000';
 
 async function listen(server: Server): Promise<{ address: string; port: number }> {
   const sockets = createSocketApp({
-    hub: createHub(0),
+    hub: createHub(LOG, 0),
     log: { head: async () => ({ log: LOG, head: 0, first: 1 }), after: async () => [] },
     topics: { '/ws/tasks': 'tasks' },
     allowedOrigins: [],
