@@ -12,6 +12,12 @@ export interface TaskSource {
   url: string | undefined;
 }
 
+/** What the settings must know of an adapter. */
+export interface AdapterNeeds {
+  readonly name: string;
+  readonly needsUrl?: boolean;
+}
+
 /** The validated settings. */
 export type Config = ReturnType<typeof parse>;
 
@@ -48,17 +54,22 @@ const Settings = z.object({
     ),
   GENERATOR_CRON: cron.default('*/15 * * * *'),
   TASK_SOURCES: z.string().optional().transform(splitSources),
+  GITHUB_TOKEN: z
+    .string()
+    .trim()
+    .regex(/^[!-~]+$/, 'must be one word of plain ASCII')
+    .optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
 /** Reads `.env`, where there is one, and the environment, which wins. Throws a ServiceError that names all faults. */
-export function readConfig(adapters: readonly string[]): Config {
+export function readConfig(adapters: readonly AdapterNeeds[]): Config {
   if (existsSync('.env')) loadEnvFile('.env');
   return parse(process.env, adapters);
 }
 
 /** The settings in `environment`; an empty value is as good as none. For tests, which bring their own. */
-export function parse(environment: Record<string, string | undefined>, adapters: readonly string[]) {
+export function parse(environment: Record<string, string | undefined>, adapters: readonly AdapterNeeds[]) {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
@@ -91,6 +102,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
       sources ?? (settings.DATABASE_URL === undefined ? [{ adapter: 'sample', url: undefined }] : []),
+    sourceTokens: { github: settings.GITHUB_TOKEN },
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),
   };
@@ -112,11 +124,16 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
 }
 
 // An address may hold a password, so no fault repeats it.
-function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly string[]): string[] {
+function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly AdapterNeeds[]): string[] {
   const names = (sources ?? []).map(({ adapter }) => adapter);
   const faults = (sources ?? []).flatMap(({ adapter, url }) => {
-    if (!adapters.includes(adapter)) {
-      return [`TASK_SOURCES names the adapter "${adapter}"; there are ${adapters.join(', ')}`];
+    const known = adapters.find(({ name }) => name === adapter);
+    if (!known) {
+      const names = adapters.map(({ name }) => name).join(', ');
+      return [`TASK_SOURCES names the adapter "${adapter}"; there are ${names}`];
+    }
+    if (known.needsUrl && !url) {
+      return [`TASK_SOURCES gives ${adapter} no address, which it needs: write ${adapter}=https://…`];
     }
     if (url !== undefined && !isHttpUrl(url)) {
       return [`TASK_SOURCES gives ${adapter} an address that is not http(s)`];

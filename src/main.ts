@@ -13,7 +13,7 @@ const services: Service[] = [];
 let stopping: Promise<void> | undefined;
 
 try {
-  const config = readConfig(Object.keys(ADAPTERS));
+  const config = readConfig(Object.values(ADAPTERS));
   const logger = createLogger({ level: config.logLevel, pretty: config.pretty });
   stopOnSignals(logger);
   await start(config, logger);

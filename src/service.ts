@@ -151,7 +151,14 @@ async function createFeed(
 }
 
 function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceOptions): Service {
-  return createWorker({ pool, directUrl, sources: config.taskSources, cron: config.generatorCron, logger });
+  return createWorker({
+    pool,
+    directUrl,
+    sources: config.taskSources,
+    tokens: config.sourceTokens,
+    cron: config.generatorCron,
+    logger,
+  });
 }
 
 function createHttp(pool: DatabasePool, { config, logger }: InstanceOptions) {

@@ -3,7 +3,7 @@ import test from 'ava';
 import { parse } from '../src/config.ts';
 import { ServiceError } from '../src/errors.ts';
 
-const ADAPTERS = ['sample', 'github'];
+const ADAPTERS = [{ name: 'sample' }, { name: 'github', needsUrl: true }];
 const DATABASE = 'postgresql://me:secret@db:5432/tasks';
 const settings = (environment: Record<string, string | undefined>) => parse(environment, ADAPTERS);
 
@@ -137,6 +137,22 @@ test('a source may have an address, and the address an equals sign and a query',
     { adapter: 'sample', url: undefined },
     { adapter: 'github', url },
   ]);
+});
+
+test('a source that needs an address is not taken without one', t => {
+  for (const TASK_SOURCES of ['github', 'sample,github=']) {
+    t.deepEqual(faults({ TASK_SOURCES }), [
+      '  - TASK_SOURCES gives github no address, which it needs: write github=https://…',
+    ]);
+  }
+});
+
+test('a token is taken without the white space around it, and shown in no fault', t => {
+  t.deepEqual(settings({ GITHUB_TOKEN: 'ghp_hush\n' }).sourceTokens, { github: 'ghp_hush' });
+  t.deepEqual(settings({}).sourceTokens, { github: undefined });
+  for (const GITHUB_TOKEN of ['ghp hush', 'ghp\r\nhush', 'ghp_тише']) {
+    t.deepEqual(faults({ GITHUB_TOKEN }), ['  - GITHUB_TOKEN must be one word of plain ASCII']);
+  }
 });
 
 test('origins are a list', t => {

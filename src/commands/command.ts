@@ -26,7 +26,7 @@ export async function runCommand(work: (context: CommandContext) => Promise<numb
 }
 
 async function onDatabase(work: (context: CommandContext) => Promise<number>): Promise<number> {
-  const config = readConfig(Object.keys(ADAPTERS));
+  const config = readConfig(Object.values(ADAPTERS));
   const level = config.logLevel === 'info' ? 'warn' : config.logLevel;
   const logger = createLogger({ level, pretty: config.pretty });
   if (config.directUrl !== undefined) return work({ config, url: config.directUrl, logger });

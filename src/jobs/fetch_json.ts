@@ -8,11 +8,25 @@ import { SourceError } from './sources/source.ts';
 /** What an adapter may say about a request. */
 export interface FetchOptions {
   headers?: Record<string, string>;
+  /** Of what is known already: if it is still that, the answer is a 304 without a body. */
+  etag?: string | undefined;
+  /** Knows refusals of this source that pass, beyond what HTTP says; undefined for any other. */
+  explain?(answer: Answer): Refusal | undefined;
 }
 
-export interface FetchedJson {
-  body: unknown;
+export interface Answer {
+  status: number;
   headers: IncomingHttpHeaders;
+}
+
+/** Why a source refused, in words, and after how long it may be asked again, in milliseconds. */
+export interface Refusal {
+  reason: string;
+  retryAfter: number;
+}
+
+export interface FetchedJson extends Answer {
+  body: unknown;
 }
 
 /** How long to go on trying, in milliseconds, and what stops it at once. */
@@ -74,9 +88,10 @@ export function parseRetryAfter(header: string | undefined, now: number): number
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-async function fetchOnce(url: string, { headers }: FetchOptions, signal: AbortSignal): Promise<FetchedJson> {
+async function fetchOnce(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedJson> {
+  const condition = options.etag === undefined ? {} : { 'if-none-match': options.etag };
   const request = got.stream(url, {
-    headers: { accept: 'application/json', 'user-agent': 'taskwire', ...headers },
+    headers: { accept: 'application/json', 'user-agent': 'taskwire', ...options.headers, ...condition },
     retry: { limit: 0 },
     throwHttpErrors: false, // it would read an error's body, without a limit
     maxRedirects: 5,
@@ -86,8 +101,10 @@ async function fetchOnce(url: string, { headers }: FetchOptions, signal: AbortSi
   try {
     const [response]: Response[] = await once(request, 'response');
     if (!response) throw new SourceError(`${publicUrl(url)} did not answer`);
-    refuseStatus(response, url);
-    return { body: parse(await readLimited(request, url), url, response.headers), headers: response.headers };
+    const { statusCode: status, headers } = response;
+    if (status === 304 && options.etag !== undefined) return { status, headers, body: undefined };
+    refuseStatus(response, url, options);
+    return { status, headers, body: parse(await readLimited(request, url), url, headers) };
   } catch (error) {
     throw error instanceof SourceError ? error : toSourceError(error, url);
   } finally {
@@ -96,9 +113,12 @@ async function fetchOnce(url: string, { headers }: FetchOptions, signal: AbortSi
   }
 }
 
-function refuseStatus({ statusCode, statusMessage, headers }: Response, url: string): void {
+function refuseStatus(response: Response, url: string, { explain }: FetchOptions): void {
+  const { statusCode, statusMessage, headers } = response;
   if (statusCode >= 200 && statusCode < 300) return;
   const message = `${publicUrl(url)} answered ${statusCode} ${statusMessage ?? ''}`.trim();
+  const refusal = explain?.({ status: statusCode, headers });
+  if (refusal) throw new Passing(`${message}: ${refusal.reason}`, refusal.retryAfter);
   if (!RETRIED_STATUSES.has(statusCode)) throw new SourceError(message);
   const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
   if (retryAfter === undefined) throw new Passing(message);

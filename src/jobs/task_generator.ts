@@ -3,7 +3,16 @@ import { fetchJson } from './fetch_json.ts';
 import { importItems } from './import_items.ts';
 import type { RunContext } from './run_kind.ts';
 import { ADAPTERS } from './sources/adapters.ts';
-import { type FoundItem, type SourceAdapter, SourceError, type TaskSource } from './sources/source.ts';
+import {
+  type FoundItem,
+  type SourceAdapter,
+  type SourceContext,
+  SourceError,
+  type TaskSource,
+} from './sources/source.ts';
+
+/** A source as runs use it: with its token, where there is one, and what it remembers from run to run. */
+export type SourceInUse = TaskSource & Pick<SourceContext, 'token' | 'pages'>;
 
 /** The kind of its runs, and the name of their jobs. */
 export const TASK_GENERATOR = 'task_generator';
@@ -13,7 +22,7 @@ const LONGEST_SOURCE = 10 * 60_000; // ms
 /** What a run of the generator does. A source that fails is named in the result's error, and the others go on. */
 export async function generateTasks(
   { client, result, signal, logger }: RunContext,
-  { sources, retryFor }: { sources: readonly TaskSource[]; retryFor: number },
+  { sources, retryFor }: { sources: readonly SourceInUse[]; retryFor: number },
 ): Promise<void> {
   const seen = new Map<string, Set<string>>();
   const faults: string[] = [];
@@ -23,7 +32,7 @@ export async function generateTasks(
     const ids = seen.get(adapter.name) ?? new Set<string>();
     seen.set(adapter.name, ids);
     const limited = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_SOURCE)]);
-    const items = readSource(adapter, source.url, { retryFor, signal: limited });
+    const items = readSource(adapter, source, { retryFor, signal: limited });
     try {
       await importItems(items, { client, source: adapter.name, seen: ids, result, signal: limited });
     } catch (error) {
@@ -38,12 +47,14 @@ export async function generateTasks(
 // Whatever goes wrong while reading is the source's fault, whatever goes wrong while importing is ours.
 async function* readSource(
   adapter: SourceAdapter,
-  url: string | undefined,
+  { url, token, pages }: SourceInUse,
   patience: { retryFor: number; signal: AbortSignal },
 ): AsyncGenerator<FoundItem> {
   try {
     yield* adapter.read({
       url: url ?? adapter.defaultUrl ?? '',
+      token,
+      pages,
       fetchJson: (address, options = {}) => fetchJson(address, options, patience),
     });
   } catch (error) {

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   /** A session-level address: runs hold advisory locks. */
   directUrl: string;
   sources: readonly TaskSource[];
+  /** Secrets of the sources, by adapter. */
+  tokens?: Readonly<Record<string, string | undefined>>;
   /** When the generator runs; undefined for never by itself. */
   cron: string | undefined;
   logger: Logger;
@@ -68,12 +70,13 @@ export function createWorker(options: WorkerOptions): Service {
   };
 }
 
-function taskGenerator({ sources, cron, retryFor = RETRY_FOR }: WorkerOptions): RunKind {
+function taskGenerator({ sources, tokens = {}, cron, retryFor = RETRY_FOR }: WorkerOptions): RunKind {
+  const inUse = sources.map(source => ({ ...source, token: tokens[source.adapter], pages: new Map() }));
   return {
     kind: TASK_GENERATOR,
     cron,
     runsFirst: cron !== undefined && sources.length > 0,
-    perform: context => generateTasks(context, { sources, retryFor }),
+    perform: context => generateTasks(context, { sources: inUse, retryFor }),
   };
 }
 

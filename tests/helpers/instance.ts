@@ -18,7 +18,7 @@ export async function startInstance(
     LOG_LEVEL: 'fatal',
     ...environment,
   };
-  const config = parse(settings, Object.keys(ADAPTERS));
+  const config = parse(settings, Object.values(ADAPTERS));
   const logger = createLogger({ level: process.env.TEST_LOG_LEVEL ?? config.logLevel, pretty: false });
   const instance = createInstance({ config, databaseUrl: url, directUrl: url, logger });
   await instance.start();

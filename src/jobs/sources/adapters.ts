@@ -1,10 +1,11 @@
 // The adapters there are, by the name that TASK_SOURCES calls them.
 import { publicUrl } from '../fetch_json.ts';
+import { github } from './github.ts';
 import { jsonplaceholder } from './jsonplaceholder.ts';
 import { sample } from './sample.ts';
 import type { SourceAdapter, TaskSource } from './source.ts';
 
-export const ADAPTERS: Readonly<Record<string, SourceAdapter>> = { jsonplaceholder, sample };
+export const ADAPTERS: Readonly<Record<string, SourceAdapter>> = { github, jsonplaceholder, sample };
 
 /** A source as anybody may see it: no credentials, and nothing of a query that could hold one. */
 export interface SourceDescription {

@@ -17,9 +17,20 @@ export interface RefusedItem {
 
 export type FoundItem = ImportItem | RefusedItem;
 
+/** A page as it was read last, for a source that answers "not modified" instead of sending it again. */
+export interface ReadPage {
+  etag: string;
+  items: FoundItem[];
+  next: string | undefined;
+}
+
 /** What an adapter works with. `fetchJson` retries, limits and stops by itself, and throws a SourceError. */
 export interface SourceContext {
   url: string;
+  /** A secret, for the origin of `url` and nobody else: in no error, and in nothing that is found. */
+  token: string | undefined;
+  /** The pages of earlier runs, by address; the adapter's own, until the process ends. */
+  pages: Map<string, ReadPage>;
   fetchJson(url: string, options?: FetchOptions): Promise<FetchedJson>;
 }
 
@@ -30,6 +41,8 @@ export interface SourceContext {
 export interface SourceAdapter {
   readonly name: string;
   readonly defaultUrl: string | undefined;
+  /** Whether TASK_SOURCES must give an address; what it gives goes before `defaultUrl`. */
+  readonly needsUrl?: boolean;
   read(context: SourceContext): AsyncIterable<FoundItem>;
 }
 
