@@ -15,12 +15,13 @@ async function start(t: ExecutionContext, through: (url: string) => string = url
   });
   const ready = async (): Promise<Answer> => read(await fetch(`${instance.address}/health/ready`));
   const untilReady = () => until(async () => (await ready()).status === 200);
-  return { database, ready, untilReady };
+  const scrape = async () => (await fetch(`${instance.address}/metrics`)).text();
+  return { database, ready, untilReady, scrape };
 }
 
 test('readiness names what the loss of the database takes away, and returns with it', async t => {
   const cable = await createCable(new URL(process.env.TEST_SERVER_URL ?? ''));
-  const { ready, untilReady } = await start(t, cable.through);
+  const { ready, untilReady, scrape } = await start(t, cable.through);
   await untilReady();
   await cable.cut();
   const away = await until(async () => {
@@ -32,6 +33,9 @@ test('readiness names what the loss of the database takes away, and returns with
     status: 'unavailable',
     reasons: ['the database is away; try again', 'the listener does not listen'],
   });
+  const metrics = await scrape();
+  t.regex(metrics, /^taskwire_database_up 0$/m);
+  t.regex(metrics, /^taskwire_log_head nan$/im);
   await cable.mend();
   await untilReady();
   t.deepEqual((await ready()).body, { status: 'ok' });
