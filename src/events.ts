@@ -22,6 +22,8 @@ export interface FeedEvent {
   readonly topic: string;
   readonly type: string;
   readonly subject: string;
+  /** When the change was made, as the envelope says it. */
+  readonly time: string;
   /** The CloudEvents 1.0 JSON object, the same on every channel. */
   readonly json: string;
 }
@@ -33,6 +35,7 @@ export function toEvent(row: LogRow): FeedEvent {
     topic: row.topic,
     type: row.type,
     subject: row.subject,
+    time: row.time,
     json: envelope(row),
   };
 }

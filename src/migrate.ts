@@ -34,6 +34,12 @@ export async function migrate({ url, logger }: { url: string; logger: Logger }):
   }
 }
 
+/** What a database that this code has migrated holds: the names of all migrations, and the hash of sql/. */
+export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlHash: string }> {
+  const names = (await readdir(MIGRATIONS)).filter(name => name.endsWith('.sql'));
+  return { migrations: names.map(name => name.slice(0, -'.sql'.length)), sqlHash: hashOf(await readSql()) };
+}
+
 async function refuseUnfit(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ version: number; encoding: string; shown: string }>(
     `SELECT current_setting('server_version_num')::integer AS version, current_setting('server_version') AS shown,
@@ -82,7 +88,7 @@ async function prepareJobQueue(url: string): Promise<void> {
 // Trigger and function DDL locks tables against every writer, so it happens only when something changed.
 async function applySql(client: pg.Client, logger: Logger): Promise<void> {
   const files = await readSql();
-  const hash = createHash('sha256').update(JSON.stringify(files)).digest('hex');
+  const hash = hashOf(files);
   const stored = await client.query<{ sql_hash: string | null }>('SELECT sql_hash FROM feed.log');
   if (stored.rows[0]?.sql_hash === hash) return;
   client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
@@ -116,6 +122,10 @@ async function applyFile(client: pg.Client, { name, text }: SqlFile): Promise<vo
     if (error instanceof Error) error.message = `sql/${name}: ${error.message}`;
     throw error;
   });
+}
+
+function hashOf(files: SqlFile[]): string {
+  return createHash('sha256').update(JSON.stringify(files)).digest('hex');
 }
 
 interface SqlFile {

@@ -4,21 +4,25 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isAway } from './database/errors.ts';
-import { cleanStaged, readAfter, readChannels, readHead } from './database/log.ts';
+import { cleanStaged, readAfter, readChannels, readFeedState, readHead } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
+import { countRuns } from './database/runs.ts';
 import { createHub, type Hub } from './feed/hub.ts';
 import { createListener } from './feed/listener.ts';
-import { createRelay } from './feed/relay.ts';
+import { createRelay, type Relay } from './feed/relay.ts';
 import { createSequencer } from './feed/sequencer.ts';
 import type { Log } from './feed/subscription.ts';
 import { createHttpApp } from './http/app.ts';
 import { createGeneratorRouter } from './http/generator_routes.ts';
+import { createMetricsRouter } from './http/metrics_routes.ts';
 import { createTaskRouter } from './http/task_routes.ts';
 import { describeSources } from './jobs/sources/adapters.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
-import { migrate } from './migrate.ts';
+import { createMetrics, type Metrics, type Present, type Stored } from './metrics.ts';
+import { migrate, readExpectedSchema } from './migrate.ts';
+import { createReadiness } from './readiness.ts';
 import { createSocketApp, type SocketApp } from './sockets/app.ts';
 import { handUpgradesTo } from './sockets/upgrade.ts';
 
@@ -54,11 +58,14 @@ export function createInstance(options: InstanceOptions): Instance {
     started.push({ name: 'pool', start: async () => {}, stop: () => pool.end() });
     const logPool = await openPool({ url: options.databaseUrl, size: LOG_CONNECTIONS, role: !config.pooled });
     started.push({ name: 'log pool', start: async () => {}, stop: () => logPool.end() });
-    const { sockets, services } = await createFeed(logPool, options);
-    for (const service of [...services, createJobs(pool, options)]) await begin(service);
+    const metrics = createMetrics();
+    const feed = await createFeed(logPool, options, metrics);
+    const { sockets, relay, listener, sequencer } = feed;
+    for (const service of [relay, listener, sequencer, createJobs(pool, options)]) await begin(service);
+    const http = await createHttp(pool, options, feed, metrics);
     const server = createServer(
       { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
-      createHttp(pool, options).callback(),
+      http.callback(),
     );
     handUpgradesTo(sockets.app.callback(), server);
     await begin(listening(server, config));
@@ -114,17 +121,22 @@ async function connect(
   }
 }
 
-async function createFeed(
-  pool: DatabasePool,
-  options: InstanceOptions,
-): Promise<{ sockets: SocketApp; services: Service[] }> {
+interface Feed {
+  hub: Hub;
+  relay: Relay;
+  listener: ReturnType<typeof createListener>;
+  sequencer: ReturnType<typeof createSequencer>;
+  sockets: SocketApp;
+}
+
+async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics: Metrics): Promise<Feed> {
   const { config, directUrl, logger } = options;
   const log: Log = {
     head: () => readHead(pool),
     after: (position, limit) => readAfter(pool, position, limit),
   };
   const [channels, head] = await Promise.all([readChannels(pool), log.head()]);
-  const hub: Hub = createHub(head.log, head.head);
+  const hub: Hub = createHub(head.log, head.head, metrics.published);
   const relay = createRelay({ log, hub, logger });
   const listener = createListener({
     url: directUrl,
@@ -138,6 +150,8 @@ async function createFeed(
     doorbell: channels.doorbell,
     numbered: relay.take,
     clean: lowerBound => cleanStaged(pool, lowerBound),
+    looked: metrics.looked,
+    rang: metrics.rang,
     logger,
   });
   const sockets = createSocketApp({
@@ -147,7 +161,7 @@ async function createFeed(
     allowedOrigins: config.allowedOrigins,
     logger,
   });
-  return { sockets, services: [relay, listener, sequencer] };
+  return { hub, relay, listener, sequencer, sockets };
 }
 
 function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceOptions): Service {
@@ -161,12 +175,38 @@ function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceO
   });
 }
 
-function createHttp(pool: DatabasePool, { config, logger }: InstanceOptions) {
+async function createHttp(
+  pool: DatabasePool,
+  { config, logger }: InstanceOptions,
+  feed: Feed,
+  metrics: Metrics,
+) {
+  const readiness = createReadiness({ ...feed, pool, schema: await readExpectedSchema() });
+  const sources = {
+    present: () => readPresent(pool, config, feed),
+    stored: () => readStored(pool),
+  };
   const routers = [
     createTaskRouter({ pool }),
     createGeneratorRouter({ pool, sources: describeSources(config.taskSources), cron: config.generatorCron }),
+    createMetricsRouter({ scrape: () => metrics.scrape(sources) }),
   ];
-  return createHttpApp({ pool, logger, routers });
+  return createHttpApp({ pool, logger, routers, readiness, answered: metrics.answered });
+}
+
+function readPresent(pool: DatabasePool, { poolSize }: Config, { hub, sequencer, sockets }: Feed): Present {
+  const { acquiredConnections: used, idleConnections: idle, waitingClients: waiting } = pool.state();
+  return {
+    leading: sequencer.leading,
+    position: hub.position,
+    sockets: sockets.count,
+    pool: { used, idle, waiting, size: poolSize },
+  };
+}
+
+async function readStored(pool: DatabasePool): Promise<Stored> {
+  const [{ head, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
+  return { head, waiting: Math.max(0, waiting ?? 0), runs };
 }
 
 function listening(server: Server, { host, port }: Config): Service {

@@ -89,6 +89,7 @@ test('the row goes in as the database rendered it, digit for digit', t => {
 
 test('what the hub needs to choose by stands beside the text', t => {
   const { json, ...rest } = toEvent(ROW);
-  t.deepEqual(rest, { position: 1042, topic: 'tasks', type: 'task_updated', subject: ROW.subject });
+  const { subject, time } = ROW;
+  t.deepEqual(rest, { position: 1042, topic: 'tasks', type: 'task_updated', subject, time });
   t.is(typeof json, 'string');
 });

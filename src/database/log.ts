@@ -34,6 +34,50 @@ export async function readAfter(
     LIMIT ${limit}`);
 }
 
+const FeedState = z.strictObject({
+  batch: z.number(),
+  head: z.number(),
+  batch_age: z.number(),
+  waiting: z.number().nullable(),
+});
+
+/**
+ * How numbering goes: the last batch and its last position, its age in seconds, and the age of the oldest change that
+ * has committed and has no position, null if there is none. Reads what the sequencer's next look would, one row a
+ * transaction; see sql/functions/sequence_events.sql.
+ */
+export type FeedState = z.infer<typeof FeedState>;
+
+export async function readFeedState(pool: DatabasePool): Promise<FeedState> {
+  return pool.one(sql.prepared('read_feed_state', FeedState)`
+    WITH last AS MATERIALIZED (
+      SELECT id, last_position, snapshot, at FROM feed.event_batches ORDER BY id DESC LIMIT 1
+    )
+    SELECT
+      last.id AS batch,
+      last.last_position AS head,
+      extract(epoch FROM clock_timestamp() - last.at)::float8 AS batch_age,
+      extract(epoch FROM clock_timestamp() - least(fresh.time, pending.time))::float8 AS waiting
+    FROM last
+    LEFT JOIN LATERAL (
+      SELECT time FROM feed.staged WHERE xid >= pg_snapshot_xmax(last.snapshot) ORDER BY xid, id LIMIT 1
+    ) AS fresh ON true
+    CROSS JOIN LATERAL (
+      SELECT min(s.time) AS time
+      FROM pg_snapshot_xip(last.snapshot) AS open (xid)
+      CROSS JOIN LATERAL (SELECT time FROM feed.staged WHERE xid = open.xid ORDER BY id LIMIT 1) AS s
+    ) AS pending`);
+}
+
+const Schema = z.strictObject({ migrations: z.array(z.string()), sql_hash: z.string().nullable() });
+
+/** Which migrations were applied, and the content of sql/ that was applied last. */
+export async function readSchema(pool: DatabasePool): Promise<z.infer<typeof Schema>> {
+  return pool.one(sql.prepared('read_schema', Schema)`
+    SELECT (SELECT coalesce(array_agg(name::text), '{}') FROM feed.migrations) AS migrations, sql_hash
+    FROM feed.log`);
+}
+
 /** The channels and keys that this database's service uses; see sql/functions/lock_key.sql. */
 export const Names = z.strictObject({ events: z.string(), doorbell: z.string() });
 

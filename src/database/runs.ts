@@ -61,6 +61,14 @@ export async function readOverview(pool: DatabasePool, kind: string, nextRun: Da
       feed.rfc3339(${nextRun?.toISOString() ?? null}::timestamptz) AS next_run_at`);
 }
 
+const RunCount = z.strictObject({ kind: z.string(), status: z.string(), count: z.number() });
+
+/** How many runs of each kind there are in each status. */
+export async function countRuns(pool: DatabasePool): Promise<readonly z.infer<typeof RunCount>[]> {
+  return pool.any(sql.prepared('count_runs', RunCount)`
+    SELECT kind, status, count(*) AS count FROM runs GROUP BY kind, status`);
+}
+
 /** Revives what is dead or forgotten, see sql/functions/sweep_runs.sql; only reads while all is well. */
 export async function sweepRuns(pool: DatabasePool): Promise<readonly Finding[]> {
   return pool.any(sql.prepared('sweep_runs', Finding)`

@@ -30,8 +30,11 @@ export interface Hub {
 const RING_EVENTS = 4_096;
 const RING_CHARACTERS = 16 * 1024 * 1024;
 
-/** A hub that starts at a position of a log: the first event it takes is the next one. */
-export function createHub(logId: string, start: number): Hub {
+/**
+ * A hub that starts at a position of a log: the first event it takes is the next one. `published` is told of each
+ * event once every live listener has it.
+ */
+export function createHub(logId: string, start: number, published?: (event: FeedEvent) => void): Hub {
   const live = new Map<string | undefined, Set<Listener>>();
   const subscriptions = new Set<Listener>();
   let log = logId;
@@ -69,6 +72,7 @@ export function createHub(logId: string, start: number): Hub {
       keep(event);
       for (const listener of live.get(event.topic) ?? []) listener.offer(event);
       for (const listener of live.get(undefined) ?? []) listener.offer(event);
+      published?.(event);
     },
     after(from) {
       const kept = ring.length - oldest;

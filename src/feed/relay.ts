@@ -8,6 +8,8 @@ import type { Batch } from './sequencer.ts';
 import type { Log } from './subscription.ts';
 
 export interface Relay extends Service {
+  /** Whether it reads the log, or would if there was something: false while reading fails, and before and after its life. */
+  readonly reading: boolean;
   /** There may be events up to this position. */
   hear(last: number): void;
   /** Takes a batch straight from the sequencer; what does not follow on is read from the log. */
@@ -26,6 +28,7 @@ export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Re
   let hints = 0;
   let unsure = false; // the head has to be asked for
   let reading: Promise<void> | undefined;
+  let started = false;
   let stopped = false;
   let failed = false;
   let retry: NodeJS.Timeout | undefined;
@@ -83,6 +86,9 @@ export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Re
 
   return {
     name: 'relay',
+    get reading() {
+      return started && !failed && !stopped;
+    },
     hear(last) {
       hints++;
       target = Math.max(target, last);
@@ -99,6 +105,7 @@ export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Re
       readOn();
     },
     async start() {
+      started = true;
       this.catchUp();
     },
     async stop() {

@@ -30,6 +30,9 @@ export interface SequencerOptions {
   numbered(batch: Batch): void;
   /** Takes numbered rows out of staged, from a lower bound; answers where to go on, or null when nothing was left. */
   clean(lowerBound: string): Promise<string | null>;
+  /** Told of every look, with how many events it numbered and how many milliseconds it took, and of every ring. */
+  looked?(found: number, took: number): void;
+  rang?(): void;
   logger: Logger;
 }
 
@@ -83,7 +86,15 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
 
   async function serve(session: pg.Client, working: () => void): Promise<void> {
     await session.query(SETTINGS);
-    const bell = hearBell(session, options.doorbell, waiter.wake);
+    const bell = hearBell(
+      session,
+      options.doorbell,
+      () => {
+        options.rang?.();
+        waiter.wake();
+      },
+      waiter.wake,
+    );
     while (!(await take(session, 'leader'))) {
       working();
       if (!stopping) await waiter.wait(CANDIDATE_INTERVAL);
@@ -100,7 +111,10 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
       const batch = await sequence(session);
       if (batch) options.numbered(batch);
       if (batch) clean(batch.last);
-      return { found: batch ? batch.last - batch.before : 0, took: performance.now() - started };
+      const found = batch ? batch.last - batch.before : 0;
+      const took = performance.now() - started;
+      options.looked?.(found, took);
+      return { found, took };
     };
     while (!stopping) {
       await workUntilResting(session, look);
@@ -223,16 +237,16 @@ interface Bell {
   lost: boolean;
 }
 
-function hearBell(session: pg.Client, doorbell: string, wake: () => void): Bell {
+function hearBell(session: pg.Client, doorbell: string, heard: () => void, lost: () => void): Bell {
   const bell: Bell = { rung: false, lost: false };
   session.on('notification', ({ channel }) => {
     if (channel !== doorbell) return;
     bell.rung = true;
-    wake();
+    heard();
   });
   session.on('end', () => {
     bell.lost = true;
-    wake();
+    lost();
   });
   return bell;
 }

@@ -1,13 +1,13 @@
 // Puts the HTTP side together. It assembles and does not listen; nothing here can tell a socket anything.
 import type { Router } from '@koa/router';
 import Koa, { type Middleware } from 'koa';
-import type { DatabasePool } from '../database/pool.ts';
+import { type DatabasePool, ping } from '../database/pool.ts';
 import type { Logger } from '../logger.ts';
-import { createHealthRouter } from './health_routes.ts';
+import { createHealthRouter, type Readiness } from './health_routes.ts';
 import { createProblemRouter } from './problem_routes.ts';
 import { problems } from './problems.ts';
 import { requestId } from './request_id.ts';
-import { requestLog } from './request_log.ts';
+import { type RequestOutcome, requestLog } from './request_log.ts';
 import { unmatched } from './unmatched.ts';
 
 const CLIENT_GONE = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
@@ -17,23 +17,32 @@ export interface HttpAppOptions {
   logger: Logger;
   /** The nouns' routers, and whatever else the composition serves. */
   routers: readonly Router[];
+  /** What readiness asks for; without it, that the database answers. */
+  readiness?: Readiness | undefined;
+  /** Told of every request once it is answered. */
+  answered?: ((outcome: RequestOutcome) => void) | undefined;
 }
 
 /** The Koa app; `callback()` is what an HTTP server wants. */
-export function createHttpApp({ pool, logger, routers }: HttpAppOptions): Koa {
+export function createHttpApp({ pool, logger, routers, readiness, answered }: HttpAppOptions): Koa {
   const app = new Koa();
   app.on('error', error => {
     if (CLIENT_GONE.has(error.code)) logger.debug({ err: error }, 'the client went away during its answer');
     else logger.error({ err: error }, 'an answer was cut off');
   });
   app.use(requestId());
-  app.use(requestLog(logger));
+  app.use(requestLog(logger, answered));
   app.use(commonHeaders());
   app.use(problems());
-  for (const router of [createHealthRouter({ pool }), createProblemRouter(), ...routers])
-    app.use(router.routes());
+  const health = createHealthRouter(readiness ?? { database: () => reaches(pool), parts: () => [] });
+  for (const router of [health, createProblemRouter(), ...routers]) app.use(router.routes());
   app.use(unmatched());
   return app;
+}
+
+async function reaches(pool: DatabasePool): Promise<readonly string[]> {
+  await ping(pool);
+  return [];
 }
 
 function commonHeaders(): Middleware {

@@ -75,17 +75,36 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       open.delete(webSocket);
       if (stopping && open.size === 0) empty.resolve();
     });
+    let session: Session | undefined;
+    logEnd(webSocket, topic, from, () => session?.sent ?? 0);
     const refusal = stopping ? { code: CLOSE.goingAway, reason: 'the instance is going away' } : refuse(from);
     if (refusal) return webSocket.close(refusal.code, refusal.reason);
     const parameters = readParameters(from.query);
     if (typeof parameters === 'string') return webSocket.close(CLOSE.badParameters, shorten(parameters));
     try {
-      const session = await serveClient({ ...options, webSocket, socket: from.socket, topic, parameters });
+      session = await serveClient({ ...options, webSocket, socket: from.socket, topic, parameters });
       keep(session, webSocket);
     } catch (error) {
       options.logger.debug({ err: error }, 'a socket came while the log could not be read');
       webSocket.close(CLOSE.tryAgainLater, 'the database is away; try again');
     }
+  }
+
+  // One line at the end of each socket's life, whether it was served or refused.
+  function logEnd(
+    webSocket: WebSocket,
+    topic: string,
+    { socket, headers }: Request,
+    sent: () => number,
+  ): void {
+    const opened = performance.now();
+    const client = socket.remoteAddress; // gone by the time of the line
+    const requestId = headers['x-request-id'];
+    webSocket.on('close', code => {
+      const seconds = Math.round(performance.now() - opened) / 1000;
+      const line = { client, topic, seconds, events: sent(), code };
+      options.logger.info({ ...(requestId !== undefined && { request_id: requestId }), ...line }, 'socket');
+    });
   }
 
   function keep(session: Session, webSocket: WebSocket): void {

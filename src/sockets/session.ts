@@ -8,6 +8,8 @@ import { CLOSE, type ControlFrame, frameOf } from './frames.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface Session {
+  /** How many events were written to it. */
+  readonly sent: number;
   /** Sends where the client may resume, and finds out whether it still answers. Called every interval. */
   tick(): void;
   /** Ends the session with a close code. */
@@ -30,6 +32,7 @@ export async function serveClient(options: {
   const { webSocket, socket, hub, log, topic, parameters } = options;
   let subscription: Subscription | undefined;
   let unanswered = 0;
+  let sent = 0;
 
   const send = (frame: ControlFrame) => webSocket.send(JSON.stringify(frame));
   const close = (code: number, reason: string) => {
@@ -42,7 +45,10 @@ export async function serveClient(options: {
   };
   // Past ws, whose send() would make a frame of its own for every socket. Frames are whole, so they may mix.
   const write = (event: FeedEvent) => {
-    if (webSocket.readyState === WebSocket.OPEN) socket.write(frameOf(event));
+    if (webSocket.readyState === WebSocket.OPEN) {
+      socket.write(frameOf(event));
+      sent++;
+    }
     return socket.writableLength < SEND_BUFFER;
   };
 
@@ -63,6 +69,9 @@ export async function serveClient(options: {
   }
 
   return {
+    get sent() {
+      return sent;
+    },
     tick() {
       if (webSocket.readyState !== WebSocket.OPEN || !subscription) return;
       // One that reads slowly gets neither: a ping would wait behind all that it has yet to read.

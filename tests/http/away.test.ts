@@ -1,47 +1,7 @@
 // While the database is away every request is told so and when to come back; once it is there, all goes on.
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { createCable } from '../helpers/cable.ts';
 import { startTestApi } from '../helpers/http.ts';
-
-interface Cable {
-  /** The address of the same database, through the cable. */
-  through(url: string): string;
-  cut(): Promise<void>;
-  mend(): Promise<void>;
-}
-
-/** Something between service and database that can be cut: real connections, really reset. */
-async function createCable(server: URL): Promise<Cable> {
-  const sockets = new Set<Socket>();
-  const relay = createServer(near => {
-    const far = connect(Number(server.port), server.hostname);
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      from.on('error', () => {}).on('close', () => to.destroy());
-      from.pipe(to);
-    }
-  });
-  relay.listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  const { port } = relay.address() as AddressInfo;
-  return {
-    through: url => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href,
-    cut: async () => {
-      relay.close();
-      for (const socket of sockets) socket.resetAndDestroy();
-      sockets.clear();
-      await once(relay, 'close');
-    },
-    mend: async () => {
-      relay.listen(port, '127.0.0.1');
-      await once(relay, 'listening');
-    },
-  };
-}
 
 async function apiOnCable(t: ExecutionContext) {
   const cable = await createCable(new URL(process.env.TEST_SERVER_URL ?? ''));

@@ -1,0 +1,154 @@
+// What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
+// tells here what to look at when somebody scrapes.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The present state of the parts, as they hold it themselves. */
+export interface Present {
+  leading: boolean;
+  position: number;
+  sockets: number;
+  pool: { used: number; idle: number; waiting: number; size: number };
+}
+
+/** What only the database knows. */
+export interface Stored {
+  /** The last position of the log. */
+  head: number;
+  /** How long the oldest committed change has waited for its position, in seconds. */
+  waiting: number;
+  runs: readonly { kind: string; status: string; count: number }[];
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+const PATIENCE = 2_000; // ms a scrape waits for the database
+const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 10_000, 100_000];
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** The metrics of one instance, in a registry of their own. */
+export function createMetrics() {
+  const registers = [new Registry()];
+  const [registry] = registers as [Registry];
+  collectDefaultMetrics({ register: registry });
+  return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...createScrape(registry) };
+}
+
+function createFeedMetrics(registers: Registry[]) {
+  const events = new Counter({
+    name: 'taskwire_events_total',
+    help: 'Events that this instance gave to its subscriptions, by type',
+    labelNames: ['type'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'taskwire_event_latency_seconds',
+    help: "From an event's time, when its change was made, until every live socket was handed it; once per event",
+    buckets: LATENCY,
+    registers,
+  });
+  const looks = new Histogram({
+    name: 'taskwire_sequencer_look_seconds',
+    help: 'Looks of the sequencer for what has committed',
+    buckets: LATENCY,
+    registers,
+  });
+  const batches = new Histogram({
+    name: 'taskwire_sequencer_batch_events',
+    help: 'Events numbered by a look that found some',
+    buckets: BATCH,
+    registers,
+  });
+  const rings = new Counter({
+    name: 'taskwire_sequencer_rings_total',
+    help: 'Times that a writer woke the sequencer',
+    registers,
+  });
+  return {
+    /** An event has gone to everybody who is live. The two clocks may differ: never less than nothing. */
+    published({ type, time }: { type: string; time: string }): void {
+      events.inc({ type });
+      latency.observe(Math.max(0, Date.now() - Date.parse(time)) / 1000);
+    },
+    looked(found: number, took: number): void {
+      looks.observe(took / 1000);
+      if (found > 0) batches.observe(found);
+    },
+    rang: (): void => rings.inc(),
+  };
+}
+
+function createHttpMetrics(registers: Registry[]) {
+  const requests = new Histogram({
+    name: 'taskwire_http_request_seconds',
+    help: 'HTTP requests until their answer was ready',
+    labelNames: ['method', 'route', 'status'],
+    buckets: LATENCY,
+    registers,
+  });
+  return {
+    answered(request: { method: string; route: string; status: number; seconds: number }): void {
+      const { method, route, status, seconds } = request;
+      requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);
+    },
+  };
+}
+
+function createScrape(registry: Registry) {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
+  const up = gauge('taskwire_database_up', 'Whether the database answered this scrape');
+  const head = gauge('taskwire_log_head', 'Last position of the log');
+  const waiting = gauge(
+    'taskwire_sequencer_lag_seconds',
+    'Age of the oldest committed change without a position',
+  );
+  const runs = new Gauge({
+    name: 'taskwire_runs',
+    help: 'Runs of background jobs, by kind and status',
+    labelNames: ['kind', 'status'],
+    registers: [registry],
+  });
+  const leading = gauge('taskwire_sequencer_leader', 'Whether this instance numbers the events');
+  const position = gauge('taskwire_relay_position', 'Last position that this instance gave to its sockets');
+  const sockets = gauge('taskwire_sockets_open', 'Open WebSockets');
+  const used = gauge('taskwire_pool_used_connections', 'Connections of the pool in use');
+  const idle = gauge('taskwire_pool_idle_connections', 'Connections of the pool at rest');
+  const callers = gauge('taskwire_pool_waiting', 'Callers that wait for a connection of the pool');
+  const size = gauge('taskwire_pool_size', 'Most connections that the pool may hold');
+
+  // What is not known is not shown as if it were: NaN, and no runs.
+  function showStored(stored: Stored | undefined): void {
+    up.set(stored ? 1 : 0);
+    head.set(stored?.head ?? Number.NaN);
+    waiting.set(stored?.waiting ?? Number.NaN);
+    runs.reset();
+    for (const { kind, status, count } of stored?.runs ?? []) runs.set({ kind, status }, count);
+  }
+
+  function showPresent(present: Present): void {
+    leading.set(present.leading ? 1 : 0);
+    position.set(present.position);
+    sockets.set(present.sockets);
+    used.set(present.pool.used);
+    idle.set(present.pool.idle);
+    callers.set(present.pool.waiting);
+    size.set(present.pool.size);
+  }
+
+  return {
+    /** Everything as text, looked at now. */
+    async scrape(sources: { present(): Present; stored(): Promise<Stored> }) {
+      showPresent(sources.present()); // before the scrape itself takes a connection
+      showStored(await withinPatience(sources.stored()));
+      return { type: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+async function withinPatience<Value>(work: Promise<Value>): Promise<Value | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
+  const value = await Promise.race([work.catch(() => undefined), late.promise]);
+  clearTimeout(timer);
+  return value;
+}

@@ -1,0 +1,53 @@
+// Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
+import { setTimeout as pause } from 'node:timers/promises';
+import { type FeedState, readFeedState, readSchema } from './database/log.ts';
+import type { DatabasePool } from './database/pool.ts';
+
+export interface ReadinessOptions {
+  pool: DatabasePool;
+  schema: { migrations: readonly string[]; sqlHash: string };
+  listener: { readonly listening: boolean };
+  relay: { readonly reading: boolean };
+  hub: { readonly position: number };
+}
+
+const STUCK_AFTER = 5; // seconds
+const SECOND_LOOK = 250; // ms
+
+/** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
+export function createReadiness({ pool, schema, listener, relay, hub }: ReadinessOptions) {
+  return {
+    database: async (): Promise<readonly string[]> => {
+      const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
+      const applied = new Set(found.migrations);
+      const missing = schema.migrations.filter(name => !applied.has(name));
+      return [
+        ...missing.map(name => `the migration ${name} is not applied`),
+        ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+        ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
+        ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
+      ];
+    },
+    parts: (): readonly string[] => [
+      ...(listener.listening ? [] : ['the listener does not listen']),
+      ...(relay.reading ? [] : ['the relay cannot read the log']),
+    ],
+  };
+}
+
+// A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until
+// the next batch. Only if there is none a moment later does nobody number it.
+async function isStuck(pool: DatabasePool, feed: FeedState): Promise<boolean> {
+  if (!isLate(feed)) return false;
+  await pause(SECOND_LOOK);
+  const again = await readFeedState(pool);
+  return again.batch === feed.batch && isLate(again);
+}
+
+function isLate({ waiting }: FeedState): boolean {
+  return waiting !== null && waiting > STUCK_AFTER;
+}
+
+function isBehind({ head, batch_age }: FeedState, position: number): boolean {
+  return head > position && batch_age > STUCK_AFTER;
+}

@@ -1,0 +1,59 @@
+// What an operator reads about a socket once it has ended.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import test from 'ava';
+import { pino } from 'pino';
+import { toEvent } from '../../src/events.ts';
+import { createHub } from '../../src/feed/hub.ts';
+import { createSocketApp } from '../../src/sockets/app.ts';
+import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
+import { openSocket } from '../helpers/socket.ts';
+
+const LOG = '00000000-0000-7000-8000-000000000000';
+const ROW = {
+  ...{ position: 1, topic: 'tasks', type: 'task_created', subject: 'x', time: '2026-11-23T05:38:12.345678Z' },
+  ...{ origin: 'psql', transaction: '7', requestid: null, data: '{}', previous: null },
+};
+
+test('every socket is one line at its end: who, what, how long, how many events, and why', async t => {
+  const lines: Record<string, unknown>[] = [];
+  let wake = () => {};
+  const write = (line: string) => {
+    lines.push(JSON.parse(line));
+    wake();
+  };
+  const line = async (index: number) => {
+    while (lines[index] === undefined) await new Promise<void>(resolve => (wake = resolve));
+    return lines[index];
+  };
+  const hub = createHub(LOG, 0);
+  const sockets = createSocketApp({
+    hub,
+    log: { head: async () => ({ log: LOG, head: 0, first: 1 }), after: async () => [] },
+    topics: { '/ws/tasks': 'tasks' },
+    allowedOrigins: [],
+    logger: pino({ base: null }, { write }),
+  });
+  const server = createServer();
+  handUpgradesTo(sockets.app.callback(), server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const served = openSocket(address, '/ws/tasks', { 'X-Request-Id': 'mine' });
+  await served.next();
+  hub.publish(toEvent(ROW));
+  await served.event();
+  served.raw.close(1000);
+  t.like(await line(0), {
+    ...{ msg: 'socket', request_id: 'mine', client: '127.0.0.1', topic: 'tasks', events: 1, code: 1000 },
+  });
+  t.is(typeof lines[0]?.seconds, 'number');
+
+  await openSocket(address, '/ws/tasks?after=x').closed;
+  t.like(await line(1), { msg: 'socket', topic: 'tasks', events: 0, code: 4400 });
+  t.false('request_id' in (lines[1] ?? {}));
+  t.is(lines.length, 2);
+});
