@@ -1,7 +1,6 @@
 // The process: settings, the embedded database where none is given, one instance, and the signals that end it.
 import { type Config, readConfig } from './config.ts';
 import { createEmbeddedPostgres } from './database/embedded.ts';
-import { ServiceError } from './errors.ts';
 import { ADAPTERS } from './jobs/sources/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -11,19 +10,28 @@ const LONGEST_STOP = 9_500; // ms
 
 const services: Service[] = [];
 let stopping: Promise<void> | undefined;
+let level = 'info';
 
 try {
   const config = readConfig(Object.values(ADAPTERS));
+  level = config.logLevel;
   const logger = createLogger({ level: config.logLevel, pretty: config.pretty });
   stopOnSignals(logger);
   await start(config, logger);
 } catch (error) {
   // While stopping, a start that was cut short is no fault.
   if (!stopping) {
-    process.stderr.write(`${error instanceof ServiceError ? error.message : (error as Error).stack}\n`);
+    process.stderr.write(`${explain(error)}\n`);
     await stop().catch(() => {});
     process.exit(1);
   }
+}
+
+// In words, for an operator; whoever looks for a fault of ours sets LOG_LEVEL=debug and gets the stack.
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const wanted = ['debug', 'trace'].includes(level);
+  return wanted || error.message === '' ? (error.stack ?? error.name) : error.message;
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {

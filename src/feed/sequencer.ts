@@ -38,7 +38,7 @@ export interface SequencerOptions {
 
 const HANDED_OVER = 500; // rows a look returns; what is more is read from the log
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the leader lock
-const LIVENESS_INTERVAL = 10_000; // ms of silence after which a resting leader asks whether its session lives
+const LIVENESS_INTERVAL = 3_000; // ms of silence after which a resting leader asks whether its session lives
 const SHORT_QUERY = 5_000; // ms
 const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
@@ -47,13 +47,15 @@ const ROW_COST = 0.05; // ms, an upper bound of what numbering one event takes
 const CLEAN_AFTER = 5_000; // numbered rows
 
 // Positions that clients have seen must outlive a crash. A leader whose host has vanished loses its locks within 25 s:
-// the server asks for a sign of life.
+// the server asks for a sign of life. One that is alive but stuck, a stopped process say, loses them within 10 s: it asks
+// nothing any more. Work under way in the server is never cut short, however long it takes.
 const SETTINGS = `
   SET default_transaction_isolation = 'read committed';
   SET synchronous_commit = on;
   SET tcp_keepalives_idle = 10;
   SET tcp_keepalives_interval = 5;
-  SET tcp_keepalives_count = 3`;
+  SET tcp_keepalives_count = 3;
+  SET idle_session_timeout = '10s'`;
 
 const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
 
