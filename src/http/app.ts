@@ -8,6 +8,7 @@ import { createProblemRouter } from './problem_routes.ts';
 import { problems } from './problems.ts';
 import { requestId } from './request_id.ts';
 import { type RequestOutcome, requestLog } from './request_log.ts';
+import { readableTarget, refuseUnreadable } from './request_target.ts';
 import { unmatched } from './unmatched.ts';
 
 const CLIENT_GONE = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
@@ -30,10 +31,12 @@ export function createHttpApp({ pool, logger, routers, readiness, answered }: Ht
     if (CLIENT_GONE.has(error.code)) logger.debug({ err: error }, 'the client went away during its answer');
     else logger.error({ err: error }, 'an answer was cut off');
   });
+  app.use(readableTarget());
   app.use(requestId());
   app.use(requestLog(logger, answered));
   app.use(commonHeaders());
   app.use(problems());
+  app.use(refuseUnreadable());
   const health = createHealthRouter(readiness ?? { database: () => reaches(pool), parts: () => [] });
   for (const router of [health, createProblemRouter(), ...routers]) app.use(router.routes());
   app.use(unmatched());

@@ -147,3 +147,9 @@ function teapot(): Router {
   });
   return router;
 }
+
+test('a request target that is no URL is malformed, not a fault of the service', async t => {
+  const answer = await api.raw('GET http://[/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.regex(answer, /^HTTP\/1\.1 400 /);
+  t.regex(answer, /the request target is no URL/);
+});
