@@ -7,6 +7,7 @@ import type pg from 'pg';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
 import { closeSession, openSession } from '../../src/database/session.ts';
 import { createLogger } from '../../src/logger.ts';
+import { createTestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
 
@@ -62,7 +63,6 @@ test('PostgreSQL restarted: two instances recover, and every socket has every ev
 });
 
 test('terminated backends, all of them, again and again: nothing is lost', async t => {
-  const { createTestDatabase } = await import('../helpers/database.ts');
   const database = await createTestDatabase();
   const instances = [await startInstance(database.url), await startInstance(database.url)];
   const sockets = instances.map(({ address }) => openSocket(address, '/ws/tasks?after=0'));

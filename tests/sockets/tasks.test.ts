@@ -1,7 +1,10 @@
 // What a client of /ws/tasks may rely on.
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import anyTest, { type TestFn } from 'ava';
-import { type Context, withInstance } from '../helpers/instance.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
 
 const test = anyTest as TestFn<Context>;
@@ -163,21 +166,45 @@ test('nothing a client sends changes anything', async t => {
   const socket = openSocket(instance.address, '/ws/tasks');
   await socket.next();
   const psql = await database.psql();
-  for (const message of ['{', '{"type":"task_created"}', '', '\u0000', 'DELETE']) socket.raw.send(message);
   const title = randomUUID();
-  await psql.query('INSERT INTO tasks (title) VALUES ($1)', [title]);
-  t.is((await eventsOf(socket, title, 1))[0]?.type, 'task_created');
+  const { rows } = await psql.query('INSERT INTO tasks (title) VALUES ($1) RETURNING id', [title]);
+  await eventsOf(socket, title, 1);
+  const messages = [
+    '{',
+    `{"type":"task_deleted","subject":"${rows[0].id}"}`,
+    '',
+    '\u0000',
+    'DELETE FROM tasks',
+  ];
+  for (const message of messages) socket.raw.send(message);
+  const pong = once(socket.raw, 'pong'); // the messages before it have been read
+  socket.raw.ping();
+  await pong;
+  t.is((await psql.query('SELECT version FROM tasks WHERE id = $1', [rows[0].id])).rows[0]?.version, '1');
+  t.is((await psql.query('SELECT FROM feed.staged WHERE subject = $1', [rows[0].id])).rowCount, 1);
   socket.drop();
+});
+
+test('a request that would rather be HTTP/2 is answered as it is', async t => {
+  const { port } = new URL(t.context.instance.address);
+  const client = connect(Number(port), '127.0.0.1');
+  client.write('GET /tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n');
+  let answer = '';
+  for await (const data of client) answer += data;
+  t.regex(answer, /^HTTP\/1\.1 200 /);
 });
 
 test('TRUNCATE tells one deletion per row', async t => {
   // On a log of its own, for it takes everybody's tasks away.
-  const { createTestDatabase } = await import('../helpers/database.ts');
-  const { startInstance } = await import('../helpers/instance.ts');
   const database = await createTestDatabase();
   const instance = await startInstance(database.url);
   const psql = await database.psql();
   await psql.query(`INSERT INTO tasks (title) SELECT 'task ' || g FROM generate_series(1, 25) AS g`);
+  const earlier = openSocket(instance.address, '/ws/tasks');
+  await earlier.next();
+  earlier.drop();
+  const refused = openSocket(instance.address, '/ws/tasks?color=red');
+  t.is((await refused.closed).code, 4400);
   const socket = openSocket(instance.address, '/ws/tasks?after=0');
   await socket.events(25);
   await psql.query('TRUNCATE tasks');
