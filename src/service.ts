@@ -54,10 +54,8 @@ export function createInstance(options: InstanceOptions): Instance {
   let starting: Promise<void> | undefined;
 
   async function start(): Promise<void> {
-    const pool = await connect(options, stopping.signal);
-    started.push({ name: 'pool', start: async () => {}, stop: () => pool.end() });
-    const logPool = await openPool({ url: options.databaseUrl, size: LOG_CONNECTIONS, role: !config.pooled });
-    started.push({ name: 'log pool', start: async () => {}, stop: () => logPool.end() });
+    const pool = await connect(options, stopping.signal, () => open('pool', config.poolSize));
+    const logPool = await open('log pool', LOG_CONNECTIONS);
     const metrics = createMetrics();
     const feed = await createFeed(logPool, options, metrics);
     const { sockets, relay, listener, sequencer } = feed;
@@ -71,6 +69,12 @@ export function createInstance(options: InstanceOptions): Instance {
     await begin(listening(server, config));
     await begin(sockets); // last, so that it stops first: its sockets keep the server open
     address = addressOf(server);
+  }
+
+  async function open(name: string, size: number): Promise<DatabasePool> {
+    const pool = await openPool({ url: options.databaseUrl, size, role: !config.pooled });
+    started.push({ name, start: async () => {}, stop: () => pool.end() });
+    return pool;
   }
 
   async function begin(service: Service): Promise<void> {
@@ -104,13 +108,14 @@ export function createInstance(options: InstanceOptions): Instance {
 
 // Migrates and opens the pool, for as long as it takes the database to come.
 async function connect(
-  { config, databaseUrl, directUrl, logger }: InstanceOptions,
+  { directUrl, logger }: InstanceOptions,
   signal: AbortSignal,
+  open: () => Promise<DatabasePool>,
 ): Promise<DatabasePool> {
   for (let waiting = false; ; waiting = true) {
     try {
       await migrate({ url: directUrl, logger });
-      const pool = await openPool({ url: databaseUrl, size: config.poolSize, role: !config.pooled });
+      const pool = await open();
       if (waiting) logger.info('the database has come');
       return pool;
     } catch (error) {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
-const LEAVES = ['errors.ts', 'events.ts', 'lifecycle.ts', 'logger.ts'];
+const LEAVES = ['errors.ts', 'events.ts', 'lifecycle.ts', 'logger.ts', 'white_space.ts'];
 // A subscription, and the type of the hub that it is opened on; not how events get there.
 const SUBSCRIBING = ['feed/subscription.ts', 'feed/hub.ts'];
 const ANYTHING = ['*'];

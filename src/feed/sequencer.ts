@@ -88,15 +88,7 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
 
   async function serve(session: pg.Client, working: () => void): Promise<void> {
     await session.query(SETTINGS);
-    const bell = hearBell(
-      session,
-      options.doorbell,
-      () => {
-        options.rang?.();
-        waiter.wake();
-      },
-      waiter.wake,
-    );
+    const bell = hearBell(session, options, waiter.wake);
     while (!(await take(session, 'leader'))) {
       working();
       if (!stopping) await waiter.wait(CANDIDATE_INTERVAL);
@@ -111,8 +103,10 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
     const look = async () => {
       const started = performance.now();
       const batch = await sequence(session);
-      if (batch) options.numbered(batch);
-      if (batch) clean(batch.last);
+      if (batch) {
+        options.numbered(batch);
+        clean(batch.last);
+      }
       const found = batch ? batch.last - batch.before : 0;
       const took = performance.now() - started;
       options.looked?.(found, took);
@@ -239,16 +233,17 @@ interface Bell {
   lost: boolean;
 }
 
-function hearBell(session: pg.Client, doorbell: string, heard: () => void, lost: () => void): Bell {
+function hearBell(session: pg.Client, { doorbell, rang }: SequencerOptions, wake: () => void): Bell {
   const bell: Bell = { rung: false, lost: false };
   session.on('notification', ({ channel }) => {
     if (channel !== doorbell) return;
     bell.rung = true;
-    heard();
+    rang?.();
+    wake();
   });
   session.on('end', () => {
     bell.lost = true;
-    lost();
+    wake();
   });
   return bell;
 }

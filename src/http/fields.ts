@@ -1,5 +1,6 @@
 // The kinds of fields that bodies are made of, with the rules and words that the database's own checks have.
 import { z } from 'zod';
+import { trim } from '../white_space.ts';
 
 /** How an id is written. */
 export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -61,19 +62,4 @@ function faultOfLength(value: string, from: number, to: number): string | undefi
   if (length >= from && length <= to) return undefined;
   const most = to.toLocaleString('en-US');
   return from === 0 ? `have at most ${most} characters` : `have ${from} to ${most} characters`;
-}
-
-// Unicode's White_Space and U+FEFF, as sql/functions/tasks_before_write.sql has them; String.trim() leaves U+0085.
-const WHITE_SPACE = new Set(
-  ' \t\n\v\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A' +
-    '\u2028\u2029\u202F\u205F\u3000\uFEFF',
-);
-
-// Not a regular expression: matching `[…]+$` in a megabyte of spaces before a letter takes its square in steps.
-function trim(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && WHITE_SPACE.has(value.charAt(start))) start++;
-  while (end > start && WHITE_SPACE.has(value.charAt(end - 1))) end--;
-  return value.slice(start, end);
 }

@@ -12,9 +12,11 @@ import { CLOSE } from './frames.ts';
 import { readParameters } from './parameters.ts';
 import { type Session, serveClient } from './session.ts';
 
+type WithSocket = { ws?: () => Promise<WebSocket> };
+
 /** The application and its life: start() begins the ticking, stop() closes every socket with 1001. */
 export interface SocketApp extends Service {
-  readonly app: Koa<Koa.DefaultState, { ws?: () => Promise<WebSocket> }>;
+  readonly app: Koa<Koa.DefaultState, WithSocket>;
   readonly count: number;
 }
 
@@ -36,12 +38,12 @@ const LARGEST_MESSAGE = 16 * 1024; // bytes
 const webSockets = easyWs as unknown as (
   property: string,
   options: { wsOptions: ServerOptions },
-) => Koa.Middleware<Koa.DefaultState, { ws?: () => Promise<WebSocket> }>;
+) => Koa.Middleware<Koa.DefaultState, WithSocket>;
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
   const sessions = new Set<Session>();
   const open = new Set<WebSocket>(); // those that were refused as well, until they are closed
-  const app = new Koa<Koa.DefaultState, { ws?: () => Promise<WebSocket> }>();
+  const app = new Koa<Koa.DefaultState, WithSocket>();
   let ticking: NodeJS.Timeout | undefined;
   let stopping = false;
   const empty = Promise.withResolvers<void>();

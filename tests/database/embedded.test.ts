@@ -14,8 +14,8 @@ import {
   serverPid,
   silent,
   startElsewhere,
-  until,
 } from '../helpers/embedded_fixture.ts';
+import { until } from '../helpers/until.ts';
 
 // One after the other: each has servers of its own to start, and a machine may have two processors.
 const test = anyTest.serial as TestFn;

@@ -1,9 +1,9 @@
 // /metrics of a whole instance: a scrape after real events tells of them.
 import { networkInterfaces } from 'node:os';
 import test, { type TestFn } from 'ava';
-import { until } from '../helpers/embedded_fixture.ts';
 import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
+import { until } from '../helpers/until.ts';
 
 const it = test as TestFn<Context>;
 withInstance(it);

@@ -2,9 +2,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { until } from '../helpers/embedded_fixture.ts';
 import { type Answer, read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
+import { until } from '../helpers/until.ts';
 
 async function start(t: ExecutionContext, through: (url: string) => string = url => url) {
   const database = await createTestDatabase();

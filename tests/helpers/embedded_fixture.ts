@@ -6,7 +6,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -14,6 +13,7 @@ import { chooseAccount, findBinaries, run } from '../../src/database/embedded/bi
 import { clusterPaths } from '../../src/database/embedded/cluster.ts';
 import { haltServer } from '../../src/database/embedded/launch.ts';
 import { createEmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/database/embedded.ts';
+import { until } from './until.ts';
 
 /** For clusters to throw away. */
 export const QUICK = { fsync: 'off' };
@@ -142,15 +142,6 @@ export async function occupy(t: ExecutionContext): Promise<number> {
   t.teardown(() => server.close());
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as { port: number }).port;
-}
-
-/** Waits for something that announces itself to nobody, and gives it. */
-export async function until<T>(look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    await delay(10);
-  }
 }
 
 /** The first value of the first row. */

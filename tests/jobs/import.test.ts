@@ -1,7 +1,8 @@
 // What a run brings into the list, and what it leaves alone.
 import test from 'ava';
-import { startGenerator, until } from '../fixtures/generator.ts';
+import { startGenerator } from '../fixtures/generator.ts';
 import { todos } from '../fixtures/source_server.ts';
+import { until } from '../helpers/until.ts';
 
 const none = { fetched: 0, created: 0, updated: 0, unchanged: 0, rejected: 0 };
 

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { claimRun } from '../../src/database/run_session.ts';
-import { type Generator, logger, startGenerator, until } from '../fixtures/generator.ts';
+import { type Generator, logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';
+import { until } from '../helpers/until.ts';
 
 const WORKER = fileURLToPath(new URL('../fixtures/worker_process.ts', import.meta.url));
 

@@ -1,7 +1,8 @@
 // When runs happen by themselves.
 import test from 'ava';
-import { startGenerator, until } from '../fixtures/generator.ts';
+import { startGenerator } from '../fixtures/generator.ts';
 import { todos } from '../fixtures/source_server.ts';
+import { until } from '../helpers/until.ts';
 
 const NEW_YEAR = '0 0 1 1 *';
 

@@ -1,6 +1,7 @@
 // What a source of tasks is, and what the generator takes from one.
 import { z } from 'zod';
 import type { ImportItem } from '../../database/imports.ts';
+import { trim } from '../../white_space.ts';
 import type { FetchedJson, FetchOptions } from '../fetch_json.ts';
 
 /** One place to read from, as configured: the adapter, by name, and an address other than its own. */
@@ -57,7 +58,7 @@ const text = z.string().refine(isStorable, 'holds a character that cannot be sto
 const Item = z.strictObject({
   external_id: text.refine(id => id !== '' && [...id].length <= 200, 'must have 1 to 200 characters'),
   fields: z.strictObject({
-    title: text.transform(trim),
+    title: text.transform(trim), // the merge compares with what the database stored
     description: text.nullable().optional(),
     status: text.optional(),
     priority: text.optional(),
@@ -84,14 +85,4 @@ export function reasonOf(error: z.ZodError): string {
 
 function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\0');
-}
-
-// As the database trims titles, U+0085 included, which String.trim() leaves: the merge compares with what it stored.
-function trim(value: string): string {
-  const isWhite = (at: number) => /[\p{White_Space}\uFEFF]/u.test(value.charAt(at));
-  let start = 0;
-  let end = value.length;
-  while (start < end && isWhite(start)) start++;
-  while (end > start && isWhite(end - 1)) end--;
-  return value.slice(start, end);
 }
