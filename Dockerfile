@@ -1,13 +1,15 @@
-# The service alone; PostgreSQL comes by DATABASE_URL. It listens for others, so AUTH=none is written out here:
-# put it behind a proxy that only those you trust can reach.
+# The service alone, without the Node and the PostgreSQL that npm would bring: the image has its own Node, and PostgreSQL
+# comes by DATABASE_URL. It listens for others, so AUTH=none is written out here: put it behind a proxy that only those
+# you trust can reach. One stage: nothing is compiled, and the layer that installs cleans up behind itself.
 FROM node:24-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 AUTH=none
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev && npm cache clean --force
-COPY src ./src
+RUN npm ci --omit=dev --omit=optional && rm -rf /root/.npm
 COPY migrations ./migrations
 COPY sql ./sql
+COPY src ./src
+# The files stay root's: the service writes none.
 USER node
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

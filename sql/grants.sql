@@ -27,7 +27,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA feed FROM PUBLIC;
 REVOKE ALL ON FUNCTION
   public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
   public.revive_run(uuid), public.requeue_run(public.runs), public.add_run_job(public.runs),
-  public.run_is_forgotten(public.runs)
+  public.run_is_forgotten(public.runs), public.restore_task(uuid)
 FROM PUBLIC;
 -- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
 -- assigning to NEW runs the CHECKs of whatever domain they gave the column.
@@ -48,6 +48,8 @@ BEGIN
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
     feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, integer),
+    feed.unnumbered(text), feed.snapshot_page(text, bigint, text, integer, text[]),
+    feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
     public.import_task(text, text, jsonb)
   TO taskwire_app;

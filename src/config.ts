@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { loadEnvFile } from 'node:process';
 import { parseCronItem } from 'graphile-worker';
 import { z } from 'zod';
+import { DEFAULT_SERVICE, isServiceName } from './database/names.ts';
 import { ServiceError } from './errors.ts';
 
 /** One place the generator reads from: the adapter, by name, and its address, where one is given. */
@@ -30,12 +31,25 @@ const wholeNumber = (least: number, most: number) =>
     .refine(value => value >= least && value <= most, `must be a whole number from ${least} to ${most}`);
 const postgresUrl = z
   .string()
-  .regex(/^postgres(ql)?:\/\/.+/, 'must be an address such as postgresql://user:password@host:5432/database')
+  .regex(/^postgres(ql)?:\/\/.+/, {
+    error: 'must be an address such as postgresql://user:password@host:5432/database',
+    abort: true, // one fault is enough
+  })
   .refine(text => URL.canParse(text), 'is no valid address');
+
+const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`);
 
 const cron = z.string().refine(isCron, 'must be five cron fields such as "*/15 * * * *", or off');
 
 const Settings = z.object({
+  SERVICE_NAME: z
+    .string()
+    .refine(
+      isServiceName,
+      'must be 1 to 40 of a–z, 0–9 and _, a letter first, no name in use (public, feed, graphile, pg, information_schema), and not begin with pg_ or taskwire_ or end in _feed or _worker',
+    )
+    .default(DEFAULT_SERVICE),
   HOST: z.string().refine(isHost, 'must be an IP address or a host name').default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(8000),
   DATABASE_URL: postgresUrl.optional(),
@@ -43,7 +57,7 @@ const Settings = z.object({
   DATA_DIR: z.string().default('.data'),
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
-  AUTH: z.enum(['none', 'token']).optional(),
+  AUTH: oneOf(['none', 'token']).optional(),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -59,7 +73,7 @@ const Settings = z.object({
     .trim()
     .regex(/^[!-~]+$/, 'must be one word of plain ASCII')
     .optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
 /** Reads `.env`, where there is one, and the environment, which wins. Throws a ServiceError that names all faults. */
@@ -90,7 +104,9 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   }
   const settings = result.data;
   return {
+    service: settings.SERVICE_NAME,
     host: settings.HOST,
+    loopback: LOOPBACK.test(settings.HOST),
     port: settings.PORT,
     databaseUrl: settings.DATABASE_URL,
     directUrl: settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL,
@@ -115,7 +131,8 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
       'AUTH=token is not available in this version: use AUTH=none, and let only whom you trust reach HOST',
     ];
   }
-  if (given.HOST !== undefined && !LOOPBACK.test(given.HOST) && given.AUTH !== 'none') {
+  // What is no host is named already.
+  if (given.HOST !== undefined && isHost(given.HOST) && !LOOPBACK.test(given.HOST) && given.AUTH !== 'none') {
     return [
       `HOST ${given.HOST} can be reached by others, and nothing would ask who they are: write AUTH=none to accept that`,
     ];

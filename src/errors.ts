@@ -7,6 +7,7 @@ export const CATALOGUE = {
   not_found: { status: 404, title: 'There is no such thing' },
   method_not_allowed: { status: 405, title: 'The resource does not take this method' },
   conflict: { status: 409, title: 'The request conflicts with the present state' },
+  gone: { status: 410, title: 'The log no longer has it' },
   stale: { status: 412, title: 'The resource has changed since' },
   too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body is not JSON' },
@@ -27,21 +28,31 @@ export interface Fault {
   message: string;
 }
 
-/** An error of the catalogue. `message` is for whoever caused it and names nothing internal. */
+/**
+ * An error of the catalogue. `message` is for whoever caused it and names nothing internal; `reason` is a word for
+ * programs, where one code has several.
+ */
 export class ServiceError extends Error {
   readonly code: ErrorCode;
   readonly faults: readonly Fault[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly reason: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    more: { faults?: readonly Fault[]; headers?: Record<string, string>; cause?: unknown } = {},
+    more: {
+      faults?: readonly Fault[];
+      headers?: Record<string, string>;
+      reason?: string;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: more.cause });
     this.name = 'ServiceError';
     this.code = code;
     this.faults = more.faults ?? [];
     this.headers = more.headers ?? {};
+    this.reason = more.reason;
   }
 }

@@ -26,6 +26,15 @@ export interface FeedEvent {
   readonly time: string;
   /** The CloudEvents 1.0 JSON object, the same on every channel. */
   readonly json: string;
+  /** Its WebSocket frame, once somebody has made it: kept here, for a map beside it would cost more than the frame. */
+  frame: Slice | undefined;
+}
+
+/** Some bytes of a buffer. */
+export interface Slice {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Makes the event of a row. `data` goes in as the database rendered it, unparsed. */
@@ -37,6 +46,7 @@ export function toEvent(row: LogRow): FeedEvent {
     subject: row.subject,
     time: row.time,
     json: envelope(row),
+    frame: undefined,
   };
 }
 
@@ -49,6 +59,42 @@ function envelope(row: LogRow): string {
     `,"datacontenttype":"application/json","origin":"${row.origin}","transaction":"${row.transaction}"` +
     `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row.type))}:${row.data}${previous}}}`
   );
+}
+
+/** A watched table, as subscribers name it: its topic, what a row of it is called, and whether only its status is told. */
+export interface TopicInfo {
+  topic: string;
+  entity: string;
+  by_status: boolean;
+}
+
+/** The words of a task, in their order. */
+export const TASK_STATUSES = ['todo', 'in_progress', 'done'] as const;
+export const TASK_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;
+
+/** What else than topic, type and subject a topic's events may be filtered by: a parameter, its column, its values. */
+export const FILTERS: Readonly<Record<string, Readonly<Record<string, TopicFilter>>>> = {
+  tasks: {
+    status: { column: 'status', values: TASK_STATUSES },
+    priority: { column: 'priority', values: TASK_PRIORITIES },
+    label: { column: 'labels' },
+    source: { column: 'source' },
+  },
+};
+
+export interface TopicFilter {
+  column: string;
+  /** All there are; left out where any text may be one. */
+  values?: readonly string[];
+}
+
+const RUN_TYPES = new Set(['run_queued', 'run_started', 'run_succeeded', 'run_failed']);
+
+/** Whether events of this type can come from a topic. */
+export function isTypeOf(type: string, { topic, entity, by_status }: TopicInfo): boolean {
+  if (topic === 'runs') return RUN_TYPES.has(type);
+  if (by_status) return type.startsWith(`${entity}_`);
+  return [`${entity}_created`, `${entity}_updated`, `${entity}_deleted`].includes(type);
 }
 
 // task_created is about a task; an entity's own name may hold underscores, a type's last word never does.

@@ -3,8 +3,8 @@ import { type Config, readConfig } from './config.ts';
 import { createEmbeddedPostgres } from './database/embedded.ts';
 import { ADAPTERS } from './jobs/sources/adapters.ts';
 import type { Service } from './lifecycle.ts';
+import { tryPlace } from './listening.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { createInstance } from './service.ts';
 
 const LONGEST_STOP = 9_500; // ms
 
@@ -35,18 +35,26 @@ function explain(error: unknown): string {
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {
-  let { databaseUrl, directUrl } = config;
-  if (databaseUrl === undefined) {
-    const postgres = createEmbeddedPostgres({ dataDir: config.dataDir, port: config.databasePort, logger });
-    services.push(postgres);
-    await postgres.start();
-    databaseUrl = directUrl = postgres.url;
-  }
-  const instance = createInstance({ config, databaseUrl, directUrl: directUrl ?? databaseUrl, logger });
+  await tryPlace(config);
+  // Side by side: PostgreSQL starts in processes of its own, and most of the code to load stands behind service.ts.
+  const [{ createInstance }, addresses] = await Promise.all([
+    import('./service.ts'),
+    obtainDatabase(config, logger),
+  ]);
+  const instance = createInstance({ config, ...addresses, logger });
   services.push(instance);
   await instance.start();
   logger.info(`the API is at ${instance.address}`);
-  if (config.databaseUrl === undefined) logger.info(`the database is at: psql ${databaseUrl}`);
+  if (config.databaseUrl === undefined) logger.info(`the database is at: psql ${addresses.databaseUrl}`);
+}
+
+async function obtainDatabase(config: Config, logger: Logger) {
+  const { databaseUrl, directUrl } = config;
+  if (databaseUrl !== undefined) return { databaseUrl, directUrl: directUrl ?? databaseUrl };
+  const postgres = createEmbeddedPostgres({ dataDir: config.dataDir, port: config.databasePort, logger });
+  services.push(postgres);
+  await postgres.start();
+  return { databaseUrl: postgres.url, directUrl: postgres.url };
 }
 
 async function stop(): Promise<void> {

@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { openSession } from './database/session.ts';
-import { ServiceError } from './errors.ts';
+import { explainRefusal, refuseUnfit } from './database/fitness.ts';
+import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './database/names.ts';
+import { openSession, sessionConfig } from './database/session.ts';
 import type { Logger } from './logger.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const SQL = fileURLToPath(new URL('../sql', import.meta.url));
-const OLDEST_SERVER = 160000;
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
 const LOCKED = new Set(['55P03', '40P01']);
 
@@ -21,13 +21,28 @@ const LOCKED = new Set(['55P03', '40P01']);
  * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
  * Idempotent. Throws a ServiceError for a server or database the service cannot work with.
  */
-export async function migrate({ url, logger }: { url: string; logger: Logger }): Promise<void> {
-  const client = await openSession({ url, name: 'migrate' });
+export async function migrate(options: { url: string; service?: string; logger: Logger }): Promise<void> {
+  const { service = DEFAULT_SERVICE } = options;
+  await prepare({ ...options, service }).catch((error: unknown) => {
+    throw explainRefusal(error, service);
+  });
+}
+
+interface Target {
+  url: string;
+  service: string;
+  logger: Logger;
+}
+
+async function prepare({ url, service, logger }: Target): Promise<void> {
+  const client = await openSession({ url, service, name: 'migrate' });
   try {
-    await refuseUnfit(client);
+    const warning = await refuseUnfit(client, service);
+    if (warning !== undefined) logger.warn(warning);
     await client.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:migrate', 0))`);
+    await createSchemas(client);
     await applyMigrations(client, logger);
-    await prepareJobQueue(url);
+    await prepareJobQueue(client, url, service);
     await applySql(client, logger);
   } finally {
     await client.end();
@@ -40,49 +55,52 @@ export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlH
   return { migrations: names.map(name => name.slice(0, -'.sql'.length)), sqlHash: hashOf(await readSql()) };
 }
 
-async function refuseUnfit(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ version: number; encoding: string; shown: string }>(
-    `SELECT current_setting('server_version_num')::integer AS version, current_setting('server_version') AS shown,
-            current_setting('server_encoding') AS encoding`,
+// By hand: CREATE SCHEMA IF NOT EXISTS asks for the right to create one also where it is there.
+async function createSchemas(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT name FROM unnest(ARRAY['public', 'feed']) AS wanted (name) WHERE to_regnamespace(name) IS NULL`,
   );
-  const server = rows[0];
-  if (!server) throw new Error('the server did not tell its version');
-  if (server.version < OLDEST_SERVER) {
-    throw new ServiceError('unfit_database', `PostgreSQL ${server.shown} is too old: 16 or later is needed`);
-  }
-  if (server.encoding !== 'UTF8') {
-    throw new ServiceError(
-      'unfit_database',
-      `the database is encoded in ${server.encoding}: create one with ENCODING 'UTF8' TEMPLATE template0`,
-    );
-  }
+  for (const { name } of rows) await client.query(`CREATE SCHEMA ${name}`);
 }
 
 async function applyMigrations(client: pg.Client, logger: Logger): Promise<void> {
   const quiet = () => {};
+  const detail = (text: string) => logger.debug(text);
   const applied = await runner({
     dbClient: client,
     dir: MIGRATIONS,
     direction: 'up',
     migrationsTable: 'migrations',
     migrationsSchema: 'feed',
-    createMigrationsSchema: true,
     singleTransaction: true,
     noLock: true, // the lock above covers more
-    logger: { debug: quiet, info: quiet, warn: text => logger.warn(text), error: text => logger.error(text) },
+    // What fails is thrown, and told by whoever catches it.
+    logger: { debug: quiet, info: quiet, warn: detail, error: detail },
   });
   for (const { name } of applied) logger.info({ migration: name }, 'migrated');
 }
 
-async function prepareJobQueue(url: string): Promise<void> {
-  const pool = new pg.Pool({ connectionString: url, max: 1 });
+async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {
+  const { rowCount: found } = await client.query(
+    `SELECT FROM pg_namespace WHERE nspname = 'graphile_worker'`,
+  );
+  const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'migrate jobs' }), max: 1 });
   pool.on('error', () => {}); // the query under way rejects with the same error
-  pool.on('connect', connected => connected.on('error', () => {}));
+  pool.on('connect', connected => {
+    connected.on('error', () => {});
+    if (found === 0) rewriteQueries(connected, tellNobody);
+  });
   try {
-    await runMigrations({ pgPool: pool });
+    await runMigrations({ pgPool: pool, schema: schemasOf(service).jobs });
   } finally {
     await pool.end();
   }
+}
+
+// graphile-worker tells all workers of the database of a breaking migration, on one channel for all schemas, and they
+// stop. A schema that is only being made has no workers: those who would hear of it are another service's.
+function tellNobody(text: string): string {
+  return text === 'select pg_notify($1, $2)' ? 'select $1::text, $2::text' : text;
 }
 
 // Trigger and function DDL locks tables against every writer, so it happens only when something changed.

@@ -4,14 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isAway } from './database/errors.ts';
-import { cleanStaged, readAfter, readChannels, readFeedState, readHead } from './database/log.ts';
+import { explainRefusal } from './database/fitness.ts';
+import { cleanStaged, readFeedState } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
+import { createPresence, type Presence } from './database/presence.ts';
 import { countRuns } from './database/runs.ts';
-import { createHub, type Hub } from './feed/hub.ts';
-import { createListener } from './feed/listener.ts';
-import { createRelay, type Relay } from './feed/relay.ts';
-import { createSequencer } from './feed/sequencer.ts';
-import type { Log } from './feed/subscription.ts';
+import { createReceiver, type Receiver } from './feed/receiver.ts';
+import { createSequencer, type Sequencer } from './feed/sequencer.ts';
 import { createHttpApp } from './http/app.ts';
 import { createGeneratorRouter } from './http/generator_routes.ts';
 import { createMetricsRouter } from './http/metrics_routes.ts';
@@ -19,11 +18,16 @@ import { createTaskRouter } from './http/task_routes.ts';
 import { describeSources } from './jobs/sources/adapters.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
+import { listening } from './listening.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics, type Present, type Stored } from './metrics.ts';
 import { migrate, readExpectedSchema } from './migrate.ts';
+import { createOrigins, type Origins } from './origins.ts';
 import { createReadiness } from './readiness.ts';
-import { createSocketApp, type SocketApp } from './sockets/app.ts';
+import { createSocketApp } from './sockets/app.ts';
+import { createEventRouter } from './sockets/event_routes.ts';
+import type { Place } from './sockets/parameters.ts';
+import { createSessions, type Sessions } from './sockets/sessions.ts';
 import { handUpgradesTo } from './sockets/upgrade.ts';
 
 export interface InstanceOptions {
@@ -39,15 +43,20 @@ export interface Instance extends Service {
   readonly address: string;
 }
 
-const TOPICS = { '/ws/tasks': 'tasks' };
+const PLACES: Record<string, Place> = {
+  '/ws/tasks': { topic: 'tasks', takes: ['after', 'log', 'snapshot'] },
+  '/ws/events': { takes: ['after', 'log', 'snapshot'] },
+};
 // Of their own, so that no crowd of requests, waiting for a row that somebody locked, holds up the events.
 const LOG_CONNECTIONS = 3;
+const LOG_TIMEOUT = 10_000; // ms: pages are short, and whoever waits for one is live
 const DATABASE_RETRY = 1_000; // ms
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 
 /** An instance; start() waits for the database to come, and stop() takes less than ten seconds. */
 export function createInstance(options: InstanceOptions): Instance {
   const { config, logger } = options;
+  const presence = createPresence(logger);
   const started: Service[] = [];
   const stopping = new AbortController();
   let address = '';
@@ -55,24 +64,31 @@ export function createInstance(options: InstanceOptions): Instance {
 
   async function start(): Promise<void> {
     const pool = await connect(options, stopping.signal, () => open('pool', config.poolSize));
-    const logPool = await open('log pool', LOG_CONNECTIONS);
+    const logPool = await open('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const metrics = createMetrics();
     const feed = await createFeed(logPool, options, metrics);
-    const { sockets, relay, listener, sequencer } = feed;
-    for (const service of [relay, listener, sequencer, createJobs(pool, options)]) await begin(service);
-    const http = await createHttp(pool, options, feed, metrics);
+    const { sessions, receiver, sequencer } = feed;
+    for (const service of [receiver, sequencer, createJobs(pool, options)]) await begin(service);
+    const http = await createHttp(pool, options, { feed, metrics, presence });
     const server = createServer(
       { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
       http.callback(),
     );
-    handUpgradesTo(sockets.app.callback(), server);
+    handUpgradesTo(createSockets(feed, options).callback(), server);
     await begin(listening(server, config));
-    await begin(sockets); // last, so that it stops first: its sockets keep the server open
+    await begin(sessions); // last, so that it stops first: its sockets keep the server open
     address = addressOf(server);
   }
 
-  async function open(name: string, size: number): Promise<DatabasePool> {
-    const pool = await openPool({ url: options.databaseUrl, size, role: !config.pooled });
+  async function open(name: string, size: number, statementTimeout?: number): Promise<DatabasePool> {
+    const pool = await openPool({
+      url: options.databaseUrl,
+      service: config.service,
+      size,
+      role: !config.pooled,
+      presence,
+      ...(statementTimeout !== undefined && { statementTimeout }),
+    });
     started.push({ name, start: async () => {}, stop: () => pool.end() });
     return pool;
   }
@@ -90,7 +106,9 @@ export function createInstance(options: InstanceOptions): Instance {
       return address;
     },
     start() {
-      starting ??= start();
+      starting ??= start().catch((error: unknown) => {
+        throw explainRefusal(error, config.service);
+      });
       return starting;
     },
     async stop() {
@@ -108,13 +126,13 @@ export function createInstance(options: InstanceOptions): Instance {
 
 // Migrates and opens the pool, for as long as it takes the database to come.
 async function connect(
-  { directUrl, logger }: InstanceOptions,
+  { config, directUrl, logger }: InstanceOptions,
   signal: AbortSignal,
   open: () => Promise<DatabasePool>,
 ): Promise<DatabasePool> {
   for (let waiting = false; ; waiting = true) {
     try {
-      await migrate({ url: directUrl, logger });
+      await migrate({ url: directUrl, service: config.service, logger });
       const pool = await open();
       if (waiting) logger.info('the database has come');
       return pool;
@@ -127,52 +145,45 @@ async function connect(
 }
 
 interface Feed {
-  hub: Hub;
-  relay: Relay;
-  listener: ReturnType<typeof createListener>;
-  sequencer: ReturnType<typeof createSequencer>;
-  sockets: SocketApp;
+  receiver: Receiver;
+  sequencer: Sequencer;
+  sessions: Sessions;
 }
 
 async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics: Metrics): Promise<Feed> {
-  const { config, directUrl, logger } = options;
-  const log: Log = {
-    head: () => readHead(pool),
-    after: (position, limit) => readAfter(pool, position, limit),
-  };
-  const [channels, head] = await Promise.all([readChannels(pool), log.head()]);
-  const hub: Hub = createHub(head.log, head.head, metrics.published);
-  const relay = createRelay({ log, hub, logger });
-  const listener = createListener({
-    url: directUrl,
-    channel: channels.events,
-    heard: relay.hear,
-    missed: relay.catchUp,
+  const { config, directUrl: url, logger } = options;
+  const { service } = config;
+  const receiver = await createReceiver({
+    pool,
+    url,
+    service,
     logger,
+    published: metrics.published,
+    vacant: () => sequencer.tryNow(),
   });
   const sequencer = createSequencer({
-    url: directUrl,
-    doorbell: channels.doorbell,
-    numbered: relay.take,
+    url,
+    service,
+    doorbell: receiver.doorbell,
+    leads: receiver.relay.catchUp,
+    numbered: receiver.relay.take,
     clean: lowerBound => cleanStaged(pool, lowerBound),
     looked: metrics.looked,
     rang: metrics.rang,
     logger,
   });
-  const sockets = createSocketApp({
-    hub,
-    log,
-    topics: TOPICS,
-    allowedOrigins: config.allowedOrigins,
-    logger,
-  });
-  return { hub, relay, listener, sequencer, sockets };
+  return { receiver, sequencer, sessions: createSessions(logger) };
+}
+
+function createSockets({ receiver: { hub, log }, sessions }: Feed, { config, logger }: InstanceOptions) {
+  return createSocketApp({ hub, log, sessions, places: PLACES, origins: originsOf(config), logger });
 }
 
 function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceOptions): Service {
   return createWorker({
     pool,
     directUrl,
+    service: config.service,
     sources: config.taskSources,
     tokens: config.sourceTokens,
     cron: config.generatorCron,
@@ -183,10 +194,10 @@ function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceO
 async function createHttp(
   pool: DatabasePool,
   { config, logger }: InstanceOptions,
-  feed: Feed,
-  metrics: Metrics,
+  { feed, metrics, presence }: { feed: Feed; metrics: Metrics; presence: Presence },
 ) {
-  const readiness = createReadiness({ ...feed, pool, schema: await readExpectedSchema() });
+  const { receiver } = feed;
+  const readiness = createReadiness({ ...receiver, pool, schema: await readExpectedSchema() });
   const sources = {
     present: () => readPresent(pool, config, feed),
     stored: () => readStored(pool),
@@ -194,17 +205,30 @@ async function createHttp(
   const routers = [
     createTaskRouter({ pool }),
     createGeneratorRouter({ pool, sources: describeSources(config.taskSources), cron: config.generatorCron }),
+    createEventRouter({ ...receiver, sessions: feed.sessions, logger }),
     createMetricsRouter({ scrape: () => metrics.scrape(sources) }),
   ];
-  return createHttpApp({ pool, logger, routers, readiness, answered: metrics.answered });
+  return createHttpApp({
+    pool,
+    logger,
+    origins: originsOf(config),
+    routers,
+    readiness,
+    presence,
+    answered: metrics.answered,
+  });
 }
 
-function readPresent(pool: DatabasePool, { poolSize }: Config, { hub, sequencer, sockets }: Feed): Present {
+function readPresent(
+  pool: DatabasePool,
+  { poolSize }: Config,
+  { receiver: { hub }, sequencer, sessions }: Feed,
+): Present {
   const { acquiredConnections: used, idleConnections: idle, waitingClients: waiting } = pool.state();
   return {
     leading: sequencer.leading,
     position: hub.position,
-    sockets: sockets.count,
+    sockets: sessions.count,
     pool: { used, idle, waiting, size: poolSize },
   };
 }
@@ -214,27 +238,8 @@ async function readStored(pool: DatabasePool): Promise<Stored> {
   return { head, waiting: Math.max(0, waiting ?? 0), runs };
 }
 
-function listening(server: Server, { host, port }: Config): Service {
-  return {
-    name: 'http',
-    start: () =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, host, () => {
-          server.off('error', reject);
-          resolve();
-        });
-      }),
-    stop: () =>
-      new Promise(resolve => {
-        const cut = setTimeout(() => server.closeAllConnections(), 3_000);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
-  };
+function originsOf({ loopback, allowedOrigins: allowed }: Config): Origins {
+  return createOrigins({ loopback, allowed });
 }
 
 // Other upgrades, such as curl's and Java's to HTTP/2, may be ignored (RFC 9110, section 7.8): the request is answered.

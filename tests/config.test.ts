@@ -20,6 +20,7 @@ function faults(environment: Record<string, string>): string[] {
 
 test('nothing needs to be set', t => {
   t.like(settings({}), {
+    service: 'taskwire',
     host: '127.0.0.1',
     port: 8000,
     databaseUrl: undefined,
@@ -51,7 +52,7 @@ test('what is not ours is not looked at', t => {
   t.deepEqual(settings({ PATH: '/bin', PGHOST: 'x', port: 'x' }), settings({}));
 });
 
-test('every fault is named at once, by its setting', t => {
+test('every setting wrong: all are named in one message, each fault once, in words', t => {
   const wrong = {
     HOST: 'not a host',
     PORT: '65536',
@@ -60,15 +61,26 @@ test('every fault is named at once, by its setting', t => {
     DATABASE_PORT: '0',
     DATABASE_POOL_SIZE: '1',
     AUTH: 'maybe',
+    ALLOWED_ORIGINS: 'https://example.org/path',
     GENERATOR_CRON: 'sometimes',
-    TASK_SOURCES: 'sample,nowhere,github=ftp://x',
+    GITHUB_TOKEN: 'two words',
+    SERVICE_NAME: 'feed',
     LOG_LEVEL: 'loud',
   };
-  const named = faults(wrong).join('\n');
-  for (const name of Object.keys(wrong)) t.regex(named, new RegExp(`- ${name} `), name);
-  t.regex(named, /"nowhere"; there are sample, github/);
-  t.regex(named, /gives github an address that is not http/);
-  t.notRegex(named, /ftp/); // it may hold a password
+  const sources = Array.from({ length: 20 }, (_, index) => `nowhere${index}`);
+  const TASK_SOURCES = [...sources, 'github=ftp://x', 'sample', 'sample'].join(',');
+  const found = faults({ ...wrong, TASK_SOURCES });
+  const named = (name: string) => found.filter(fault => fault.startsWith(`  - ${name} `));
+  for (const name of Object.keys(wrong)) t.is(named(name).length, 1, `${name}: ${named(name)}`);
+  t.is(named('TASK_SOURCES').length, 22);
+  t.is(found.length, 34);
+  const all = found.join('\n');
+  t.regex(all, /AUTH must be none or token$/m);
+  t.regex(all, /LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent$/m);
+  t.regex(all, /"nowhere7"; there are sample, github/);
+  t.regex(all, /gives github an address that is not http/);
+  t.regex(all, /TASK_SOURCES names sample twice/);
+  t.notRegex(all, /ftp|Invalid|expected/); // an address may hold a password
 });
 
 for (const [name, values] of Object.entries({
@@ -78,15 +90,23 @@ for (const [name, values] of Object.entries({
   DATABASE_URL: ['localhost', 'http://x', 'postgresql://', 'postgres://['],
   GENERATOR_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
   LOG_LEVEL: ['INFO', 'verbose'],
+  SERVICE_NAME: [
+    'Shop',
+    '1st',
+    'my-shop',
+    'a'.repeat(41),
+    'pg_x',
+    'public',
+    'graphile',
+    'shop_feed',
+    'shop_worker',
+  ],
   HOST: ['http://127.0.0.1', '127.0.0.1:80', '-x', 'a b'],
 })) {
   test(`${name} cannot be ${values.join(' or ')}`, t => {
     for (const value of values) {
       const found = faults({ [name]: value, AUTH: 'none' });
-      t.true(
-        found.length > 0 && found.every(fault => fault.startsWith(`  - ${name} `)),
-        `${value}: ${found}`,
-      );
+      t.true(found.length === 1 && found[0]?.startsWith(`  - ${name} `), `${value}: ${found}`);
     }
   });
 }

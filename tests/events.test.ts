@@ -90,6 +90,7 @@ test('the row goes in as the database rendered it, digit for digit', t => {
 test('what the hub needs to choose by stands beside the text', t => {
   const { json, ...rest } = toEvent(ROW);
   const { subject, time } = ROW;
-  t.deepEqual(rest, { position: 1042, topic: 'tasks', type: 'task_updated', subject, time });
+  const chosenBy = { position: 1042, topic: 'tasks', type: 'task_updated', subject, time };
+  t.deepEqual(rest, { ...chosenBy, frame: undefined }, 'and it has no frame before a socket needs one');
   t.is(typeof json, 'string');
 });

@@ -17,6 +17,8 @@ CREATE TABLE feed.event_batches (
   CONSTRAINT event_batches_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE feed.event_batches IS 'One row per batch of the sequencer: the last position it gave, the snapshot it saw, and when. What the next batch numbers is the difference of two snapshots; `at` turns a time into a position.';
+CREATE INDEX event_batches_by_at ON feed.event_batches USING btree (at, last_position);
+CREATE INDEX event_batches_by_last_position ON feed.event_batches USING btree (last_position);
 CREATE TRIGGER event_batches_append_only BEFORE DELETE OR UPDATE ON feed.event_batches FOR EACH ROW EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER event_batches_append_only_truncate BEFORE TRUNCATE ON feed.event_batches FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
 GRANT SELECT ON feed.event_batches TO taskwire_app;
@@ -39,6 +41,8 @@ CREATE TABLE feed.events (
   CONSTRAINT events_staged_id_key UNIQUE (staged_id)
 );
 COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_events() appends to it. A staged row can be numbered once only: events_staged_id_key.';
+CREATE INDEX events_by_created_at ON feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C") WHERE (type ~~ '%\_created'::text);
+CREATE INDEX events_by_subject ON feed.events USING btree (subject, "position");
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 GRANT SELECT ON feed.events TO taskwire_app;
@@ -89,7 +93,8 @@ CREATE TABLE feed.staged (
   requestid text,
   data json NOT NULL,
   previous json,
-  CONSTRAINT staged_pkey PRIMARY KEY (xid, id)
+  CONSTRAINT staged_pkey PRIMARY KEY (xid, id),
+  CONSTRAINT staged_subject_length CHECK ((octet_length(subject) <= 1000))
 );
 COMMENT ON TABLE feed.staged IS 'Changes in the transaction that made them, in the order of `id`, before they have a position. Rows stay after they were numbered until feed.clean_staged() takes them away in the background.';
 CREATE TRIGGER staged_never_changes BEFORE UPDATE ON feed.staged FOR EACH ROW EXECUTE FUNCTION feed.refuse('staged_never_changes'); -- ENABLE ALWAYS
@@ -217,8 +222,18 @@ GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean) RETURNS record
+  LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.list_past(of_topic text, at bigint, after_created_at text, after_subject text, most integer) RETURNS TABLE(subject text, created_at text, document text)
+  LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET enable_sort=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.list_past(text,bigint,text,text,integer) TO taskwire_app;
 
 CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -258,11 +273,19 @@ CREATE FUNCTION feed.service_name() RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
 
+CREATE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL::text[]) RETURNS TABLE(subject text, document text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp SET work_mem=256MB;
+GRANT EXECUTE ON FUNCTION feed.snapshot_page(text,bigint,text,integer,text[]) TO taskwire_app;
+
 CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
   LANGUAGE plpgsql VOLATILE;
 
 CREATE FUNCTION feed.take_up_log() RETURNS uuid
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.unnumbered(of_topic text) RETURNS TABLE(xid xid8, id bigint, subject text)
+  LANGUAGE sql STABLE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.unnumbered(text) TO taskwire_app;
 
 CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
@@ -305,6 +328,10 @@ GRANT EXECUTE ON FUNCTION public.queue_run(text) TO taskwire_app;
 
 CREATE FUNCTION public.requeue_run(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.restore_task(wanted uuid) RETURNS SETOF public.tasks
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.restore_task(uuid) TO taskwire_app;
 
 CREATE FUNCTION public.revive_run(suspect uuid) RETURNS text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;

@@ -1,5 +1,6 @@
 -- Makes what the database alone decides about a task: id, trimmed title, times and version. The BEFORE ROW trigger
 -- of tasks, so that psql, REST and the generator cannot differ. A change that changes nothing keeps its version.
+-- Nothing is created in the future: the list as of a moment is read from that moment downwards.
 -- The white space is Unicode's White_Space property and U+FEFF; btrim() alone takes only spaces.
 CREATE OR REPLACE FUNCTION public.tasks_before_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -20,6 +21,10 @@ BEGIN
       NEW.version := feed.next_version('tasks', NEW.id::text);
     END IF;
     NEW.created_at := coalesce(NEW.created_at, moment);
+    IF NEW.created_at > moment THEN
+      RAISE EXCEPTION 'created_at of a task is not in the future'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'tasks_created_at_past', TABLE = 'tasks', SCHEMA = 'public';
+    END IF;
     NEW.updated_at := moment;
     NEW.completed_at := CASE WHEN NEW.status = 'done' THEN coalesce(NEW.completed_at, moment) END;
     RETURN NEW;

@@ -1,5 +1,6 @@
 // `npm run sql -- "…"`: one statement against the running database, for a machine without psql.
 import pg from 'pg';
+import { schemasOf } from '../database/names.ts';
 import { closeSession, sessionConfig } from '../database/session.ts';
 import { runCommand } from './command.ts';
 
@@ -9,14 +10,18 @@ if (statement === undefined || others.length > 0) {
   process.exit(1);
 }
 
-await runCommand(async ({ url }) => {
+// A bare name is the service's own table first, whatever else the database holds.
+const FIND_TABLES = `SELECT set_config('search_path', concat_ws(', ', $1::text, nullif(current_setting('search_path'), '')), false)`;
+
+await runCommand(async ({ config: { service }, url }) => {
   // Values as the server writes them: nothing is to be calculated with here.
   const asText = { getTypeParser: () => (value: string | Buffer) => String(value) };
-  const session = new pg.Client({ ...sessionConfig({ url, name: 'sql' }), types: asText });
+  const session = new pg.Client({ ...sessionConfig({ url, service, name: 'sql' }), types: asText });
   session.on('error', () => {}); // the statement rejects with it
   session.on('notice', notice => process.stderr.write(`${notice.severity}: ${notice.message}\n`));
   await session.connect();
   try {
+    await session.query(FIND_TABLES, [schemasOf(service).nouns]);
     const answer = await session.query({ text: statement, rowMode: 'array' });
     for (const result of Array.isArray(answer) ? answer : [answer]) process.stdout.write(show(result));
     return 0;

@@ -2,8 +2,8 @@
 import { closeSession, openSession } from '../database/session.ts';
 import { runCommand } from './command.ts';
 
-await runCommand(async ({ url }) => {
-  const session = await openSession({ url, name: 'verify' });
+await runCommand(async ({ config, url }) => {
+  const session = await openSession({ url, service: config.service, name: 'verify' });
   try {
     const { rows } = await session.query<{ topic: string | null; subject: string | null; fault: string }>(
       'SELECT topic, subject, fault FROM feed.verify()',

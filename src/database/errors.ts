@@ -10,6 +10,7 @@ import {
   NotNullIntegrityConstraintViolationError,
   StatementCancelledError,
   StatementTimeoutError,
+  UniqueIntegrityConstraintViolationError,
 } from 'slonik';
 import { type Fault, ServiceError } from '../errors.ts';
 
@@ -22,11 +23,18 @@ const RULES: Record<string, Fault> = {
   tasks_labels_flat: { path: '/labels', message: 'must be a flat list' },
   tasks_labels_count: { path: '/labels', message: 'must be at most 20' },
   tasks_labels_distinct: { path: '/labels', message: 'must be distinct strings' },
+  tasks_created_at_past: { path: '/created_at', message: 'must not be in the future' },
   tasks_labels_length: { path: '/labels', message: 'must have 1 to 50 characters each' },
 };
 
-// Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources.
-const AWAY = /^(08...|57P0[1-5]|53[34]00)$/;
+const CONFLICTS: Record<string, string> = {
+  tasks_pkey: 'the task exists',
+  tasks_source_external_id_key: 'another task has its source and external_id',
+};
+
+// Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources. 25006: it
+// takes no writes now, as a standby does.
+const AWAY = /^(08...|57P0[1-5]|53[34]00|25006)$/;
 const AWAY_SYSTEM = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -56,6 +64,10 @@ export function translateDatabaseError(error: unknown): ServiceError | undefined
   const fault = constraint === undefined ? undefined : RULES[constraint];
   if (fault)
     return new ServiceError('invalid', 'the content breaks a rule', { faults: [fault], cause: error });
+  if (error instanceof UniqueIntegrityConstraintViolationError) {
+    const conflict = CONFLICTS[constraint ?? ''] ?? 'there is already one like it';
+    return new ServiceError('conflict', conflict, { cause: error });
+  }
   if (error instanceof pg.DatabaseError && UNTRANSLATABLE.has(error.code ?? '')) {
     return new ServiceError('invalid', 'the content holds a character that cannot be stored', {
       cause: error,

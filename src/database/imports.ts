@@ -31,7 +31,7 @@ export async function findChangedItems(
     client,
     `SELECT said.position::text AS position
      FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS said (item, position)
-     LEFT JOIN imports AS i ON i.source = $1 AND i.external_id = said.item ->> 'external_id'
+     LEFT JOIN public.imports AS i ON i.source = $1 AND i.external_id = said.item ->> 'external_id'
      WHERE i.item IS DISTINCT FROM said.item -> 'fields'
      ORDER BY said.position`,
     [source, JSON.stringify(items)],
@@ -46,7 +46,7 @@ export async function findChangedItems(
 export async function importItem(client: pg.Client, source: string, item: ImportItem): Promise<Outcome> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { rows } = await ask(client, 'SELECT import_task($1, $2, $3) AS outcome', [
+      const { rows } = await ask(client, 'SELECT public.import_task($1, $2, $3) AS outcome', [
         source,
         item.external_id,
         JSON.stringify(item.fields),

@@ -1,7 +1,7 @@
 // Queries on the log.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { LogRow } from '../events.ts';
+import { LogRow, type TopicInfo } from '../events.ts';
 import type { DatabasePool } from './pool.ts';
 
 const Head = z.strictObject({ log: z.string(), head: z.number(), first: z.number() });
@@ -19,19 +19,68 @@ export async function readHead(pool: DatabasePool): Promise<Head> {
     CROSS JOIN (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS batch`);
 }
 
-/** The events after a position, in order, at most `limit` of them. */
-export async function readAfter(
+/** The columns of a LogRow, read from feed.events. */
+export const LOG_COLUMNS = sql.fragment`
+  position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
+  requestid, data::text AS data, previous::text AS previous`;
+
+/** The events after a position, up to and with another one, in order; none if the log is another one than this. */
+export async function readRange(
   pool: DatabasePool,
-  position: number,
-  limit: number,
+  log: string,
+  after: number,
+  through: number,
 ): Promise<readonly LogRow[]> {
-  return pool.any(sql.type(LogRow)`
-    SELECT position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
-      requestid, data::text AS data, previous::text AS previous
+  return pool.any(sql.prepared('read_range', LogRow)`
+    SELECT ${LOG_COLUMNS}
     FROM feed.events
-    WHERE position > ${position}
+    WHERE position > ${after} AND position <= ${through} AND (SELECT id FROM feed.log) = ${log}::uuid
+    ORDER BY position`);
+}
+
+/** The same of some subjects only, at most `limit` of them. */
+export async function readOfSubjects(
+  pool: DatabasePool,
+  subjects: readonly string[],
+  { after, through, limit }: { after: number; through: number; limit: number },
+): Promise<readonly LogRow[]> {
+  return pool.any(sql.prepared('read_of_subjects', LogRow)`
+    SELECT ${LOG_COLUMNS}
+    FROM feed.events
+    WHERE subject = ANY(${sql.array([...subjects], 'text')}) AND position > ${after} AND position <= ${through}
     ORDER BY position
     LIMIT ${limit}`);
+}
+
+const Topic = z.strictObject({ topic: z.string(), entity: z.string(), by_status: z.boolean() });
+
+/** The watched tables. */
+export async function readTopics(pool: DatabasePool): Promise<readonly TopicInfo[]> {
+  return pool.any(sql.prepared('read_topics', Topic)`
+    SELECT topic, entity, status_column IS NOT NULL AS by_status FROM feed.topics ORDER BY topic`);
+}
+
+const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string() });
+
+/**
+ * A page of a topic's entities as of a position at or below the head, in the order of their key: those after the
+ * subject `after`, or the first; of some subjects only, where they are given. All pages of a position together are the
+ * log folded up to it, whoever writes meanwhile.
+ */
+export async function readSnapshotPage(
+  pool: DatabasePool,
+  page: {
+    topic: string;
+    position: number;
+    subjects?: readonly string[] | undefined;
+    after: string | undefined;
+    limit: number;
+  },
+): Promise<readonly z.infer<typeof SnapshotRow>[]> {
+  const subjects = page.subjects ? sql.array([...page.subjects], 'text') : null;
+  return pool.any(sql.prepared('read_snapshot_page', SnapshotRow)`
+    SELECT subject, document
+    FROM feed.snapshot_page(${page.topic}, ${page.position}, ${page.after ?? null}, ${page.limit}, ${subjects})`);
 }
 
 const FeedState = z.strictObject({

@@ -9,28 +9,52 @@ import {
 } from 'slonik';
 import { z } from 'zod';
 import { createDriverFactory } from './driver.ts';
+import { DEFAULT_SERVICE, renameSql } from './names.ts';
+import type { Presence } from './presence.ts';
 import { TAKE_ROLE } from './session.ts';
 
 export type { DatabasePool };
 
+export interface PoolOptions {
+  url: string;
+  size: number;
+  role: boolean;
+  statementTimeout?: number;
+  presence?: Presence;
+  service?: string;
+}
+
+const STATEMENT_TIMEOUT = 30_000; // ms
+const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
+const TERMINATE_WITHIN = 2_000; // ms
+
 /**
- * Opens the pool: `size` connections, each working as taskwire_app where that role may be taken (`role: true`).
- * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one; a
- * statement may take 30 s. Throws while the database is away.
+ * Opens the pool: `size` connections, each working as the service's role where it may be taken (`role: true`).
+ * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one. A statement
+ * may take `statementTimeout` milliseconds (30 s), and a little later whoever waits for a connection that has silently
+ * died is told. Throws while the database is away. `presence` is told of every answer.
  */
-export async function openPool(options: { url: string; size: number; role: boolean }): Promise<DatabasePool> {
+export async function openPool(options: PoolOptions): Promise<DatabasePool> {
+  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE } = options;
   const url = new URL(options.url);
-  url.searchParams.set('application_name', 'taskwire pool');
+  url.searchParams.set('application_name', `${service} pool`);
   return createPool(url.href, {
-    driverFactory: createDriverFactory({ onConnect: options.role ? [TAKE_ROLE] : [] }),
+    driverFactory: createDriverFactory({
+      onConnect: options.role ? [renameSql(service, TAKE_ROLE)] : [],
+      answerWithin: statementTimeout + ON_THE_WAY,
+    }),
     maxPoolSize: options.size,
     idleTimeout: 60_000,
     connectionTimeout: 5_000,
-    statementTimeout: 30_000,
+    statementTimeout,
     idleInTransactionSessionTimeout: 30_000,
-    gracefulTerminationTimeout: 2_000,
+    gracefulTerminationTimeout: TERMINATE_WITHIN,
     typeParsers: [int8],
-    interceptors: [checkRows],
+    interceptors: [
+      checkRows,
+      ...(options.presence ? [tell(options.presence)] : []),
+      ...(service === DEFAULT_SERVICE ? [] : [rename(service)]),
+    ],
     // DISCARD ALL at every release costs a round trip and the prepared statements. Nothing is left behind that
     // would need it: settings are made with set_config(…, true), locks are taken by sessions of their own.
     resetConnection: async () => {},
@@ -54,6 +78,13 @@ const int8: DriverTypeParser = {
   },
 };
 
+function rename(service: string): Interceptor {
+  return {
+    name: 'rename',
+    transformQuery: (_, query) => ({ ...query, sql: renameSql(service, query.sql) }),
+  };
+}
+
 const checkRows: Interceptor = {
   name: 'check rows',
   transformRow: (context, query, row) => {
@@ -64,3 +95,13 @@ const checkRows: Interceptor = {
     return result.value as typeof row;
   },
 };
+
+function tell(presence: Presence): Interceptor {
+  return {
+    name: 'presence',
+    afterQueryExecution: () => {
+      presence.here();
+      return null;
+    },
+  };
+}

@@ -1,7 +1,7 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { openSession, TAKE_ROLE } from './session.ts';
+import { askWithin, closeSession, openSession, TAKE_ROLE } from './session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {
@@ -31,7 +31,6 @@ export interface RunSession {
 
 // An importer waits for a row no longer than this; a host that vanished frees its lock after 25 s.
 const SETTINGS = {
-  'taskwire.origin': 'generator',
   default_transaction_isolation: 'read committed',
   lock_timeout: '5s',
   statement_timeout: '30s',
@@ -44,19 +43,21 @@ const ANSWER_WITHIN = 40_000; // ms, longer than any statement may take
 /** Claims an attempt of a run in a session of its own; undefined if it is not there to claim, or somebody else's. */
 export async function claimRun(of: {
   url: string;
+  service?: string;
   id: string;
   attempt: number;
 }): Promise<RunSession | undefined> {
-  const client = await openSession({ url: of.url, name: 'run' });
+  const { id, attempt, ...where } = of;
+  const client = await openSession({ ...where, name: 'run' });
   const lost = new AbortController();
   client.once('end', () => lost.abort(new Error('the session of the run was lost')));
   try {
     await prepare(client);
-    if (await claim(client, of)) return toRunSession(client, lost.signal, of);
-    await client.end();
+    if (await claim(client, { id, attempt })) return toRunSession(client, lost.signal, { id, attempt });
+    await closeSession(client);
     return undefined;
   } catch (error) {
-    await client.end().catch(() => {});
+    await closeSession(client);
     throw error;
   }
 }
@@ -71,16 +72,20 @@ function toRunSession(
     lost,
     finish: result => finish(client, id, attempt, result),
     handBack: async () => {
-      await ask(client, 'SELECT hand_back_run($1, $2)', [id, attempt]);
+      await ask(client, 'SELECT public.hand_back_run($1, $2)', [id, attempt]);
     },
-    end: () => client.end(),
+    end: () => closeSession(client),
   };
 }
 
 async function prepare(client: pg.Client): Promise<void> {
-  await ask(client, 'SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)', [
-    JSON.stringify(SETTINGS),
-  ]);
+  await ask(
+    client,
+    `SELECT set_config('taskwire.origin', 'generator', false)
+     UNION ALL
+     SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)`,
+    [JSON.stringify(SETTINGS)],
+  );
   await ask(client, TAKE_ROLE);
 }
 
@@ -93,7 +98,7 @@ async function claim(client: pg.Client, { id, attempt }: { id: string; attempt: 
   if (lock.rowCount === 0) return false;
   const claimed = await ask(
     client,
-    `UPDATE runs
+    `UPDATE public.runs
      SET status = 'running', started_at = clock_timestamp()
      WHERE id = $1 AND attempt = $2 AND status = 'queued'`,
     [id, attempt],
@@ -105,7 +110,7 @@ async function finish(client: pg.Client, id: string, attempt: number, result: Ru
   const { fetched, created, updated, unchanged, rejected, rejections, error } = result;
   const finished = await ask(
     client,
-    `UPDATE runs
+    `UPDATE public.runs
      SET status = $3, fetched = $4, created = $5, updated = $6, unchanged = $7, rejected = $8, rejections = $9,
        error = $10, finished_at = clock_timestamp()
      WHERE id = $1 AND attempt = $2 AND status = 'running'`,
@@ -117,8 +122,7 @@ async function finish(client: pg.Client, id: string, attempt: number, result: Ru
   return finished.rowCount === 1;
 }
 
-/** A query of the run's session. A connection that has silently died is found out by the missing answer. */
+/** A query of the run's session. If no answer comes, the session is lost, and with it the claim. */
 export function ask(client: pg.Client, text: string, values: unknown[] = []): Promise<pg.QueryResult> {
-  const query: pg.QueryConfig & { query_timeout: number } = { text, values, query_timeout: ANSWER_WITHIN };
-  return client.query(query);
+  return askWithin(client, ANSWER_WITHIN, { text, values });
 }

@@ -21,20 +21,20 @@ export async function queueRun(pool: DatabasePool, kind: string, asker: Asker): 
   return pool.one(sql.prepared('queue_run', StoredRun)`
     WITH ${writtenBy(asker.origin, asker.origin === 'rest' ? asker.requestId : null)}
     SELECT (run).id::text AS id, (run).status, feed.render(run)::text AS document
-    FROM (SELECT queue_run(${kind}) AS run FROM context) AS asked`);
+    FROM (SELECT public.queue_run(${kind}) AS run FROM context) AS asked`);
 }
 
 /** Queues a run if there has never been one of the kind; tells whether it did. */
 export async function queueFirstRun(pool: DatabasePool, kind: string): Promise<boolean> {
   return pool.oneFirst(sql.type(z.strictObject({ queued: z.boolean() }))`
     WITH ${writtenBy('generator', null)}
-    SELECT queue_first_run(${kind}) AS queued FROM context`);
+    SELECT public.queue_first_run(${kind}) AS queued FROM context`);
 }
 
 export async function readRun(pool: DatabasePool, kind: string, id: string): Promise<StoredRun | null> {
   return pool.maybeOne(sql.prepared('read_run', StoredRun)`
     SELECT r.id::text AS id, r.status, feed.render(r)::text AS document
-    FROM runs AS r
+    FROM public.runs AS r
     WHERE r.id = ${id} AND r.kind = ${kind}`);
 }
 
@@ -47,7 +47,7 @@ export async function listRuns(
   // Ordered by id alone: it is as old as the run, where queued_at changes with each attempt.
   return pool.any(sql.type(StoredRun)`
     SELECT r.id::text AS id, r.status, feed.render(r)::text AS document
-    FROM runs AS r
+    FROM public.runs AS r
     WHERE r.kind = ${kind} ${after === undefined ? sql.fragment`` : sql.fragment`AND r.id < ${after}`}
     ORDER BY r.id DESC
     LIMIT ${limit}`);
@@ -57,7 +57,7 @@ export async function listRuns(
 export async function readOverview(pool: DatabasePool, kind: string, nextRun: Date | undefined) {
   return pool.one(sql.prepared('read_run_overview', Overview)`
     SELECT
-      (SELECT feed.render(r)::text FROM runs AS r WHERE r.kind = ${kind} ORDER BY r.id DESC LIMIT 1) AS last_run,
+      (SELECT feed.render(r)::text FROM public.runs AS r WHERE r.kind = ${kind} ORDER BY r.id DESC LIMIT 1) AS last_run,
       feed.rfc3339(${nextRun?.toISOString() ?? null}::timestamptz) AS next_run_at`);
 }
 
@@ -66,7 +66,7 @@ const RunCount = z.strictObject({ kind: z.string(), status: z.string(), count: z
 /** How many runs of each kind there are in each status. */
 export async function countRuns(pool: DatabasePool): Promise<readonly z.infer<typeof RunCount>[]> {
   return pool.any(sql.prepared('count_runs', RunCount)`
-    SELECT kind, status, count(*) AS count FROM runs GROUP BY kind, status`);
+    SELECT kind, status, count(*) AS count FROM public.runs GROUP BY kind, status`);
 }
 
 /** Revives what is dead or forgotten, see sql/functions/sweep_runs.sql; only reads while all is well. */
@@ -74,5 +74,5 @@ export async function sweepRuns(pool: DatabasePool): Promise<readonly Finding[]>
   return pool.any(sql.prepared('sweep_runs', Finding)`
     WITH ${writtenBy('generator', null)}
     SELECT (found).run_id::text AS run_id, (found).finding
-    FROM (SELECT sweep_runs() AS found FROM context) AS swept`);
+    FROM (SELECT public.sweep_runs() AS found FROM context) AS swept`);
 }

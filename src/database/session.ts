@@ -1,21 +1,25 @@
 // A PostgreSQL session of one's own: for LISTEN, advisory locks and whatever else lives as long as a connection.
 import pg from 'pg';
+import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
+import { DEFAULT_SERVICE, speakFor } from './names.ts';
 
-/** Where a session goes and what it calls itself in pg_stat_activity (application_name `taskwire <name>`). */
+/** Where a session goes, of which service, and its name in pg_stat_activity (application_name `<service> <name>`). */
 export interface SessionOptions {
   url: string;
   name: string;
+  service?: string;
 }
 
 /**
- * The settings of every long-lived session. A connection whose other end has silently gone is found out: TCP
- * keepalive starts after 10 s of silence, and no query may take longer than `query_timeout` milliseconds.
+ * The settings of every long-lived session. A connection that rests and whose other end has silently gone is found out
+ * by TCP keepalive, which starts after 10 s of silence; one on which something was asked, by the missing answer: see
+ * askWithin().
  */
-export function sessionConfig({ url, name }: SessionOptions): pg.ClientConfig {
+export function sessionConfig({ url, name, service = DEFAULT_SERVICE }: SessionOptions): pg.ClientConfig {
   return {
     connectionString: url,
-    application_name: `taskwire ${name}`,
+    application_name: `${service} ${name}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 10_000,
@@ -32,25 +36,64 @@ export const TAKE_ROLE = `
   WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`;
 
 /**
- * Opens a session, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL. It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects.
- * The caller ends it.
+ * Opens a session, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL. It
+ * emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects. The caller ends it; `cut`
+ * does so at once, also while the session is being opened.
  */
-export async function openSession(options: SessionOptions): Promise<pg.Client> {
-  const client = new pg.Client(sessionConfig(options));
+export async function openSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
+  const client = speakFor(options.service ?? DEFAULT_SERVICE, new pg.Client(sessionConfig(options)));
   client.on('error', () => {}); // 'end' follows, and whoever queries is told
+  const destroy = () => cutSession(client);
+  cut?.addEventListener('abort', destroy);
+  client.once('end', () => cut?.removeEventListener('abort', destroy));
   try {
+    cut?.throwIfAborted();
     await client.connect();
     return client;
   } catch (error) {
+    cut?.removeEventListener('abort', destroy);
     if (error instanceof pg.DatabaseError) throw error;
     // Refused, timed out, or dropped by whatever stands in front: nobody answered.
     throw new ServiceError('unavailable', 'the database cannot be reached', { cause: error });
   }
 }
 
+/**
+ * Asks, and ends the session if no answer has come after so many milliseconds: that is how a connection is found out
+ * that has silently died. Nobody else waits on it for ever then, and 'end' tells.
+ */
+export async function askWithin(
+  session: pg.Client,
+  milliseconds: number,
+  query: string | pg.QueryConfig,
+): Promise<pg.QueryResult> {
+  const giveUp = setTimeout(() => cutSession(session), milliseconds);
+  try {
+    return await session.query(query);
+  } finally {
+    clearTimeout(giveUp);
+  }
+}
+
 /** Ends a session, also one whose other end no longer answers: after 2 s its socket is simply closed. */
 export async function closeSession(session: pg.Client): Promise<void> {
-  const giveUp = setTimeout(() => session.connection.stream.destroy(), 2_000);
+  const giveUp = setTimeout(() => cutSession(session), 2_000);
   await session.end().catch(() => {}); // it is over either way
   clearTimeout(giveUp);
 }
+
+/** Closes a session's socket, without a word to the server. */
+export function cutSession(session: pg.Client): void {
+  session.connection.stream.destroy();
+}
+
+/** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
+export async function refuseStandby(session: pg.Client): Promise<void> {
+  const { rows } = await askWithin(session, 5_000, IS_STANDBY);
+  if (z.tuple([z.object({ standby: z.boolean() })]).parse(rows)[0].standby) {
+    throw new ServiceError('unavailable', 'the database is a standby, which takes no writes');
+  }
+}
+
+/** Whether the server only follows another one, as `standby`. */
+export const IS_STANDBY = 'SELECT pg_is_in_recovery() AS standby';

@@ -37,7 +37,7 @@ export async function insertTask(
 ): Promise<StoredTask> {
   return pool.one(sql.prepared('insert_task', StoredTask)`
     WITH ${writtenBy('rest', requestId)}
-    INSERT INTO tasks AS t (title, description, status, priority, due_at, labels)
+    INSERT INTO public.tasks AS t (title, description, status, priority, due_at, labels)
     SELECT ${task.title}, ${task.description}, ${task.status}, ${task.priority}, ${task.due_at}::timestamptz,
       ${sql.array([...task.labels], 'text')}
     FROM context
@@ -47,12 +47,12 @@ export async function insertTask(
 export async function readTask(pool: DatabasePool, id: string): Promise<StoredTask | null> {
   return pool.maybeOne(sql.prepared('read_task', StoredTask)`
     SELECT t.id::text AS id, t.version, feed.render(t)::text AS document
-    FROM tasks AS t
+    FROM public.tasks AS t
     WHERE t.id = ${id}`);
 }
 
 export async function taskExists(pool: DatabasePool, id: string): Promise<boolean> {
-  return pool.exists(sql.unsafe`SELECT FROM tasks WHERE id = ${id}`);
+  return pool.exists(sql.unsafe`SELECT FROM public.tasks WHERE id = ${id}`);
 }
 
 /** The newest tasks, or those that come after the one with these keys. */
@@ -73,7 +73,7 @@ export async function updateTask(
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
   return pool.maybeOne(sql.prepared('update_task', StoredTask)`
     WITH ${writtenBy('rest', requestId)}
-    UPDATE tasks AS t
+    UPDATE public.tasks AS t
     SET (title, description, status, priority, due_at, labels) = (
       SELECT n.title, n.description, n.status, n.priority, n.due_at, n.labels
       FROM jsonb_populate_record(t, ${JSON.stringify(changes)}::jsonb) AS n
@@ -90,16 +90,28 @@ export async function deleteTask(
 ): Promise<boolean> {
   const { rowCount } = await pool.query(sql.prepared('delete_task', z.strictObject({}))`
     WITH ${writtenBy('rest', requestId)}
-    DELETE FROM tasks AS t
+    DELETE FROM public.tasks AS t
     USING context
     WHERE ${isTarget(id, versions)}`);
   return rowCount > 0;
 }
 
+/** Brings a deleted task back as it last was; null if there never was one. Throws `conflict` if it exists. */
+export async function restoreTask(
+  pool: DatabasePool,
+  id: string,
+  requestId: string,
+): Promise<StoredTask | null> {
+  return pool.maybeOne(sql.prepared('restore_task', StoredTask)`
+    WITH ${writtenBy('rest', requestId)}
+    SELECT (task).id::text AS id, (task).version, feed.render(task)::text AS document
+    FROM (SELECT public.restore_task(${id}) AS task FROM context) AS restored`);
+}
+
 function page(limit: number, where = sql.fragment``) {
   return sql.fragment`
     SELECT t.id::text AS id, feed.rfc3339(t.created_at) AS created_at, feed.render(t)::text AS document
-    FROM tasks AS t
+    FROM public.tasks AS t
     ${where}
     ORDER BY t.created_at DESC, t.id DESC
     LIMIT ${limit}`;

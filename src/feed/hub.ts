@@ -1,11 +1,13 @@
 // Gives each event of this instance's relay to the subscriptions that live off it, and keeps the newest for those
-// that are a little behind. An event costs as much as its topic has live subscriptions.
+// that are a little behind. Subscribers are found by index: an event costs as much as it has matches, whatever the
+// number of those who want other things.
 import type { FeedEvent } from '../events.ts';
+import { type Filter, type Key, placeOf, valuesFor } from './filter.ts';
 
 /** What the hub offers its events to, while it is live. */
 export interface Listener {
-  /** The topic wanted, or undefined for every one. */
-  readonly topic: string | undefined;
+  readonly filter: Filter;
+  /** An event that leads to where the filter is filed; the same one may be offered twice. */
   offer(event: FeedEvent): void;
   /** The log is this one now: positions held in another mean nothing in it. */
   restarted(log: string): void;
@@ -27,34 +29,16 @@ export interface Hub {
   readonly subscriptions: Set<Listener>;
 }
 
-const RING_EVENTS = 4_096;
-const RING_CHARACTERS = 16 * 1024 * 1024;
-
 /**
  * A hub that starts at a position of a log: the first event it takes is the next one. `published` is told of each
  * event once every live listener has it.
  */
 export function createHub(logId: string, start: number, published?: (event: FeedEvent) => void): Hub {
-  const live = new Map<string | undefined, Set<Listener>>();
+  const live = createIndex();
   const subscriptions = new Set<Listener>();
   let log = logId;
   let position = start;
-  let ring: FeedEvent[] = [];
-  let oldest = 0; // index in ring: what lies before was dropped
-  let characters = 0;
-
-  function keep(event: FeedEvent): void {
-    ring.push(event);
-    characters += event.json.length;
-    while (ring.length - oldest > RING_EVENTS || characters > RING_CHARACTERS) {
-      characters -= ring[oldest]?.json.length ?? 0;
-      oldest++;
-    }
-    if (oldest * 2 > ring.length) {
-      ring = ring.slice(oldest);
-      oldest = 0;
-    }
-  }
+  let ring = createRing();
 
   return {
     subscriptions,
@@ -69,31 +53,78 @@ export function createHub(logId: string, start: number, published?: (event: Feed
         throw new RangeError(`event ${event.position} cannot follow ${position}`);
       }
       position = event.position;
-      keep(event);
-      for (const listener of live.get(event.topic) ?? []) listener.offer(event);
-      for (const listener of live.get(undefined) ?? []) listener.offer(event);
+      ring.keep(event);
+      live.offer(event);
       published?.(event);
     },
-    after(from) {
-      const kept = ring.length - oldest;
-      if (from >= position) return [];
-      if (from < position - kept) return undefined;
-      return ring.slice(ring.length - (position - from));
-    },
-    join(listener) {
-      const set = live.get(listener.topic) ?? new Set();
-      live.set(listener.topic, set.add(listener));
-    },
-    leave(listener) {
-      live.get(listener.topic)?.delete(listener);
-    },
+    after: from => (from >= position ? [] : ring.newest(position - from)),
+    join: live.add,
+    leave: live.remove,
     restart(now, at) {
       log = now;
       position = at;
-      ring = [];
-      oldest = 0;
-      characters = 0;
+      ring = createRing();
       for (const listener of [...subscriptions]) listener.restarted(log);
+    },
+  };
+}
+
+// Listeners by key and value. A key stands only while somebody is filed under it, so that nobody pays for the others.
+function createIndex() {
+  const keys = new Map<Key, Map<string, Set<Listener>>>();
+
+  return {
+    add(listener: Listener): void {
+      const [key, values] = placeOf(listener.filter);
+      const places = keys.get(key) ?? new Map<string, Set<Listener>>();
+      keys.set(key, places);
+      for (const value of values) places.set(value, (places.get(value) ?? new Set()).add(listener));
+    },
+    remove(listener: Listener): void {
+      const [key, values] = placeOf(listener.filter);
+      const places = keys.get(key);
+      for (const value of values) {
+        const place = places?.get(value);
+        place?.delete(listener);
+        if (place?.size === 0) places?.delete(value);
+      }
+      if (places?.size === 0) keys.delete(key);
+    },
+    offer(event: FeedEvent): void {
+      for (const [key, places] of keys) {
+        for (const value of valuesFor(event, key)) {
+          const place = places.get(value);
+          if (place) for (const listener of place) listener.offer(event);
+        }
+      }
+    },
+  };
+}
+
+const RING_EVENTS = 4_096;
+const RING_CHARACTERS = 8 * 1024 * 1024;
+
+// The newest events, so many at most and so large.
+function createRing() {
+  let events: FeedEvent[] = [];
+  let oldest = 0; // index in events: what lies before was dropped
+  let characters = 0;
+
+  return {
+    keep(event: FeedEvent): void {
+      events.push(event);
+      characters += event.json.length;
+      while (events.length - oldest > RING_EVENTS || characters > RING_CHARACTERS) {
+        characters -= events[oldest]?.json.length ?? 0;
+        oldest++;
+      }
+      if (oldest * 2 > events.length) {
+        events = events.slice(oldest);
+        oldest = 0;
+      }
+    },
+    newest(count: number): readonly FeedEvent[] | undefined {
+      return count > events.length - oldest ? undefined : events.slice(events.length - count);
     },
   };
 }

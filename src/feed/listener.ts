@@ -7,36 +7,45 @@ import type { Logger } from '../logger.ts';
 
 // pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
 const CHECK_EVERY = 3_000; // ms
+const ANSWER_WITHIN = 5_000; // ms
+const LISTEN_AGAIN = 1_000; // ms
 const STOP_WITHIN = 1_000; // ms
 
-const Hint = z.union([z.object({ last: z.number().int().positive() }), z.object({ log: z.string() })]);
+const Hint = z.union([
+  z.object({ last: z.number().int().positive() }),
+  z.object({ log: z.string() }),
+  z.object({ vacant: z.literal(true) }),
+]);
 
 /**
  * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
  * `missed` that the log itself has to be looked at: it has become another one, or LISTEN has just come into force, and
- * what was notified before was heard by nobody.
+ * what was notified before was heard by nobody; `vacant` that a leader has given up its lock.
  */
 export function createListener(options: {
   url: string;
+  service: string;
   channel: string;
   heard(last: number): void;
   missed(): void;
+  vacant(): void;
   logger: Logger;
 }): Service & { readonly listening: boolean } {
-  const { channel, heard, missed, logger } = options;
+  const { url, service, channel, heard, missed, vacant, logger } = options;
   let listening = false;
   let away = false;
   let stopped = false;
+  let retry: NodeJS.Timeout | undefined;
   const subscriber = pgListen.default(
-    { ...sessionConfig({ url: options.url, name: 'listener' }), query_timeout: 5_000 },
+    { ...sessionConfig({ url, service, name: 'listener' }), query_timeout: ANSWER_WITHIN },
     { retryTimeout: 0, retryInterval: 250, paranoidChecking: CHECK_EVERY, parse: text => text },
   );
   subscriber.events.on('reconnect', () => {
-    listening = false;
-    if (!away && !stopped) logger.warn('the listener lost its connection, and opens another');
-    away = true;
+    if (stopped) throw new Error('the listener has stopped'); // its only way out: close() lets it go on trying
+    lost();
   });
-  subscriber.events.on('error', error => logger.warn({ err: error }, 'the listener was told something odd'));
+  // It has a connection again, where LISTEN was refused: a standby, which says so for as long as it is one.
+  subscriber.events.on('error', listenLater);
   subscriber.events.on('connected', () => {
     if (stopped) return void end(); // close() does not stop a reconnect that is under way
     if (away) ready(); // at the first connect LISTEN comes later: see start()
@@ -46,14 +55,40 @@ export function createListener(options: {
     const hint = Hint.safeParse(parseJson(payload));
     if (!hint.success) return;
     if ('last' in hint.data) heard(hint.data.last);
-    else missed();
+    else if ('log' in hint.data) missed();
+    else vacant();
   });
 
   async function end(): Promise<void> {
     await subscriber.close().catch(() => {}); // it is over either way
   }
 
+  function lost(error?: unknown): void {
+    listening = false;
+    if (!away) logger.warn({ err: error }, 'the listener does not listen, and goes on trying');
+    away = true;
+  }
+
+  function listenLater(error: unknown): void {
+    if (stopped) return;
+    lost(error);
+    clearTimeout(retry);
+    retry = setTimeout(listen, LISTEN_AGAIN);
+  }
+
+  async function listen(): Promise<void> {
+    if (stopped || listening) return;
+    try {
+      await subscriber.unlisten(channel); // or it is taken for done
+      await subscriber.listenTo(channel);
+      ready();
+    } catch (error) {
+      listenLater(error);
+    }
+  }
+
   function ready(): void {
+    clearTimeout(retry);
     if (away) logger.info('the listener listens again');
     away = false;
     listening = true;
@@ -70,14 +105,14 @@ export function createListener(options: {
         await subscriber.connect();
         await subscriber.listenTo(channel);
         ready();
-      } catch {
-        // The subscriber goes on trying, with the channel once it is named, and 'connected' tells.
-        subscriber.listenTo(channel)?.catch(() => {});
+      } catch (error) {
+        listenLater(error);
       }
     },
     async stop() {
       stopped = true;
       listening = false;
+      clearTimeout(retry);
       await Promise.race([end(), new Promise(resolve => setTimeout(resolve, STOP_WITHIN).unref())]);
     },
   };

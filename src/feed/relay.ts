@@ -1,11 +1,11 @@
 // Reads the log on, from the last position it has, and hands what it reads to the hub: one per instance. What it is
 // told of, by NOTIFY or by this instance's own sequencer, is a hint: lost, doubled or late, it changes only latency.
-import { toEvent } from '../events.ts';
+import { type LogRow, toEvent } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { Hub } from './hub.ts';
+import type { Head } from './log_reader.ts';
 import type { Batch } from './sequencer.ts';
-import type { Log } from './subscription.ts';
 
 export interface Relay extends Service {
   /** Whether it reads the log, or would if there was something: false while reading fails, and before and after its life. */
@@ -21,12 +21,21 @@ export interface Relay extends Service {
 const PAGE = 1_000;
 const RETRY = 500; // ms
 
+/** What the relay asks of the log. It stands in no line: every subscriber waits for it. */
+export interface RelayQueries {
+  head(): Promise<Head>;
+  /** The events in (after, through], in order; none if the log is another one than this. */
+  range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
+}
+
 /** The relay of this instance. The hub stands at the head of the log. */
-export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Relay {
+export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logger }): Relay {
   const { log, hub, logger } = options;
   let target = hub.position;
   let hints = 0;
-  let unsure = false; // the head has to be asked for
+  // How often the head was to be asked for, and up to which of these it was: in between nothing is certain.
+  let doubts = 0;
+  let settled = 0;
   let reading: Promise<void> | undefined;
   let started = false;
   let stopped = false;
@@ -39,37 +48,38 @@ export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Re
       .then(recovered, later)
       .finally(() => {
         reading = undefined;
-        if (!failed && (unsure || target > hub.position)) readOn();
+        if (!failed && (isUnsure() || target > hub.position)) readOn();
       });
   }
 
+  const isUnsure = () => doubts > settled;
+
   async function read(): Promise<void> {
-    if (unsure) await lookAtHead();
+    if (isUnsure()) await lookAtHead();
     while (target > hub.position && !stopped) {
-      const heard = hints;
-      const page = await log.after(hub.position, PAGE);
-      // The log is dense: nothing there, and nothing heard since, means that somebody made the NOTIFY up.
-      if (page.length === 0 && heard === hints) target = hub.position;
-      for (const row of page) if (row.position > hub.position) hub.publish(toEvent(row));
+      const page = await log.range(hub.log, hub.position, Math.min(target, hub.position + PAGE));
+      // The log is dense. Nothing there: somebody made the NOTIFY up, what comes next was cut off, or it is another log.
+      if (page[0]?.position !== hub.position + 1) await lookAtHead();
+      else for (const row of page) if (row.position > hub.position) hub.publish(toEvent(row));
     }
   }
 
   async function lookAtHead(): Promise<void> {
-    unsure = false;
+    const [heard, asked] = [hints, doubts];
     const known = hub.position; // what was known before asking cannot lie beyond the answer
-    const head = await log.head().catch(error => {
-      unsure = true;
-      throw error;
-    });
+    const head = await log.head();
+    settled = asked;
     if (head.log !== hub.log || head.head < known) {
       logger.warn(
         { log: head.log, head: head.head },
         'the log has become another one; its clients are reset',
       );
       hub.restart(head.log, head.head);
-      target = head.head;
+    } else if (head.first > hub.position + 1) {
+      logger.warn({ first: head.first }, 'the log was cut off beyond where the relay stood');
+      hub.restart(head.log, head.first - 1);
     }
-    target = Math.max(target, head.head);
+    target = heard === hints ? head.head : Math.max(target, head.head);
   }
 
   function recovered(): void {
@@ -97,11 +107,13 @@ export function createRelay(options: { log: Log; hub: Hub; logger: Logger }): Re
     take({ rows, last }) {
       hints++;
       target = Math.max(target, last);
-      for (const row of rows) if (row.position === hub.position + 1) hub.publish(toEvent(row));
+      // Of which log it is nobody knows yet, then: it is read from there.
+      if (!isUnsure())
+        for (const row of rows) if (row.position === hub.position + 1) hub.publish(toEvent(row));
       if (target > hub.position) readOn();
     },
     catchUp() {
-      unsure = true;
+      doubts++;
       readOn();
     },
     async start() {

@@ -8,12 +8,16 @@
 // means that writers come faster than looks, so it lets go of the lock: writers now pass in silence, and it looks
 // again and again by itself. It may rest again only by getting the lock back, which fails while any transaction that
 // passed in silence is open; once it has the lock it looks one last time. No wake-up is lost, and no clock decides.
-import type pg from 'pg';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { closeSession, openSession } from '../database/session.ts';
-import { LogRow } from '../events.ts';
+import type { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createCleaner } from './cleaner.ts';
+import { createFence } from './fence.ts';
+import { type LeaderSession, openLeaderSession } from './leader_session.ts';
+import { createLook, type Look } from './look.ts';
+import { createWaiter } from './waiter.ts';
 
 /** Newly numbered events, in order, after position `before`. `last` may lie beyond them: the rest is in the log. */
 export interface Batch {
@@ -25,7 +29,10 @@ export interface Batch {
 export interface SequencerOptions {
   /** A session-level address. */
   url: string;
+  service: string;
   doorbell: string;
+  /** Told that leadership was gained, of whatever log is there now, before the first batch. */
+  leads(): void;
   /** Hears each batch as its statement returns; a short cut past NOTIFY for this instance's own relay. */
   numbered(batch: Batch): void;
   /** Takes numbered rows out of staged, from a lower bound; answers where to go on, or null when nothing was left. */
@@ -36,94 +43,82 @@ export interface SequencerOptions {
   logger: Logger;
 }
 
-const HANDED_OVER = 500; // rows a look returns; what is more is read from the log
+/** The sequencer of an instance. */
+export interface Sequencer extends Service {
+  readonly leading: boolean;
+  /** The leader lock may be free: tries for it now and not within the second. */
+  tryNow(): void;
+}
+
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the leader lock
+const REOPEN_AFTER = 500; // ms
 const LIVENESS_INTERVAL = 3_000; // ms of silence after which a resting leader asks whether its session lives
-const SHORT_QUERY = 5_000; // ms
 const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
 const BREATH = 3; // ms between two looks that find something: smaller batches would only cost more
 const ROW_COST = 0.05; // ms, an upper bound of what numbering one event takes
-const CLEAN_AFTER = 5_000; // numbered rows
-
-// Positions that clients have seen must outlive a crash. A leader whose host has vanished loses its locks within 25 s:
-// the server asks for a sign of life. One that is alive but stuck, a stopped process say, loses them within 10 s: it asks
-// nothing any more. Work under way in the server is never cut short, however long it takes.
-const SETTINGS = `
-  SET default_transaction_isolation = 'read committed';
-  SET synchronous_commit = on;
-  SET tcp_keepalives_idle = 10;
-  SET tcp_keepalives_interval = 5;
-  SET tcp_keepalives_count = 3;
-  SET idle_session_timeout = '10s'`;
-
-const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
+const STOP_WITHIN = 3_000; // ms, then the session is cut, and what is being cleaned left to itself
 
 /** The sequencer of this instance. start() returns at once; leading or not, lost sessions are opened again. */
-export function createSequencer(options: SequencerOptions): Service & { readonly leading: boolean } {
-  const { logger } = options;
+export function createSequencer(options: SequencerOptions): Sequencer {
+  const { url, service, logger } = options;
   const waiter = createWaiter();
-  let stopping = false;
+  const fence = createFence(logger);
+  const cleaner = createCleaner(options.clean, logger);
+  const cut = new AbortController();
   let running: Promise<void> | undefined;
   let leading = false;
 
   async function run(): Promise<void> {
     let away = false;
-    while (!stopping) {
+    while (!waiter.ended) {
       try {
-        const session = await openSession({ url: options.url, name: 'sequencer' });
+        const session = await openLeaderSession({ url, service }, cut.signal);
         await serve(session, () => {
           if (away) logger.info('the sequencer works again');
           away = false;
-        }).finally(() => closeSession(session));
+        }).finally(() => session.close());
       } catch (error) {
-        if (!away && !stopping)
-          logger.warn({ err: error }, 'the sequencer lost its session, and opens another');
+        if (!away && !waiter.ended)
+          logger.warn({ err: error }, 'the sequencer has no session, and goes on trying for one');
         away = true;
       }
-      leading = false;
-      if (!stopping) await waiter.wait(500);
+      await waiter.wait(REOPEN_AFTER);
     }
   }
 
-  async function serve(session: pg.Client, working: () => void): Promise<void> {
-    await session.query(SETTINGS);
+  async function serve(session: LeaderSession, working: () => void): Promise<void> {
     const bell = hearBell(session, options, waiter.wake);
-    while (!(await take(session, 'leader'))) {
+    session.client.once('end', () => {
+      leading = false;
+    });
+    while (!(await session.take('leader'))) {
       working();
-      if (!stopping) await waiter.wait(CANDIDATE_INTERVAL);
-      if (stopping) return;
+      if (await fence(session)) continue;
+      await waiter.wait(CANDIDATE_INTERVAL);
+      if (waiter.ended) return;
     }
-    await session.query(`LISTEN "${options.doorbell}"`);
+    await session.ask(`LISTEN "${options.doorbell}"`);
     await takeUpLog(session, logger);
+    options.leads();
     leading = true;
     working();
     logger.info('leading: this instance numbers the events');
-    const clean = createCleaner(options);
-    const look = async () => {
-      const started = performance.now();
-      const batch = await sequence(session);
-      if (batch) {
-        options.numbered(batch);
-        clean(batch.last);
-      }
-      const found = batch ? batch.last - batch.before : 0;
-      const took = performance.now() - started;
-      options.looked?.(found, took);
-      return { found, took };
-    };
-    while (!stopping) {
+    const look = createLook(session, options, cleaner);
+    while (!waiter.ended) {
       await workUntilResting(session, look);
       await rest(session, bell, look);
-      await session.query(`SELECT pg_advisory_unlock(feed.lock_key('doorbell'))`);
+      if (!waiter.ended) await session.letPass();
     }
+    leading = false;
+    await session.resign();
   }
 
   // Returns holding the doorbell lock, with nothing left to number that will not be rung for.
-  async function workUntilResting(session: pg.Client, look: () => Promise<Look>): Promise<void> {
-    for (let backoff = 1; !stopping; ) {
+  async function workUntilResting(session: LeaderSession, look: () => Promise<Look>): Promise<void> {
+    for (let backoff = 1; !waiter.ended; ) {
       const { found, took } = await look();
-      if (found === 0 && (await take(session, 'doorbell'))) {
+      if (found === 0 && (await session.take('doorbell'))) {
         await look();
         return;
       }
@@ -136,12 +131,12 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
   }
 
   // One look per ring, for as long as no ring comes during a look.
-  async function rest(session: pg.Client, bell: Bell, look: () => Promise<Look>): Promise<void> {
-    while (!stopping) {
+  async function rest(session: LeaderSession, bell: Bell, look: () => Promise<Look>): Promise<void> {
+    while (!waiter.ended) {
       if (!bell.rung) await waiter.wait(LIVENESS_INTERVAL);
       if (bell.lost) throw new Error('the session ended');
       if (!bell.rung) {
-        await query(session, 'SELECT 1'); // not a look: that would hide a ring that got lost
+        await session.ask('SELECT 1'); // not a look: that would hide a ring that got lost
         continue;
       }
       bell.rung = false;
@@ -155,74 +150,27 @@ export function createSequencer(options: SequencerOptions): Service & { readonly
     get leading() {
       return leading;
     },
+    tryNow() {
+      if (!leading) waiter.wake();
+    },
     async start() {
       running ??= run();
     },
     async stop() {
-      stopping = true;
-      waiter.wake();
+      waiter.end();
+      const giveUp = setTimeout(() => cut.abort(), STOP_WITHIN);
       await running;
+      clearTimeout(giveUp);
+      await Promise.race([cleaner.stop(), pause(STOP_WITHIN, undefined, { ref: false })]);
     },
   };
 }
 
-interface Look {
-  /** How many events it numbered. */
-  found: number;
-  /** Milliseconds. */
-  took: number;
-}
-
-// Short queries answer soon or the session is as good as lost; numbering takes as long as it takes.
-async function query(session: pg.Client, text: string, values: string[] = []): Promise<unknown[]> {
-  const config: pg.QueryConfig & { query_timeout: number } = { text, values, query_timeout: SHORT_QUERY };
-  return (await session.query(config)).rows;
-}
-
-async function takeUpLog(session: pg.Client, logger: Logger): Promise<void> {
-  const { rows } = await session.query('SELECT feed.take_up_log() AS log');
+async function takeUpLog(session: LeaderSession, logger: Logger): Promise<void> {
+  const { rows } = await session.askPatiently('SELECT feed.take_up_log() AS log');
   const [{ log }] = z.tuple([z.object({ log: z.string().nullable() })]).parse(rows);
   if (log !== null)
     logger.warn({ log }, 'the data has moved to another cluster: the log begins anew, its clients are reset');
-}
-
-async function take(session: pg.Client, lock: 'leader' | 'doorbell'): Promise<boolean> {
-  const rows = await query(session, 'SELECT pg_try_advisory_lock(feed.lock_key($1)) AS taken', [lock]);
-  return z.tuple([z.object({ taken: z.boolean() })]).parse(rows)[0].taken;
-}
-
-async function sequence(session: pg.Client): Promise<Batch | undefined> {
-  const { rows } = await session.query({
-    name: 'sequence_events',
-    text: 'SELECT * FROM feed.sequence_events($1)',
-    values: [HANDED_OVER],
-  });
-  if (rows.length === 0) return undefined;
-  const numbered = rows.map(row => SequencedRow.parse(row));
-  const { position, last_position: last } = numbered[0] as (typeof numbered)[number];
-  return { rows: numbered.map(({ last_position, ...row }) => row), before: position - 1, last };
-}
-
-// Housekeeping for the leader, beside its work: on the pool, one piece at a time.
-function createCleaner({ clean, logger }: SequencerOptions): (position: number) => void {
-  let cleaned = 0;
-  let lowerBound = '0';
-  let busy = false;
-  const work = async () => {
-    for (let next = await clean(lowerBound); next !== null; next = await clean(lowerBound)) lowerBound = next;
-  };
-  return position => {
-    if (busy || position - cleaned < CLEAN_AFTER) return;
-    cleaned = position;
-    busy = true;
-    work()
-      .catch((error: unknown) =>
-        logger.warn({ err: error }, 'numbered rows stay in staged until the next try'),
-      )
-      .finally(() => {
-        busy = false;
-      });
-  };
 }
 
 // The doorbell as a session hears it.
@@ -233,33 +181,17 @@ interface Bell {
   lost: boolean;
 }
 
-function hearBell(session: pg.Client, { doorbell, rang }: SequencerOptions, wake: () => void): Bell {
+function hearBell({ client }: LeaderSession, { doorbell, rang }: SequencerOptions, wake: () => void): Bell {
   const bell: Bell = { rung: false, lost: false };
-  session.on('notification', ({ channel }) => {
+  client.on('notification', ({ channel }) => {
     if (channel !== doorbell) return;
     bell.rung = true;
     rang?.();
     wake();
   });
-  session.on('end', () => {
+  client.on('end', () => {
     bell.lost = true;
     wake();
   });
   return bell;
-}
-
-// A wait that can be cut short. One waits at a time; whoever is woken looks for itself why.
-function createWaiter(): { wait(milliseconds: number): Promise<void>; wake(): void } {
-  let wake = () => {};
-  return {
-    wait: milliseconds =>
-      new Promise(resolve => {
-        const timer = setTimeout(resolve, milliseconds);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      }),
-    wake: () => wake(),
-  };
 }

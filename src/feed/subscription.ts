@@ -1,23 +1,28 @@
 // A subscriber is a position and a filter. Live, it is offered events by the hub; behind, because it began there or
 // because its outlet was full, it reads on by itself, from the ring or from the log: the log is the buffer.
-import { type FeedEvent, type LogRow, toEvent } from '../events.ts';
+import type { FeedEvent } from '../events.ts';
+import { type Filter, isAllPlace, matches } from './filter.ts';
 import type { Hub, Listener } from './hub.ts';
+import type { Head, Log, Page } from './log_reader.ts';
 
 /** Why a position cannot be resumed from. */
 export type ResetReason = 'retention' | 'ahead' | 'other_log';
+
+/** The reasons in words. */
+export const RESETS: Readonly<Record<ResetReason, string>> = {
+  retention: 'what follows that position is no longer kept',
+  ahead: 'that position lies beyond the head of the log',
+  other_log: 'the log has become another one',
+};
 
 /** Where the events of a subscription go. */
 export interface Outlet {
   /** Takes an event. False: full for now, call resume() of the subscription when it has drained. */
   write(event: FeedEvent): boolean;
+  /** Everything there was has been given; what comes now is new. Said each time it has caught up. */
+  caughtUp?(): void;
   /** The subscription has ended: the log became another one, or what comes next is no longer kept. */
   ended(reason: ResetReason): void;
-}
-
-/** The log as subscriptions read it. */
-export interface Log {
-  head(): Promise<{ log: string; head: number; first: number }>;
-  after(position: number, limit: number): Promise<readonly LogRow[]>;
 }
 
 export interface Subscription {
@@ -28,12 +33,11 @@ export interface Subscription {
   close(): void;
 }
 
-const PAGE = 500;
 const RETRY = 500; // ms
 
 /** Whether `after`, given with the id of the log it is from, can be resumed from; judged against the log itself. */
 export function judge(
-  head: { log: string; head: number; first: number },
+  head: Head,
   wanted: { after: number | undefined; log: string | undefined },
 ): ResetReason | undefined {
   if (wanted.log !== undefined && wanted.log !== head.log) return 'other_log';
@@ -47,32 +51,34 @@ export function judge(
 export function subscribe(options: {
   hub: Hub;
   log: Log;
-  /** The log that `after` is a position of. */
-  logId: string;
+  /** Where the log was seen to stand; the hub may have to hear of it yet. */
+  head: Head;
+  /** A position of that log. */
   after: number;
-  topic: string | undefined;
+  filter: Filter;
   outlet: Outlet;
 }): Subscription {
-  const { hub, log, logId, topic, outlet } = options;
+  const { hub, log, head, filter, outlet } = options;
+  const isSure = isAllPlace(filter); // of what the hub offers
   let cursor = options.after;
   let retry: NodeJS.Timeout | undefined;
   let state: 'live' | 'behind' | 'reading' | 'closed' = 'behind';
 
   // The cursor moves before the outlet is asked, for the event is then the outlet's, full or not.
-  function give(event: FeedEvent): boolean {
+  function give(event: FeedEvent, isWanted: boolean): boolean {
     cursor = event.position;
-    return (topic !== undefined && event.topic !== topic) || outlet.write(event);
+    return !isWanted || outlet.write(event);
   }
 
   const listener: Listener = {
-    topic,
+    filter,
     offer(event) {
-      if (event.position <= cursor || give(event)) return;
+      if (event.position <= cursor || give(event, isSure || matches(filter, event))) return;
       hub.leave(listener);
       state = 'behind';
     },
     restarted(now) {
-      if (now !== logId) return end('other_log');
+      if (now !== head.log) return end('other_log');
       if (cursor > hub.position) return end('ahead'); // the log went back: what comes now was never seen
       if (state !== 'live') return;
       hub.leave(listener);
@@ -83,26 +89,34 @@ export function subscribe(options: {
 
   async function readOn(): Promise<void> {
     state = 'reading';
-    while (cursor < hub.position) {
-      const events = hub.after(cursor) ?? (await log.after(cursor, PAGE)).map(toEvent);
+    for (let goal = reach(); cursor < goal; goal = reach()) {
+      const page = fromRing() ?? (await log.page({ log: head.log, after: cursor, goal, filter }));
       if (isClosed()) return;
-      if (events[0]?.position !== cursor + 1) return end('retention'); // the log is dense: it was cut off
-      for (const event of events) {
-        if (give(event)) continue;
+      if (page.from > cursor) return end('retention');
+      if (!page.events.every(event => event.position <= cursor || give(event, matches(filter, event)))) {
         state = 'behind';
         return;
       }
+      cursor = page.through;
     }
     state = 'live';
     hub.join(listener);
+    outlet.caughtUp?.();
   }
 
+  const reach = () => Math.max(head.head, hub.position);
   // A function, because the compiler takes `state` to be what this task set it to.
   const isClosed = () => state === 'closed';
 
-  // While the log cannot be read the subscription waits: it has lost nothing.
+  function fromRing(): Page | undefined {
+    const events = cursor < hub.position ? hub.after(cursor) : undefined;
+    return events && { from: cursor, through: hub.position, events };
+  }
+
+  // While the log cannot be read the subscription waits: it has lost nothing. The reader of the log says why.
   function resume(): void {
     if (state !== 'behind') return;
+    clearTimeout(retry);
     readOn().catch(() => {
       if (isClosed()) return;
       state = 'behind';
@@ -124,7 +138,7 @@ export function subscribe(options: {
 
   hub.subscriptions.add(listener);
   // The log has changed, and this instance has not noticed: its hub has other events under the same positions.
-  if (hub.log !== logId) queueMicrotask(() => isClosed() || end('other_log'));
+  if (hub.log !== head.log) queueMicrotask(() => isClosed() || end('other_log'));
   else resume();
   return {
     get position() {

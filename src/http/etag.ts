@@ -1,5 +1,6 @@
 // ETags are versions. What a client says about them: If-None-Match to be spared a body, If-Match to be sure.
 import type { Context } from 'koa';
+import { isKnownTag, tagsOf } from '../entity_tag.ts';
 import { ServiceError } from '../errors.ts';
 
 const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
@@ -11,7 +12,7 @@ export function sendEntity(ctx: Context, { version, document }: { version: numbe
   ctx.set('Cache-Control', 'no-cache');
   ctx.type = 'application/json';
   ctx.body = document;
-  if (reads(ctx) && isKnown(ctx, version)) ctx.status = 304;
+  if (reads(ctx) && isKnownTag(ctx.get('If-None-Match'), etag(version))) ctx.status = 304;
 }
 
 /** The versions that If-Match allows; undefined if any will do. Throws 400 for what is no list of ETags. */
@@ -32,15 +33,4 @@ function etag(version: number): string {
 
 function reads(ctx: Context): boolean {
   return ctx.method === 'GET' || ctx.method === 'HEAD';
-}
-
-function isKnown(ctx: Context, version: number): boolean {
-  const header = ctx.get('If-None-Match').trim();
-  if (header === '*') return true;
-  return tagsOf(header).some(tag => tag.replace(/^W\//, '') === etag(version));
-}
-
-// Our tags hold no comma, so one inside of somebody else's quotes only makes more tags that do not match.
-function tagsOf(header: string): string[] {
-  return header.split(',').map(tag => tag.trim());
 }

@@ -10,6 +10,7 @@ const EXPLANATIONS: Record<ErrorCode, string> = {
   not_found: 'The path leads nowhere, or the thing it names was deleted or never existed.',
   method_not_allowed: 'The path exists, but not for this method. The Allow header lists those it takes.',
   conflict: 'What is there now contradicts the request. Read it, then decide.',
+  gone: 'A position of the log cannot be resumed from: what follows is no longer kept (retention), it lies beyond the head (ahead), or it is from another log (other_log). Begin with the present state.',
   stale:
     'If-Match names a version that is not the present one: somebody else was faster. Read again, then repeat.',
   too_large: 'A body may have 1 MiB after decoding. Split it.',

@@ -53,6 +53,7 @@ function toProblem(ctx: Context, error: ServiceError) {
     detail: error.message,
     instance: ctx.path,
     request_id: requestIdOf(ctx),
+    ...(error.reason !== undefined && { reason: error.reason }),
     ...(error.faults.length > 0 && { errors: error.faults }),
   };
 }

@@ -1,5 +1,7 @@
 // One line per request. Stands outside of what answers errors, so that every answer has its line.
 import type { Context, Middleware } from 'koa';
+import { isAway } from '../database/errors.ts';
+import type { Presence } from '../database/presence.ts';
 import type { Logger } from '../logger.ts';
 import { failureOf } from './problems.ts';
 import { requestIdOf } from './request_id.ts';
@@ -12,8 +14,18 @@ export interface RequestOutcome {
   seconds: number;
 }
 
-/** Logs method, path (the query may hold what is nobody's business), status and time; a 5xx as an error, with its cause. `answered` is told too. */
-export function requestLog(logger: Logger, answered?: (outcome: RequestOutcome) => void): Middleware {
+export interface RequestLogOptions {
+  logger: Logger;
+  presence: Presence;
+  /** Told of every request, too. */
+  answered?: ((outcome: RequestOutcome) => void) | undefined;
+}
+
+/**
+ * Logs method, path (the query may hold what is nobody's business), status and time; a 5xx as an error, with its cause,
+ * but for the absence of the database, which is everybody's, and said once.
+ */
+export function requestLog({ logger, presence, answered }: RequestLogOptions): Middleware {
   return async (ctx, next) => {
     const started = performance.now();
     await next();
@@ -26,8 +38,10 @@ export function requestLog(logger: Logger, answered?: (outcome: RequestOutcome) 
       status: ctx.status,
       ms: Math.round(ms * 1000) / 1000,
     };
-    if (ctx.status < 500) logger.info(line, 'request');
-    else logger.error({ ...line, err: failureOf(ctx) }, 'request');
+    const failure = failureOf(ctx);
+    if (isAway(failure)) presence.away(failure);
+    if (failure === undefined || isAway(failure)) logger.info(line, 'request');
+    else logger.error({ ...line, err: failure }, 'request');
   };
 }
 

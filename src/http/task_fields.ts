@@ -1,11 +1,12 @@
 // What a client may write of a task. The database has the same rules, and the last word.
+import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
 import { moment } from './moment.ts';
 
 const title = trimmedText({ from: 1, to: 200 });
 const description = text({ to: 10_000 }).nullable();
-const status = oneOf(['todo', 'in_progress', 'done']);
-const priority = oneOf(['low', 'normal', 'high', 'urgent']);
+const status = oneOf(TASK_STATUSES);
+const priority = oneOf(TASK_PRIORITIES);
 const dueAt = moment.nullable();
 const labels = distinctTexts({ most: 20, of: text({ from: 1, to: 50 }) });
 

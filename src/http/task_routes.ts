@@ -3,8 +3,19 @@ import { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { DatabasePool } from '../database/pool.ts';
-import { deleteTask, insertTask, listTasks, readTask, taskExists, updateTask } from '../database/tasks.ts';
+import {
+  deleteTask,
+  insertTask,
+  listTasks,
+  readTask,
+  restoreTask,
+  type StoredTask,
+  type TaskTarget,
+  taskExists,
+  updateTask,
+} from '../database/tasks.ts';
 import { ServiceError } from '../errors.ts';
+import { asOf } from './as_of.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES, readJson } from './body.ts';
 import { expectedVersions, sendEntity } from './etag.ts';
 import { UUID } from './fields.ts';
@@ -13,15 +24,17 @@ import { moment } from './moment.ts';
 import { pageParameters, readCursor, sendPage } from './paging.ts';
 import { requestIdOf } from './request_id.ts';
 import { NewTask, TaskPatch } from './task_fields.ts';
+import { listPastTasks, showHistory, showPast } from './task_past.ts';
 
 const SORT = '-created_at';
 
-const ListQuery = z.strictObject(pageParameters);
+const ListQuery = z.strictObject({ ...pageParameters, as_of: asOf });
+const ShowQuery = z.strictObject({ as_of: asOf });
 const Keys = z
   .tuple([z.literal(SORT), moment, z.string().regex(UUID)])
   .transform(([, created_at, id]) => ({ created_at, id }));
 
-/** GET and POST /tasks; GET, PATCH and DELETE /tasks/{id}. */
+/** GET and POST /tasks; GET, PATCH and DELETE /tasks/{id}; GET /tasks/{id}/history and POST /tasks/{id}/restore. */
 export function createTaskRouter({ pool }: { pool: DatabasePool }): Router {
   const router = new Router();
   router.get('/tasks', ctx => list(ctx, pool));
@@ -29,11 +42,14 @@ export function createTaskRouter({ pool }: { pool: DatabasePool }): Router {
   router.get('/tasks/:id', ctx => show(ctx, pool));
   router.patch('/tasks/:id', ctx => patch(ctx, pool));
   router.delete('/tasks/:id', ctx => remove(ctx, pool));
+  router.get('/tasks/:id/history', ctx => showHistory(ctx, pool, idOf(ctx)));
+  router.post('/tasks/:id/restore', ctx => restore(ctx, pool));
   return router;
 }
 
 async function list(ctx: Context, pool: DatabasePool): Promise<void> {
-  const { limit, cursor } = checkQuery(ListQuery, ctx);
+  const { limit, cursor, as_of } = checkQuery(ListQuery, ctx);
+  if (as_of) return listPastTasks(ctx, pool, { limit, cursor, as_of });
   const after = cursor === undefined ? undefined : readCursor(Keys, cursor);
   // One more than asked for tells whether there is another page.
   const rows = await listTasks(pool, { limit: limit + 1, after });
@@ -43,15 +59,21 @@ async function list(ctx: Context, pool: DatabasePool): Promise<void> {
 async function create(ctx: Context, pool: DatabasePool): Promise<void> {
   checkQuery(NoParameters, ctx);
   const task = checkBody(NewTask, await readJson(ctx, JSON_TYPES));
-  const created = await insertTask(pool, task, requestIdOf(ctx));
-  ctx.status = 201;
-  ctx.set('Location', `/tasks/${created.id}`);
-  sendEntity(ctx, created);
+  sendCreated(ctx, await insertTask(pool, task, requestIdOf(ctx)));
+}
+
+async function restore(ctx: Context, pool: DatabasePool): Promise<void> {
+  const id = idOf(ctx);
+  checkQuery(NoParameters, ctx);
+  const task = await restoreTask(pool, id, requestIdOf(ctx));
+  if (!task) throw new ServiceError('not_found', `there never was a task ${id}`);
+  sendCreated(ctx, task);
 }
 
 async function show(ctx: Context, pool: DatabasePool): Promise<void> {
   const id = idOf(ctx);
-  checkQuery(NoParameters, ctx);
+  const { as_of } = checkQuery(ShowQuery, ctx);
+  if (as_of) return showPast(ctx, pool, id, as_of);
   const task = await readTask(pool, id);
   if (!task) throw noTask(id);
   sendEntity(ctx, task);
@@ -62,18 +84,23 @@ async function patch(ctx: Context, pool: DatabasePool): Promise<void> {
   checkQuery(NoParameters, ctx);
   const versions = expectedVersions(ctx);
   const changes = checkBody(TaskPatch, await readJson(ctx, MERGE_PATCH_TYPES));
-  const task = await updateTask(pool, { id, versions, changes, requestId: requestIdOf(ctx) });
-  if (!task) throw await absence(pool, id);
-  sendEntity(ctx, task);
+  const target = { id, versions, requestId: requestIdOf(ctx) };
+  sendEntity(ctx, await written(pool, target, () => updateTask(pool, { ...target, changes })));
 }
 
 async function remove(ctx: Context, pool: DatabasePool): Promise<void> {
   const id = idOf(ctx);
   checkQuery(NoParameters, ctx);
   const versions = expectedVersions(ctx);
-  const deleted = await deleteTask(pool, { id, versions, requestId: requestIdOf(ctx) });
-  if (!deleted) throw await absence(pool, id);
+  const target = { id, versions, requestId: requestIdOf(ctx) };
+  await written(pool, target, () => deleteTask(pool, target));
   ctx.status = 204;
+}
+
+function sendCreated(ctx: Context, task: StoredTask): void {
+  ctx.status = 201;
+  ctx.set('Location', `/tasks/${task.id}`);
+  sendEntity(ctx, task);
 }
 
 function idOf(ctx: Context): string {
@@ -82,10 +109,20 @@ function idOf(ctx: Context): string {
   return id;
 }
 
-// The write found no row: the task is not there, or not in a version that If-Match allows.
-async function absence(pool: DatabasePool, id: string): Promise<ServiceError> {
-  if (!(await taskExists(pool, id))) return noTask(id);
-  return new ServiceError('stale', `task ${id} has another version than If-Match says; read it again`);
+// A write that found no row: the task is not there, or not in a version that If-Match allows, or somebody deleted it and
+// inserted it again while the write waited for its row: then it is there now.
+async function written<Result>(
+  pool: DatabasePool,
+  { id, versions }: TaskTarget,
+  write: () => Promise<Result>,
+): Promise<NonNullable<Result>> {
+  for (;;) {
+    const result = await write();
+    if (result) return result;
+    if (!(await taskExists(pool, id))) throw noTask(id);
+    if (versions)
+      throw new ServiceError('stale', `task ${id} has another version than If-Match says; read it again`);
+  }
 }
 
 function noTask(id: string): ServiceError {

@@ -5,6 +5,7 @@ import type { RunKind } from './run_kind.ts';
 
 export interface ExecuteOptions {
   url: string;
+  service: string;
   id: string;
   attempt: number;
   kind: RunKind;
@@ -18,9 +19,9 @@ export interface ExecuteOptions {
  * instance; or, when the database is lost, as it is: the sweeper of whoever finds it sees that nobody holds its lock.
  */
 export async function executeRun(options: ExecuteOptions): Promise<void> {
-  const { url, id, attempt, stop } = options;
+  const { url, service, id, attempt, stop } = options;
   if (stop.aborted) return;
-  const session = await claimRun({ url, id, attempt });
+  const session = await claimRun({ url, service, id, attempt });
   if (!session) return;
   try {
     await work(session, options);

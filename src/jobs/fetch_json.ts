@@ -37,7 +37,7 @@ export interface Patience {
 
 const LIMIT = 10 * 1024 * 1024; // bytes, decoded
 const CONNECT_WITHIN = 5_000; // ms
-const REQUEST_WITHIN = 30_000;
+const REQUEST_WITHIN = 25_000;
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 const NEVER_BETTER = /^(CERT_|ERR_TLS|ERR_UNSUPPORTED|ERR_INVALID|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
@@ -61,7 +61,9 @@ export async function fetchJson(
   const end = performance.now() + retryFor;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchOnce(url, options, signal);
+      // A second try ends with our patience, or it would last as long again.
+      const within = attempt === 1 ? REQUEST_WITHIN : Math.min(REQUEST_WITHIN, end - performance.now());
+      return await fetchOnce(url, options, { signal, within });
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof Passing)) throw error;
@@ -88,14 +90,20 @@ export function parseRetryAfter(header: string | undefined, now: number): number
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-async function fetchOnce(url: string, options: FetchOptions, signal: AbortSignal): Promise<FetchedJson> {
+async function fetchOnce(
+  url: string,
+  options: FetchOptions,
+  { signal, within }: { signal: AbortSignal; within: number },
+): Promise<FetchedJson> {
   const condition = options.etag === undefined ? {} : { 'if-none-match': options.etag };
   const request = got.stream(url, {
     headers: { accept: 'application/json', 'user-agent': 'taskwire', ...options.headers, ...condition },
     retry: { limit: 0 },
     throwHttpErrors: false, // it would read an error's body, without a limit
+    // Elsewhere nobody was told to read, least of all with the token.
+    followRedirect: answer => targetOf(answer, url)?.origin === new URL(url).origin,
     maxRedirects: 5,
-    timeout: { connect: CONNECT_WITHIN, request: REQUEST_WITHIN },
+    timeout: { connect: CONNECT_WITHIN, request: within },
     signal,
   });
   try {
@@ -103,6 +111,7 @@ async function fetchOnce(url: string, options: FetchOptions, signal: AbortSignal
     if (!response) throw new SourceError(`${publicUrl(url)} did not answer`);
     const { statusCode: status, headers } = response;
     if (status === 304 && options.etag !== undefined) return { status, headers, body: undefined };
+    refuseRedirect(response, url);
     refuseStatus(response, url, options);
     return { status, headers, body: parse(await readLimited(request, url), url, headers) };
   } catch (error) {
@@ -111,6 +120,24 @@ async function fetchOnce(url: string, options: FetchOptions, signal: AbortSignal
     request.on('error', () => {}); // what it says when it is cut off
     request.destroy();
   }
+}
+
+// Those within the origin have been followed by now.
+function refuseRedirect(response: Response, url: string): void {
+  const target = targetOf(response, url);
+  if (!target) return;
+  const where = publicUrl(target.href);
+  throw new SourceError(
+    `${publicUrl(url)} redirects to ${where}, which is another origin: it is not followed`,
+  );
+}
+
+type Redirecting = Pick<Response, 'statusCode' | 'headers'> & { url?: string };
+
+function targetOf({ statusCode, headers, url: here }: Redirecting, asked: string): URL | undefined {
+  const { location } = headers;
+  if (statusCode < 300 || statusCode > 399 || location === undefined) return undefined;
+  return URL.canParse(location, here ?? asked) ? new URL(location, here ?? asked) : undefined;
 }
 
 function refuseStatus(response: Response, url: string, { explain }: FetchOptions): void {

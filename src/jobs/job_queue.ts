@@ -12,6 +12,7 @@ import {
   type WorkerPool,
 } from 'graphile-worker';
 import pg from 'pg';
+import { schemasOf } from '../database/names.ts';
 import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
@@ -20,6 +21,7 @@ import { settleWithin } from './settle_within.ts';
 export interface JobQueueOptions {
   /** A session-level address: it LISTENs. */
   url: string;
+  service: string;
   /** How many jobs run at a time. */
   concurrency: number;
   tasks: TaskList;
@@ -35,7 +37,8 @@ export interface JobQueue extends Service {
 
 const POLL_EVERY = 10 * 60_000; // ms; it hears of jobs, and where it does not it is nudged
 const RESTART_AFTER = 1_000;
-const STOP_WITHIN = 5_000;
+const STOP_WITHIN = 4_000;
+const END_WITHIN = 1_000; // its connections, which are at rest by then
 
 /** Builds the worker; it lives from start() to stop(). */
 export function createJobQueue(options: JobQueueOptions): JobQueue {
@@ -91,13 +94,13 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       await settleWithin(STOP_WITHIN, Promise.all([stopped, supervision]));
       const ended = pool?.end();
       pool = undefined;
-      await settleWithin(STOP_WITHIN, ended);
+      await settleWithin(END_WITHIN, ended);
     },
   };
 }
 
-function openPool({ url, concurrency, logger }: JobQueueOptions): pg.Pool {
-  const pool = new pg.Pool({ ...sessionConfig({ url, name: 'jobs' }), max: concurrency + 2 });
+function openPool({ url, service, concurrency, logger }: JobQueueOptions): pg.Pool {
+  const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'jobs' }), max: concurrency + 2 });
   // Both: the first is for connections at rest, the second for those in use.
   pool.on('error', error => logger.debug({ err: error }, 'a connection of the job queue was lost'));
   pool.on('connect', client => {
@@ -107,7 +110,7 @@ function openPool({ url, concurrency, logger }: JobQueueOptions): pg.Pool {
 }
 
 function workerOptions(
-  { concurrency, tasks, schedule, logger }: JobQueueOptions,
+  { service, concurrency, tasks, schedule, logger }: JobQueueOptions,
   pgPool: pg.Pool,
   events: WorkerEvents,
 ) {
@@ -118,7 +121,7 @@ function workerOptions(
     taskList: tasks,
     parsedCronItems: parseCronItems(schedule),
     noHandleSignals: true,
-    schema: 'graphile_worker', // not what GRAPHILE_WORKER_SCHEMA says: sql/ names it too
+    schema: schemasOf(service).jobs, // not what GRAPHILE_WORKER_SCHEMA says: sql/ names it too
     pollInterval: POLL_EVERY,
     logger: bridge(logger),
     // Otherwise stop() is done before the completion of the last job is written, and a failure to write it is thrown

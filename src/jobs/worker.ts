@@ -1,6 +1,7 @@
 // The background jobs of an instance: asks for runs when they are due, works on them, and looks after those of others.
 import type { TaskList } from 'graphile-worker';
 import { z } from 'zod';
+import { DEFAULT_SERVICE } from '../database/names.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { queueFirstRun, queueRun } from '../database/runs.ts';
 import type { Service } from '../lifecycle.ts';
@@ -8,6 +9,7 @@ import type { Logger } from '../logger.ts';
 import { executeRun } from './execute_run.ts';
 import { createJobQueue } from './job_queue.ts';
 import type { RunKind } from './run_kind.ts';
+import { settleWithin } from './settle_within.ts';
 import type { TaskSource } from './sources/source.ts';
 import { createSweeper } from './sweeper.ts';
 import { generateTasks, TASK_GENERATOR } from './task_generator.ts';
@@ -16,6 +18,8 @@ export interface WorkerOptions {
   pool: DatabasePool;
   /** A session-level address: runs hold advisory locks. */
   directUrl: string;
+  /** Default: the default name. */
+  service?: string;
   sources: readonly TaskSource[];
   /** Secrets of the sources, by adapter. */
   tokens?: Readonly<Record<string, string | undefined>>;
@@ -28,8 +32,10 @@ export interface WorkerOptions {
 }
 
 const QUEUE_RUN = 'queue_run';
-const RETRY_FOR = 30_000;
+// Less than the longest wait of POST /task-generator/run, so that who waits hears of the failure.
+const RETRY_FOR = 25_000;
 const SWEEP_EVERY = 2_000;
+const STOP_WITHIN = 3_000; // ms that the sweeper gets; what it waits for may be a database that does not answer
 
 const RunJob = z.object({ run_id: z.string(), attempt: z.number() });
 const ScheduleJob = z.object({ kind: z.string() });
@@ -41,6 +47,7 @@ export function createWorker(options: WorkerOptions): Service {
   const kinds = [taskGenerator(options)];
   const queue = createJobQueue({
     url: options.directUrl,
+    service: options.service ?? DEFAULT_SERVICE,
     concurrency: kinds.length + 1, // a run of each kind, and the schedule
     tasks: { ...runTasks(kinds, options, stopping.signal), [QUEUE_RUN]: payload => askForRun(pool, payload) },
     schedule: kinds.flatMap(scheduleOf),
@@ -65,7 +72,7 @@ export function createWorker(options: WorkerOptions): Service {
       // The queue first: it must take no more jobs when the run under way is handed back.
       const stopped = queue.stop();
       stopping.abort();
-      await Promise.all([stopped, sweeper.stop()]);
+      await Promise.all([stopped, settleWithin(STOP_WITHIN, sweeper.stop())]);
     },
   };
 }
@@ -83,14 +90,14 @@ function taskGenerator({ sources, tokens = {}, cron, retryFor = RETRY_FOR }: Wor
 // A job never fails: the run tells what became of it, and a run that was not claimed is found by the sweeper.
 function runTasks(
   kinds: readonly RunKind[],
-  { directUrl: url, logger }: WorkerOptions,
+  { directUrl: url, service = DEFAULT_SERVICE, logger }: WorkerOptions,
   stop: AbortSignal,
 ): TaskList {
   const tasks = kinds.map(kind => {
     const task = async (payload: unknown) => {
       const { run_id: id, attempt } = RunJob.parse(payload);
       try {
-        await executeRun({ url, id, attempt, kind, stop, logger });
+        await executeRun({ url, service, id, attempt, kind, stop, logger });
       } catch (error) {
         logger.warn({ err: error, run: id, attempt }, 'a run was left as it is');
       }

@@ -5,33 +5,33 @@ import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket } from 'ws';
 import type { Hub } from '../feed/hub.ts';
-import type { Log } from '../feed/subscription.ts';
-import type { Service } from '../lifecycle.ts';
+import type { Log } from '../feed/log_reader.ts';
+import { judge } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import type { Origins } from '../origins.ts';
+import { isReadable } from '../request_target.ts';
+import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
-import { readParameters } from './parameters.ts';
-import { type Session, serveClient } from './session.ts';
+import { type Place, readParameters, sentence } from './parameters.ts';
+import { createSession, type Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
+import { createSocketChannel } from './socket_channel.ts';
 
 type WithSocket = { ws?: () => Promise<WebSocket> };
 
-/** The application and its life: start() begins the ticking, stop() closes every socket with 1001. */
-export interface SocketApp extends Service {
-  readonly app: Koa<Koa.DefaultState, WithSocket>;
-  readonly count: number;
-}
+export type SocketApp = Koa<Koa.DefaultState, WithSocket>;
 
 export interface SocketAppOptions {
   hub: Hub;
   log: Log;
+  sessions: Sessions;
   /** What each path is about. */
-  topics: Readonly<Record<string, string>>;
-  /** Browsers' origins that may connect, besides the service's own. */
-  allowedOrigins: readonly string[];
+  places: Readonly<Record<string, Place>>;
+  /** Which pages may connect. */
+  origins: Origins;
   logger: Logger;
 }
 
-const TICK = 10_000; // ms; clients may count on a position every 15 s
-const GRACE = 2_000; // ms a client has to answer a close
 const LARGEST_MESSAGE = 16 * 1024; // bytes
 
 // The package's types describe an ES module; what it exports is the function.
@@ -41,118 +41,105 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket>;
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const sessions = new Set<Session>();
-  const open = new Set<WebSocket>(); // those that were refused as well, until they are closed
+  const { hub, log, sessions, logger } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
-  let ticking: NodeJS.Timeout | undefined;
-  let stopping = false;
-  const empty = Promise.withResolvers<void>();
   app.silent = true;
+  app.use(async (context, next) => {
+    if (isReadable(context)) return next();
+    context.status = 400;
+    context.body = 'The request target is no URL.\n';
+  });
   app.use(
     webSockets('ws', {
-      wsOptions: { maxPayload: LARGEST_MESSAGE, perMessageDeflate: false, clientTracking: false },
+      wsOptions: {
+        maxPayload: LARGEST_MESSAGE,
+        perMessageDeflate: false,
+        clientTracking: false,
+        autoPong: false,
+      },
     }),
   );
   app.use(async context => {
-    const topic = options.topics[context.path];
-    if (topic === undefined || !context.ws) {
+    const place = options.places[context.path];
+    if (place === undefined || !context.ws) {
       context.status = 404;
       context.body = 'There is no such WebSocket.\n';
       return;
     }
-    const { req, querystring } = context;
+    const { req, path, querystring } = context;
     const webSocket = await accept(context.ws, req.socket);
-    if (webSocket)
-      await serve(webSocket, topic, {
-        socket: req.socket,
-        query: new URLSearchParams(querystring),
-        headers: req.headers,
-      });
+    const query = new URLSearchParams(querystring);
+    if (webSocket) await serve(webSocket, { place, path, query, socket: req.socket, headers: req.headers });
   });
 
-  async function serve(webSocket: WebSocket, topic: string, from: Request): Promise<void> {
+  async function serve(webSocket: WebSocket, request: Request): Promise<void> {
     webSocket.on('error', () => {}); // 'close' follows; too large or broken a frame is the client's affair
-    open.add(webSocket);
-    webSocket.on('close', () => {
-      open.delete(webSocket);
-      if (stopping && open.size === 0) empty.resolve();
-    });
-    let session: Session | undefined;
-    logEnd(webSocket, topic, from, () => session?.sent ?? 0);
-    const refusal = stopping ? { code: CLOSE.goingAway, reason: 'the instance is going away' } : refuse(from);
-    if (refusal) return webSocket.close(refusal.code, refusal.reason);
-    const parameters = readParameters(from.query);
-    if (typeof parameters === 'string') return webSocket.close(CLOSE.badParameters, shorten(parameters));
+    const entry = sessions.enter(clientOf(webSocket, request));
+    webSocket.on('close', entry.left);
+    const channel = createSocketChannel(webSocket, request.socket);
+    request.socket.resume();
+    const refusal = refuse(request);
+    if (refusal) return channel.end(refusal.code, refusal.reason);
     try {
-      session = await serveClient({ ...options, webSocket, socket: from.socket, topic, parameters });
-      keep(session, webSocket);
+      const session = await open(channel, request);
+      if (session) entry.serve(session);
     } catch (error) {
-      options.logger.debug({ err: error }, 'a socket came while the log could not be read');
-      webSocket.close(CLOSE.tryAgainLater, 'the database is away; try again');
+      logger.debug({ err: error }, 'a socket came while the log could not be read');
+      channel.end(CLOSE.tryAgainLater, 'the database is away; try again');
     }
   }
 
-  // One line at the end of each socket's life, whether it was served or refused.
-  function logEnd(
-    webSocket: WebSocket,
-    topic: string,
-    { socket, headers }: Request,
-    sent: () => number,
-  ): void {
-    const opened = performance.now();
-    const client = socket.remoteAddress; // gone by the time of the line
-    const requestId = headers['x-request-id'];
-    webSocket.on('close', code => {
-      const seconds = Math.round(performance.now() - opened) / 1000;
-      const line = { client, topic, seconds, events: sent(), code };
-      options.logger.info({ ...(requestId !== undefined && { request_id: requestId }), ...line }, 'socket');
-    });
+  async function open(channel: Channel, { place, query }: Request): Promise<Session | undefined> {
+    const wanted = await readParameters(query, place, log.topics);
+    if (Array.isArray(wanted)) {
+      channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
+      return undefined;
+    }
+    const head = await log.head();
+    const reason = judge(head, { after: wanted.after, log: wanted.log });
+    if (reason) {
+      channel.control({ type: 'reset', reason });
+      channel.end(CLOSE.reset, reason);
+      return undefined;
+    }
+    const snapshot = wanted.snapshot ? await topicsOf(place) : [];
+    const { after = head.head, filter } = wanted;
+    return channel.open
+      ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
+      : undefined;
   }
 
-  function keep(session: Session, webSocket: WebSocket): void {
-    if (webSocket.readyState === webSocket.CLOSED) return;
-    sessions.add(session);
-    webSocket.on('close', () => {
-      sessions.delete(session);
-    });
-    if (stopping) session.close(CLOSE.goingAway, 'the instance is going away');
+  async function topicsOf({ topic }: Place): Promise<readonly string[]> {
+    return topic === undefined ? (await log.topics()).map(info => info.topic) : [topic];
   }
 
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.
   function refuse({ headers }: Request): { code: number; reason: string } | undefined {
-    const { origin, host } = headers;
-    if (origin === undefined || options.allowedOrigins.includes(origin)) return undefined;
-    if (URL.canParse(origin) && new URL(origin).host === host) return undefined;
-    return { code: CLOSE.notAllowed, reason: 'this origin is not allowed' };
+    if (sessions.ending.aborted) return { code: CLOSE.goingAway, reason: 'the instance is going away' };
+    const reason = options.origins.refuseHost(headers) ?? options.origins.refusePage(headers);
+    return reason === undefined ? undefined : { code: CLOSE.notAllowed, reason: shorten(reason) };
   }
 
-  return {
-    name: 'sockets',
-    app,
-    get count() {
-      return sessions.size;
-    },
-    async start() {
-      ticking ??= setInterval(() => {
-        for (const session of sessions) session.tick();
-      }, TICK);
-    },
-    async stop() {
-      stopping = true;
-      clearInterval(ticking);
-      for (const session of sessions) session.close(CLOSE.goingAway, 'the instance is going away');
-      const grace = setTimeout(empty.resolve, GRACE);
-      if (open.size > 0) await empty.promise;
-      clearTimeout(grace);
-      for (const webSocket of open) webSocket.terminate();
-    },
-  };
+  return app;
 }
 
 interface Request {
-  socket: Socket;
+  place: Place;
+  path: string;
   query: URLSearchParams;
+  socket: Socket;
   headers: IncomingHttpHeaders;
+}
+
+function clientOf(webSocket: WebSocket, { path, socket, headers }: Request) {
+  const requestId = headers['x-request-id'];
+  return {
+    kind: 'socket',
+    address: socket.remoteAddress, // gone by the time of the line
+    request_id: typeof requestId === 'string' ? requestId : undefined,
+    path,
+    cut: () => webSocket.terminate(),
+  } as const;
 }
 
 // A handshake that ws refuses never settles: then the socket is closed instead.

@@ -1,12 +1,22 @@
-// What goes over a WebSocket: events, framed once however many sockets they go to, and control frames.
-import type { FeedEvent } from '../events.ts';
+// What goes to a client: events, framed once however many sockets they go to, and control frames.
+import type { FeedEvent, Slice } from '../events.ts';
 import type { ResetReason } from '../feed/subscription.ts';
 
 /** A control frame: told from an event by having no `specversion`. */
 export type ControlFrame =
   | { type: 'ready'; head: number; log: string }
   | { type: 'position'; position: number }
-  | { type: 'reset'; reason: ResetReason };
+  | { type: 'reset'; reason: ResetReason }
+  | SnapshotFrame;
+
+/** A page of the state that a snapshot's stream begins from; its rows are JSON texts as the database rendered them. */
+export interface SnapshotFrame {
+  type: 'snapshot';
+  topic: string;
+  rows: readonly string[];
+  position: number;
+  last: boolean;
+}
 
 /** Close codes: RFC 6455, section 7.4.1, and the service's own from 4000 on. */
 export const CLOSE = {
@@ -17,25 +27,66 @@ export const CLOSE = {
   reset: 4410,
 } as const;
 
-const framed = new WeakMap<FeedEvent, Buffer>();
-
-/** The bytes of an event's text frame (RFC 6455, section 5.2): a server's are unmasked, so all sockets share them. */
-export function frameOf(event: FeedEvent): Buffer {
-  const known = framed.get(event);
-  if (known) return known;
-  const frame = textFrame(event.json);
-  framed.set(event, frame);
-  return frame;
+/** A control frame's text. */
+export function textOf(frame: ControlFrame): string {
+  if (frame.type !== 'snapshot') return JSON.stringify(frame);
+  const { topic, rows, position, last } = frame;
+  return `{"type":"snapshot","topic":${JSON.stringify(topic)},"data":[${rows.join(',')}],"position":${position},"last":${last}}`;
 }
 
-function textFrame(text: string): Buffer {
+/**
+ * The bytes of an event's text frame (RFC 6455, section 5.2): a server's are unmasked, so all sockets share them. Frames
+ * made one after the other mostly lie side by side, so that a run of events is one piece of bytes.
+ */
+export function frameOf(event: FeedEvent): Slice {
+  event.frame ??= textFrame(event.json);
+  return event.frame;
+}
+
+const SLAB = 64 * 1024; // bytes
+let slab = Buffer.alloc(0);
+let used = 0;
+
+/** Text as the bytes of one WebSocket frame. */
+export function textFrame(text: string): Slice {
   const length = Buffer.byteLength(text);
   const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const frame = Buffer.allocUnsafe(2 + extended + length);
-  frame[0] = 0x81; // FIN, opcode 1
-  frame[1] = extended === 0 ? length : extended === 2 ? 126 : 127;
-  if (extended === 2) frame.writeUInt16BE(length, 2);
-  if (extended === 8) frame.writeBigUInt64BE(BigInt(length), 2);
-  frame.write(text, 2 + extended);
-  return frame;
+  const size = 2 + extended + length;
+  if (used + size > slab.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(SLAB, size));
+    used = 0;
+  }
+  const [buffer, start] = [slab, used];
+  used += size;
+  buffer[start] = 0x81; // FIN, opcode 1
+  buffer[start + 1] = extended === 0 ? length : extended === 2 ? 126 : 127;
+  if (extended === 2) buffer.writeUInt16BE(length, start + 2);
+  if (extended === 8) buffer.writeBigUInt64BE(BigInt(length), start + 2);
+  buffer.write(text, start + 2 + extended);
+  return { buffer, start, end: used };
+}
+
+const streamed = new WeakMap<FeedEvent, Buffer>();
+
+/** The bytes of an event of an event stream (WHATWG HTML, section 9.2): its id is the position to resume from. */
+export function streamEventOf(event: FeedEvent): Buffer {
+  const known = streamed.get(event);
+  if (known) return known;
+  const bytes = Buffer.from(`id: ${event.position}\n${dataLines(event.json)}\n`);
+  streamed.set(event, bytes);
+  return bytes;
+}
+
+/** A control frame in an event stream: an event of its type, so that onmessage hears events alone. */
+export function streamControl(frame: ControlFrame): string {
+  const id = frame.type === 'position' ? `id: ${frame.position}\n` : '';
+  return `event: ${frame.type}\n${id}${dataLines(textOf(frame))}\n`;
+}
+
+// A json column may hold line breaks between its parts; the reader of a stream puts them back.
+function dataLines(text: string): string {
+  return text
+    .split(/\r\n|\r|\n/)
+    .map(line => `data: ${line}\n`)
+    .join('');
 }

@@ -1,28 +1,170 @@
-// The query parameters of a WebSocket, checked at the border.
+// What a client asks for in the query of a socket, a stream or a page of events; checked at the border.
 import { z } from 'zod';
+import type { Fault } from '../errors.ts';
+import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
+import type { Filter } from '../feed/filter.ts';
 
-const Parameters = z.strictObject({
-  after: z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a position: a whole number from 0')
-    .transform(Number)
-    .optional(),
-  log: z.uuid('must be the id of a log').optional(),
-});
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export type Parameters = z.infer<typeof Parameters>;
-
-/** The parameters of a query string, or a sentence naming every fault. */
-export function readParameters(query: URLSearchParams): Parameters | string {
-  const names = [...query.keys()];
-  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
-  if (repeated.length > 0) return `given twice: ${[...new Set(repeated)].join(', ')}`;
-  const result = Parameters.safeParse(Object.fromEntries(query));
-  if (result.success) return result.data;
-  return result.error.issues.map(describe).join('; ');
+/** Where something is asked for: of one topic or of all, and which parameters besides the filters it takes. */
+export interface Place {
+  topic?: string;
+  takes: readonly (keyof typeof EXTRA)[];
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return `unknown: ${issue.keys.join(', ')}`;
-  return `${issue.path.join('.')} ${issue.message}`;
+/** What is asked for. What was not said is left out. */
+export interface Wanted {
+  after?: number | undefined;
+  log?: string | undefined;
+  snapshot?: boolean | undefined;
+  limit?: number | undefined;
+  wait?: number | undefined;
+  filter: Filter;
+}
+
+const wholeNumber = (most: number, least = 0) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, { error, abort: true })
+    .transform(Number)
+    .refine(value => value >= least && value <= most, { error });
+};
+
+const POSITION = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a position: a whole number from 0')
+  .transform(Number);
+
+const EXTRA = {
+  after: once(POSITION),
+  log: once(z.uuid('must be the id of a log').toLowerCase()),
+  snapshot: once(z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')),
+  limit: once(wholeNumber(1_000, 1)),
+  wait: once(wholeNumber(30)),
+};
+
+/**
+ * The parameters of a query, or every fault in it. `topics` is asked for only where topics or types are named: those
+ * there are, and what they can tell, is known to the database.
+ */
+export async function readParameters(
+  query: URLSearchParams,
+  place: Place,
+  topics: () => Promise<readonly TopicInfo[]>,
+): Promise<Wanted | Fault[]> {
+  const result = schemaOf(place).safeParse(listsOf(query));
+  if (!result.success) return result.error.issues.flatMap(faultsOf);
+  const { after, log, snapshot, limit, wait, ...filters } = result.data as Partial<Wanted> & Lists;
+  const filter = toFilter(filters, place);
+  const faults = snapshot && after !== undefined ? [CONTRADICTION] : [];
+  if (filter.types.size > 0 || filters.topic) faults.push(...unknownNames(filter, await topics()));
+  return faults.length > 0 ? faults : { after, log, snapshot, limit, wait, filter };
+}
+
+// In one pass: a target of 16 KiB has room for thousands of names.
+function listsOf(query: URLSearchParams): Record<string, string[]> {
+  const lists = new Map<string, string[]>();
+  for (const [name, value] of query) {
+    const list = lists.get(name);
+    if (list) list.push(value);
+    else lists.set(name, [value]);
+  }
+  return Object.fromEntries(lists);
+}
+
+/** The faults in a sentence. */
+export function sentence(faults: readonly Fault[]): string {
+  return faults.map(({ path, message }) => `${path} ${message}`).join('; ');
+}
+
+/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is. */
+export function readLastEventId(text: string): number | Fault {
+  const result = POSITION.safeParse(text);
+  return result.success ? result.data : { path: 'Last-Event-ID', message: 'must be a position' };
+}
+
+type Lists = Readonly<Record<string, readonly string[] | undefined>>;
+
+const CONTRADICTION: Fault = {
+  path: 'after',
+  message: 'contradicts snapshot=true, which begins with the present state',
+};
+
+function schemaOf({ topic, takes }: Place) {
+  const extra = Object.fromEntries(takes.map(name => [name, EXTRA[name].optional()]));
+  const filters = Object.entries(FILTERS[topic ?? ''] ?? {}).map(([name, { values }]) => [
+    name,
+    anyOf(values ? z.enum(values, `must be ${values.join(', ')}`) : TEXT).optional(),
+  ]);
+  return z.strictObject({
+    ...extra,
+    ...Object.fromEntries(filters),
+    ...(topic === undefined && { topic: anyOf(TEXT).optional() }),
+    type: anyOf(TEXT).optional(),
+    subject: anyOf(topic === 'tasks' ? TASK_ID : TEXT).optional(),
+  });
+}
+
+// PostgreSQL's text holds no U+0000, so nothing has it; half a surrogate pair cannot come in a query.
+const TEXT = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(1_000, 'must have at most 1,000 characters')
+  .refine(text => !text.includes('\0'), 'must not contain U+0000');
+const TASK_ID = z
+  .string()
+  .regex(UUID, 'must be the id of a task')
+  .transform(id => id.toLowerCase());
+
+function once<Schema extends z.ZodType<unknown, string>>(schema: Schema) {
+  return z
+    .array(z.string())
+    .length(1, 'may stand only once')
+    .transform(values => values[0] ?? '')
+    .pipe(schema);
+}
+
+// A filter that is repeated means any of its values.
+const MOST_VALUES = 100;
+
+function anyOf(schema: z.ZodType<string, string>) {
+  return z.array(schema).max(MOST_VALUES, `may stand at most ${MOST_VALUES} times`);
+}
+
+function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filter {
+  const known = FILTERS[place.topic ?? ''] ?? {};
+  const fields = Object.entries(rest).flatMap(([name, values]): [string, ReadonlySet<string>][] => {
+    const filter = known[name];
+    return filter && values ? [[filter.column, new Set(values)]] : [];
+  });
+  return {
+    topics: new Set(place.topic === undefined ? topic : [place.topic]),
+    types: new Set(type),
+    subjects: new Set(subject),
+    fields: new Map(fields),
+  };
+}
+
+function unknownNames({ topics, types }: Filter, known: readonly TopicInfo[]): Fault[] {
+  const strange = [...topics].filter(name => !known.some(({ topic }) => topic === name));
+  const meant = known.filter(({ topic }) => topics.size === 0 || topics.has(topic));
+  const alien = [...types].filter(type => !meant.some(info => isTypeOf(type, info)));
+  return [
+    ...strange.map(name => ({ path: 'topic', message: `${quote(name)} is none: there are ${list(known)}` })),
+    ...(strange.length > 0 ? [] : alien).map(name => ({
+      path: 'type',
+      message: `${quote(name)} is none of ${list(meant)}`,
+    })),
+  ];
+}
+
+const list = (topics: readonly TopicInfo[]) => topics.map(({ topic }) => topic).join(', ');
+const quote = (name: string) => JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(key => ({ path: key, message: 'is not known here' }));
+  }
+  return [{ path: String(issue.path[0] ?? ''), message: issue.message }];
 }

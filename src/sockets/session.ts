@@ -1,11 +1,12 @@
-// One client's WebSocket, from its first frame to its last.
-import type { Socket } from 'node:net';
-import { WebSocket } from 'ws';
-import type { FeedEvent } from '../events.ts';
+// One client, from its first frame to its last: `ready`, the snapshot if it wants one, then every event that it wants.
+import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
-import { judge, type Log, type ResetReason, type Subscription, subscribe } from '../feed/subscription.ts';
-import { CLOSE, type ControlFrame, frameOf } from './frames.ts';
-import type { Parameters } from './parameters.ts';
+import type { Head, Log } from '../feed/log_reader.ts';
+import { type SnapshotOutlet, sendSnapshot } from '../feed/snapshot.ts';
+import { type ResetReason, type Subscription, subscribe } from '../feed/subscription.ts';
+import type { Logger } from '../logger.ts';
+import type { Channel } from './channel.ts';
+import { CLOSE } from './frames.ts';
 
 export interface Session {
   /** How many events were written to it. */
@@ -16,70 +17,90 @@ export interface Session {
   close(code: number, reason: string): void;
 }
 
-// Beyond this much unsent a client is not written to until it has drained: it reads on from the log by itself.
-const SEND_BUFFER = 256 * 1024; // bytes
-const MOST_UNANSWERED = 6; // pings, one an interval, before a client is taken for gone
-
-/** Serves a client its topic: `ready`, then every event after the position it asked for, or after the head. */
-export async function serveClient(options: {
-  webSocket: WebSocket;
-  socket: Socket;
+export interface SessionOptions {
+  channel: Channel;
   hub: Hub;
   log: Log;
-  topic: string | undefined;
-  parameters: Parameters;
-}): Promise<Session> {
-  const { webSocket, socket, hub, log, topic, parameters } = options;
+  /** Where the log stands, as the client was judged by. */
+  head: Head;
+  /** A position of that log, at or below its head. */
+  after: number;
+  filter: Filter;
+  /** The topics to send the state of first, as of the head. */
+  snapshot: readonly string[];
+  logger: Logger;
+}
+
+/** Serves a client, and resets it when the log becomes another one. */
+export function createSession(options: SessionOptions): Session {
+  const { channel, hub, log, head, filter } = options;
+  const ending = new AbortController();
   let subscription: Subscription | undefined;
-  let unanswered = 0;
+  let drained = () => {};
   let sent = 0;
 
-  const send = (frame: ControlFrame) => webSocket.send(JSON.stringify(frame));
   const close = (code: number, reason: string) => {
-    subscription?.close();
-    if (webSocket.readyState === WebSocket.OPEN) webSocket.close(code, reason);
+    stop();
+    channel.end(code, reason);
   };
   const reset = (reason: ResetReason) => {
-    if (webSocket.readyState === WebSocket.OPEN) send({ type: 'reset', reason });
+    channel.control({ type: 'reset', reason });
     close(CLOSE.reset, reason);
   };
-  // Past ws, whose send() would make a frame of its own for every socket. Frames are whole, so they may mix.
-  const write = (event: FeedEvent) => {
-    if (webSocket.readyState === WebSocket.OPEN) {
-      socket.write(frameOf(event));
-      sent++;
-    }
-    return socket.writableLength < SEND_BUFFER;
-  };
-
-  webSocket.on('pong', () => {
-    unanswered = 0;
-  });
-  webSocket.on('close', () => subscription?.close());
-  socket.on('drain', () => subscription?.resume());
-
-  const head = await log.head();
-  const refusal = judge(head, { after: parameters.after, log: parameters.log });
-  if (refusal) {
-    reset(refusal);
-  } else if (webSocket.readyState === WebSocket.OPEN) {
-    send({ type: 'ready', head: head.head, log: head.log });
-    const after = parameters.after ?? head.head;
-    subscription = subscribe({ hub, log, logId: head.log, after, topic, outlet: { write, ended: reset } });
+  function stop(): void {
+    ending.abort();
+    drained();
+    subscription?.close();
   }
+
+  function begin(): Promise<void> {
+    const position = head.head;
+    const outlet: SnapshotOutlet = {
+      write: page => channel.control({ type: 'snapshot', ...page, position }),
+      drained: () =>
+        new Promise(resolve => {
+          drained = resolve;
+          if (ending.signal.aborted) resolve();
+        }),
+    };
+    return sendSnapshot({ log, topics: options.snapshot, position, filter, outlet, signal: ending.signal });
+  }
+
+  function follow(): void {
+    if (ending.signal.aborted) return;
+    const outlet = {
+      write: (event: Parameters<Channel['event']>[0]) => {
+        sent++;
+        return channel.event(event);
+      },
+      ended: reset,
+    };
+    subscription = subscribe({ hub, log, head, after: options.after, filter, outlet });
+  }
+
+  channel.onClose(stop);
+  channel.onDrain(() => {
+    drained();
+    subscription?.resume();
+  });
+  channel.control({ type: 'ready', head: head.head, log: head.log });
+  begin()
+    .then(follow)
+    .catch((error: unknown) => {
+      if (ending.signal.aborted) return;
+      options.logger.error({ err: error }, 'a client could not be served');
+      close(CLOSE.tryAgainLater, 'something went wrong; try again');
+    });
 
   return {
     get sent() {
       return sent;
     },
     tick() {
-      if (webSocket.readyState !== WebSocket.OPEN || !subscription) return;
-      // One that reads slowly gets neither: a ping would wait behind all that it has yet to read.
-      if (socket.writableLength > 0) return;
-      if (unanswered === MOST_UNANSWERED) return webSocket.terminate();
-      unanswered++;
-      webSocket.ping();
-      send({ type: 'position', position: subscription.position });
+      // One that reads slowly gets neither: a probe would wait behind all that it has yet to read.
+      if (!channel.open || !channel.drained) return;
+      channel.probe();
+      if (subscription) channel.control({ type: 'position', position: subscription.position });
     },
     close,
   };

@@ -9,12 +9,14 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 /**
  * Without an upgrade listener Node keeps its HTTP parser on the socket, takes the first frame for the beginning of a
  * request, and answers 408 into the WebSocket when `headersTimeout` has passed. With one, the parser is gone by now:
- * what it had read beyond the request goes back, and the answer, if it is not an upgrade, ends the connection.
+ * what it had read beyond the request goes back, and the answer, if it is not an upgrade, ends the connection. The
+ * socket is paused: whoever upgrades resumes it once listening, for what came with the handshake may be anything.
  */
 export function handUpgradesTo(handle: Handler, server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof Socket)) throw new TypeError('only TCP carries upgrades here');
     socket.on('error', () => {}); // a peer that resets; whoever writes next is told
+    socket.pause();
     if (head.length > 0) socket.unshift(head);
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;

@@ -1,15 +1,23 @@
 // `npm run bench`: every benchmark, or those named: a table on the terminal, and JSON beside it in bench.json.
-// Each figure is a ratio against a floor that does the same work with nothing of ours in it, in the same run.
+// Each figure stands against a floor that does the same work with nothing of ours in it, in the same run.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/migrate.ts';
 import { databaseUrl } from '../helpers/database.ts';
+import { catchUp } from './catch_up.ts';
+import { fanOut } from './fan_out.ts';
+import { filtered } from './filtered.ts';
 import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { rest } from './rest.ts';
 import { type Row, reached, table } from './rounds.ts';
+import { sequence } from './sequence.ts';
+import { start } from './start.ts';
 import { writers } from './writers.ts';
 
 export interface BenchDatabase {
@@ -24,14 +32,29 @@ export interface BenchDatabase {
 /** What a benchmark works with. */
 export interface Bench {
   rounds: number;
+  /** How many events a benchmark of a large log takes: 1,000,000 times this. */
+  scale: number;
   createDatabase(): Promise<BenchDatabase>;
   /** Runs statements for the whole server, each by itself. */
   server(statements: string): Promise<void>;
 }
 
-const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = { latency, writers };
+const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = {
+  latency,
+  writers,
+  rest,
+  'fan-out': fanOut,
+  filtered,
+  'catch-up': catchUp,
+  sequence,
+  memory,
+  start,
+};
 
-const names = process.argv.slice(2).filter(argument => !argument.startsWith('--'));
+const { values, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { scale: { type: 'string', default: '1' }, rounds: { type: 'string', default: '5' } },
+});
 const unknown = names.filter(name => !(name in BENCHMARKS));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -67,7 +90,8 @@ function createBench(server: string): Bench {
     await session.end();
   };
   return {
-    rounds: 5,
+    rounds: Number(values.rounds),
+    scale: Number(values.scale),
     server: run,
     async createDatabase() {
       const name = `bench_${process.pid}_${++made}_${Date.now()}`;

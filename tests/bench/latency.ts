@@ -2,8 +2,9 @@
 // tutorial builds on the same table: a trigger that NOTIFYs the row, and a bare process that LISTENs and passes it on.
 import type pg from 'pg';
 import type { WebSocket } from 'ws';
+import { startService } from '../helpers/process.ts';
 import type { Bench } from './bench.ts';
-import { connectSocket, startFloor, startService } from './processes.ts';
+import { connectSocket, startFloor } from './processes.ts';
 import { measure, quantile, type Row } from './rounds.ts';
 import { BARE } from './writers.ts';
 

@@ -1,30 +1,12 @@
-// The processes that a benchmark measures: the service and its floors, each on its own as in real life.
-import { type ChildProcess, spawn } from 'node:child_process';
+// What a benchmark measures beside the service: its floors, each a process of its own, sockets to them, and what a
+// process says of itself.
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-export interface Running {
-  address: string;
-  child: ChildProcess;
-  stop(): Promise<void>;
-}
-
-/** An instance on a database; resolves when it serves. Its address is http. */
-export async function startService(
-  databaseUrl: string,
-  environment: Record<string, string> = {},
-): Promise<Running> {
-  const env = { DATABASE_URL: databaseUrl, PORT: '0', GENERATOR_CRON: 'off', ...environment };
-  return start(['src/main.ts'], env, /the API is at (http:[^"\s]+)/);
-}
+import { type Running, startProcess } from '../helpers/process.ts';
 
 /** A floor of this folder; it prints its address as its first line. */
-export async function startFloor(file: string, databaseUrl: string): Promise<Running> {
-  return start([`tests/bench/${file}`, databaseUrl], {}, /((?:ws|http):\S+)/);
+export async function startFloor(file: string, ...args: string[]): Promise<Running> {
+  return startProcess(process.execPath, [`tests/bench/${file}`, ...args], {}, /((?:ws|http):\S+)/);
 }
 
 /** An open socket that has said what it says first, if it says anything. */
@@ -35,26 +17,16 @@ export async function connectSocket(address: string): Promise<WebSocket> {
   return socket;
 }
 
-async function start(args: string[], environment: Record<string, string>, told: RegExp): Promise<Running> {
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  let address: string | undefined;
-  for await (const line of createInterface({ input: child.stdout })) {
-    address = told.exec(line)?.[1];
-    if (address !== undefined) break;
-  }
-  child.stdout.resume();
-  if (address === undefined) throw new Error(`${args.join(' ')} ended before it served`);
-  return {
-    address,
-    child,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
+/** A value of the /metrics of the service, or of a floor that has the same. */
+export async function readMetric(address: string, name: string): Promise<number> {
+  const text = await (await fetch(`${address}/metrics`)).text();
+  const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1];
+  if (value === undefined) throw new Error(`${address} tells no ${name}`);
+  return Number(value);
+}
+
+/** Posts a text; throws unless it is accepted. */
+export async function post(address: string, body = ''): Promise<void> {
+  const { ok, status } = await fetch(address, { method: 'POST', body });
+  if (!ok) throw new Error(`${address} answered ${status}`);
 }

@@ -1,4 +1,4 @@
-// Measures things against each other: interleaved rounds A B A B after a warm-up, medians, and a table of ratios.
+// Measures things against each other: interleaved rounds A B A B after a warm-up, medians, and a table.
 
 /** One thing to measure: `run` does one round and answers its figures by name, or throws when its counts are off. */
 export interface Contender {
@@ -44,11 +44,12 @@ export interface Row {
   ours: number;
   floor: number;
   unit: string;
-  /** The ratio ours / floor must be at most, or at least, this. */
-  target: { atMost: number } | { atLeast: number };
+  /** The ratio ours / floor must be at most, or at least, this; or the difference ours − floor at most. */
+  target: { atMost: number } | { atLeast: number } | { atMostOver: number };
 }
 
 export function reached({ ours, floor, target }: Row): boolean {
+  if ('atMostOver' in target) return ours - floor <= target.atMostOver;
   const ratio = ours / floor;
   return 'atMost' in target ? ratio <= target.atMost : ratio >= target.atLeast;
 }
@@ -60,11 +61,10 @@ export function table(rows: readonly Row[]): string {
     show(row.ours),
     show(row.floor),
     row.unit,
-    `${(row.ours / row.floor).toFixed(2)}×`,
-    'atMost' in row.target ? `≤ ${row.target.atMost}×` : `≥ ${row.target.atLeast}×`,
+    ...compare(row),
     reached(row) ? 'reached' : 'not reached',
   ]);
-  const lines = [['figure', 'ours', 'floor', 'unit', 'ratio', 'to reach', ''], ...cells];
+  const lines = [['figure', 'ours', 'floor', 'unit', 'against it', 'to reach', ''], ...cells];
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(...lines.map(line => line[column]?.length ?? 0)),
   );
@@ -76,6 +76,18 @@ export function table(rows: readonly Row[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+// How ours stands to its floor, and how it should.
+function compare({ ours, floor, unit, target }: Row): [string, string] {
+  if ('atMostOver' in target)
+    return [`${signed(ours - floor)} ${unit}`, `≤ ${signed(target.atMostOver)} ${unit}`];
+  const wanted = 'atMost' in target ? `≤ ${target.atMost}×` : `≥ ${target.atLeast}×`;
+  return [`${(ours / floor).toFixed(2)}×`, wanted];
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${show(Math.abs(value))}`;
 }
 
 function show(value: number): string {

@@ -1,8 +1,9 @@
 // 64 concurrent writers of single rows, against the same table without triggers and against what tutorials do: a
 // trigger that writes a log row and NOTIFYs it. Once more each with a 1 ms flush, which is an ordinary cloud disk.
 // The writers are procedures that commit after every row: no client takes part, so the figures are the database's.
+
+import { startService } from '../helpers/process.ts';
 import type { Bench, BenchDatabase } from './bench.ts';
-import { startService } from './processes.ts';
 import { measure, type Row } from './rounds.ts';
 
 const WRITERS = 64;

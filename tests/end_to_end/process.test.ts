@@ -1,7 +1,8 @@
 // The service as a process: its two ways to end, and that the next start works after either.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -111,6 +112,51 @@ test('npm run sql prints rows and errors; npm run verify finds a difference made
   service.child.kill('SIGINT');
   t.is(await service.exited, 0);
   await rm(dataDir, { recursive: true });
+});
+
+// What a start that fails says, and with which code it ends.
+async function failToStart(
+  environment: Record<string, string>,
+): Promise<{ code: number | null; said: string }> {
+  const env = { PATH: process.env.PATH, PORT: '0', ...environment };
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (said += data));
+  const [code] = await once(child, 'close');
+  return { code, said };
+}
+
+test('a port that is taken is named before the database is touched', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const { code, said } = await failToStart({ PORT: String(port), DATA_DIR: join(folder, 'data') });
+  t.is(code, 1);
+  t.is(
+    said,
+    `PORT ${port} of 127.0.0.1 is taken by another program, or another instance: set PORT to a free one, or to 0\n`,
+  );
+  t.deepEqual(await readdir(folder), []);
+  taken.close();
+  await rm(folder, { recursive: true });
+});
+
+test('a host that is not this machine’s is named', async t => {
+  const { code, said } = await failToStart({ HOST: '192.0.2.1', AUTH: 'none' });
+  t.is(code, 1);
+  t.is(said, 'nobody can listen on HOST 192.0.2.1, PORT 0 here (EADDRNOTAVAIL)\n');
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('a DATA_DIR where no folder can be made is named', async t => {
+  const { code, said } = await failToStart({ DATA_DIR: '/proc/x' });
+  t.is(code, 1);
+  t.is(said, 'DATA_DIR /proc/x cannot be written to (ENOENT). Set DATA_DIR to a folder that can\n');
 });
 
 test('settings that are wrong are all named at once, before anything starts', async t => {

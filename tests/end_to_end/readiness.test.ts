@@ -21,6 +21,7 @@ async function start(t: ExecutionContext, through: (url: string) => string = url
 
 test('readiness names what the loss of the database takes away, and returns with it', async t => {
   const cable = await createCable(new URL(process.env.TEST_SERVER_URL ?? ''));
+  t.teardown(() => cable.cut()); // after the instance has stopped: its listener never gives up
   const { ready, untilReady, scrape } = await start(t, cable.through);
   await untilReady();
   await cable.cut();
@@ -39,7 +40,6 @@ test('readiness names what the loss of the database takes away, and returns with
   await cable.mend();
   await untilReady();
   t.deepEqual((await ready()).body, { status: 'ok' });
-  t.teardown(() => cable.cut());
 });
 
 test('a schema that is not the one of this version is named', async t => {

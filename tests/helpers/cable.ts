@@ -1,4 +1,4 @@
-// Something between service and database that can be cut: real connections, really reset.
+// Something between service and database that can be cut, stalled and led elsewhere: real connections, really reset.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -7,36 +7,87 @@ export interface Cable {
   through(url: string): string;
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** From now on no byte comes through, and nothing closes. */
+  stall(): void;
+  /** What was held back comes through, and all that follows. */
+  unstall(): void;
+  /** As stall(), but only for the connections there are, or were when it stalled: new ones come through. */
+  strand(): void;
+  /** New connections come to this server. */
+  leadTo(server: URL): void;
 }
 
-/** A cable to the server at an address; it is whole at first. */
-export async function createCable(server: URL): Promise<Cable> {
-  const sockets = new Set<Socket>();
-  const relay = createServer(near => {
-    const far = connect(Number(server.port), server.hostname);
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      from.on('error', () => {}).on('close', () => to.destroy());
-      from.pipe(to);
-    }
+/** A cable to the server at an address; it is whole at first. Its own port is a free one if not given. */
+export async function createCable(server: URL, at = 0): Promise<Cable> {
+  let target = server;
+  let stalled = false;
+  const lines = new Set<Line>();
+  const relay = createServer({ pauseOnConnect: true }, near => {
+    const line = createLine(near, connect(Number(target.port), target.hostname));
+    lines.add(line);
+    near.on('close', () => lines.delete(line));
+    if (!stalled) line.flow();
   });
-  relay.listen(0, '127.0.0.1');
-  await once(relay, 'listening');
+  const listen = async (port: number) => {
+    relay.listen(port, '127.0.0.1');
+    await once(relay, 'listening');
+  };
+  await listen(at);
   const { port } = relay.address() as AddressInfo;
   return {
     through: url => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href,
     cut: async () => {
-      relay.close();
-      for (const socket of sockets) socket.resetAndDestroy();
-      sockets.clear();
-      await once(relay, 'close');
+      stalled = false;
+      const closed = new Promise(resolve => relay.close(resolve));
+      for (const line of lines) line.reset();
+      await closed;
     },
-    mend: async () => {
-      relay.listen(port, '127.0.0.1');
-      await once(relay, 'listening');
+    mend: () => listen(port),
+    stall: () => {
+      stalled = true;
+      for (const line of lines) line.hold();
+    },
+    unstall: () => {
+      stalled = false;
+      for (const line of lines) line.flow();
+    },
+    strand: () => {
+      stalled = false;
+      for (const line of lines) line.hold();
+    },
+    leadTo: to => {
+      target = to;
+    },
+  };
+}
+
+interface Line {
+  flow(): void;
+  hold(): void;
+  reset(): void;
+}
+
+// A socket that is not read does not learn that its other end has closed.
+function createLine(near: Socket, far: Socket): Line {
+  const ways = [
+    [near, far],
+    [far, near],
+  ] as const;
+  for (const [from, to] of ways) from.on('error', () => {}).on('close', () => to.destroy());
+  let flowing = false;
+  return {
+    flow: () => {
+      if (flowing) return;
+      flowing = true;
+      for (const [from, to] of ways) from.pipe(to);
+    },
+    hold: () => {
+      flowing = false;
+      for (const [from, to] of ways) from.unpipe(to).pause();
+    },
+    reset: () => {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
     },
   };
 }

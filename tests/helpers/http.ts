@@ -7,11 +7,21 @@ import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
+import { createPresence } from '../../src/database/presence.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import { createTaskRouter } from '../../src/http/task_routes.ts';
+import { createOrigins, type Origins } from '../../src/origins.ts';
 import { createTestDatabase } from './database.ts';
 
 export type LogLine = Record<string, unknown>;
+
+/** One JSON body; the answer with its body parsed, `undefined` where there is none. */
+export type Send = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Answer>;
 
 export interface TestApi {
   readonly url: string;
@@ -19,8 +29,7 @@ export interface TestApi {
   readonly log: readonly LogLine[];
   /** fetch with a path instead of an address. */
   request(path: string, init?: RequestInit): Promise<Response>;
-  /** One JSON body; the answer with its body parsed, `undefined` where there is none. */
-  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  readonly send: Send;
   /** The line about the request with this id, now or once it is written. */
   logged(requestId: string): Promise<LogLine>;
   /** Writes bytes to a socket as they are; what came back until the other side closed, or nothing if we hang up. */
@@ -44,31 +53,37 @@ export interface TestApiOptions {
   databaseUrl?: (url: string) => string;
   /** Served beside the tasks. */
   routers?: readonly Router[];
+  /** Without them: as on an address that others can reach. */
+  origins?: Origins;
 }
 
 /** Starts the service's HTTP side: no feed, no jobs. */
 export async function startTestApi({
   databaseUrl = url => url,
   routers = [],
+  origins = createOrigins({ loopback: false, allowed: [] }),
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
-  const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true });
   const log = createLog();
-  const app = createHttpApp({ pool, logger: log.logger, routers: [createTaskRouter({ pool }), ...routers] });
+  const presence = createPresence(log.logger);
+  const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true, presence });
+  const app = createHttpApp({
+    pool,
+    logger: log.logger,
+    origins,
+    routers: [createTaskRouter({ pool }), ...routers],
+    presence,
+  });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
-  const request = (path: string, init?: RequestInit) => fetch(`${url}${path}`, init);
   return {
     url,
     log: log.lines,
-    request,
-    send: async (method, path, body, headers) => {
-      const init = { method, headers: { 'Content-Type': 'application/json', ...headers } };
-      return read(await request(path, body === undefined ? init : { ...init, body: JSON.stringify(body) }));
-    },
+    request: (path, init) => fetch(`${url}${path}`, init),
+    send: senderTo(url),
     logged: id => log.find(id),
     raw: (text, how) => exchange(port, text, how),
     pool,
@@ -79,6 +94,16 @@ export async function startTestApi({
       await pool.end();
       await database.drop();
     },
+  };
+}
+
+/** What sends requests to the service at this address. */
+export function senderTo(url: string): Send {
+  return async (method, path, body, headers) => {
+    const init = { method, headers: { 'Content-Type': 'application/json', ...headers } };
+    return read(
+      await fetch(`${url}${path}`, body === undefined ? init : { ...init, body: JSON.stringify(body) }),
+    );
   };
 }
 

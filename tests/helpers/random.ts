@@ -7,13 +7,15 @@ export interface Random {
   /** True with the given probability. */
   chance(probability: number): boolean;
   pick<Item>(items: readonly Item[]): Item;
+  /** Picks each as often as its weight says. */
+  weigh<Item extends { weight: number }>(items: readonly Item[]): Item;
   /** A generator of its own for each of several actors, so that none's luck hangs on the others' timing. */
   fork(): Random;
 }
 
-/** Tells its seed to `log` (ava's t.log); TEST_SEED=<seed> repeats a run. */
-export function createRandom(log: (text: string) => void): Random {
-  const seed = Number(process.env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/** Tells its seed to `log` (ava's t.log); TEST_SEED=<seed>, or `given`, repeats a run. */
+export function createRandom(log: (text: string) => void, given = process.env.TEST_SEED): Random {
+  const seed = Number(given ?? Math.floor(Math.random() * 2 ** 32));
   log(`TEST_SEED=${seed}`);
   return fromSeed(seed);
 }
@@ -28,6 +30,14 @@ function fromSeed(seed: number): Random {
       const item = items[random.below(items.length)];
       if (item === undefined) throw new RangeError('nothing to pick from');
       return item;
+    },
+    weigh: items => {
+      let left = next() * items.reduce((sum, { weight }) => sum + weight, 0);
+      for (const item of items) {
+        left -= item.weight;
+        if (left < 0) return item;
+      }
+      throw new RangeError('nothing to weigh');
     },
     fork: () => fromSeed(Math.floor(next() * 2 ** 32)),
   };

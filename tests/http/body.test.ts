@@ -205,3 +205,24 @@ test('bodies of requests that need none are passed over', async t => {
   const { body } = await post(TASK);
   t.is((await api.send('DELETE', `/tasks/${body.id}`, { not: 'read' })).status, 204);
 });
+
+test('a body that is cut off by a client that leaves is a line about its request, and no fault of the service', async t => {
+  const own = await startTestApi();
+  t.teardown(() => own.close());
+  const framings = {
+    counted: 'Content-Length: 100\r\n\r\n{"ti',
+    chunked: 'Transfer-Encoding: chunked\r\n\r\n64\r\n{"ti',
+  };
+  for (const [id, rest] of Object.entries(framings)) {
+    const head = `POST /tasks HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${id}\r\nContent-Type: application/json\r\n`;
+    await own.raw(`${head}${rest}`, { hangUp: true });
+    t.is((await own.logged(id)).status, 400);
+  }
+  t.deepEqual(
+    own.log.map(({ level, msg }) => [level, msg]),
+    [
+      [30, 'request'],
+      [30, 'request'],
+    ],
+  );
+});

@@ -7,6 +7,7 @@ import { createHttpApp } from '../../src/http/app.ts';
 import { createGeneratorRouter } from '../../src/http/generator_routes.ts';
 import { createSchedule } from '../../src/http/generator_schedule.ts';
 import { describeSources } from '../../src/jobs/sources/adapters.ts';
+import { createOrigins } from '../../src/origins.ts';
 import { logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';
 import { read } from '../helpers/http.ts';
@@ -20,7 +21,12 @@ async function startApi(t: ExecutionContext, cron?: string) {
     { adapter: 'jsonplaceholder', url: 'https://user:secret@example.org/todos?token=hidden' },
     { adapter: 'sample', url: undefined },
   ]);
-  const app = createHttpApp({ pool, logger, routers: [createGeneratorRouter({ pool, sources, cron })] });
+  const app = createHttpApp({
+    pool,
+    logger,
+    origins: createOrigins({ loopback: true, allowed: [] }),
+    routers: [createGeneratorRouter({ pool, sources, cron })],
+  });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -3,6 +3,7 @@ import test from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { until } from '../helpers/until.ts';
 
 let api: TestApi;
 test.before(async () => {
@@ -178,6 +179,30 @@ test('If-Match lets a write through only in the version it names', async t => {
   t.is((await api.send('PATCH', task.path, { title: 'x' }, { 'If-Match': '"7", "1"' })).body.version, 2);
   t.is((await api.send('PATCH', task.path, { title: 'y' }, { 'If-Match': '*' })).body.version, 3);
   t.is((await api.send('DELETE', task.path, undefined, { 'If-Match': '"3"' })).status, 204);
+});
+
+test('a write that waited for a task which was deleted and inserted again changes the one there is now', async t => {
+  const own = await startTestApi();
+  t.teardown(() => own.close());
+  const waits = sql.type(z.strictObject({ waits: z.boolean() }))`
+    SELECT EXISTS (
+      SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+    ) AS waits`;
+  const { body: task } = await own.send('POST', '/tasks', { title: 'a task' });
+  for (const [method, status] of [
+    ['PATCH', 200],
+    ['DELETE', 204],
+  ] as const) {
+    await own.psql.query('BEGIN');
+    await own.psql.query('DELETE FROM tasks WHERE id = $1', [task.id]);
+    await own.psql.query(`INSERT INTO tasks (id, title) VALUES ($1, 'again')`, [task.id]);
+    const body = method === 'PATCH' ? { status: 'done' } : undefined;
+    const answer = own.send(method, `/tasks/${task.id}`, body);
+    await until(() => own.pool.oneFirst(waits));
+    await own.psql.query('COMMIT');
+    t.is((await answer).status, status, method);
+    if (status === 200) t.like((await answer).body, { title: 'again', status: 'done', version: 3 });
+  }
 });
 
 test('an If-Match that is no ETag is 400, not ignored', async t => {

@@ -101,6 +101,16 @@ test('a failure that may pass is tried again without being asked to', async t =>
   t.is(source.requests.length, 2);
 });
 
+test('patience ends in the middle of a try that gets no answer, too', async t => {
+  const source = await serve(t, request => {
+    if (source.requests.length === 1) request.socket.destroy();
+  });
+  await t.throwsAsync(fetchJson(source.url, {}, { retryFor: 3_000, signal: never }), {
+    message: /^could not be reached \(ETIMEDOUT 127\.0\.0\.1/,
+  });
+  t.is(source.requests.length, 2);
+});
+
 test('a failure that will not pass is not tried again', async t => {
   const source = await serve(t, (_request, response) => response.writeHead(403).end('no'));
   await t.throwsAsync(fetchJson(source.url, {}, patient), {
@@ -160,6 +170,21 @@ test('redirects are followed, but not for ever', async t => {
   t.deepEqual((await fetchJson(source.url, {}, impatient)).body, ['moved']);
   source.answer((_request, response) => response.writeHead(302, { Location: '/todos' }).end());
   await t.throwsAsync(fetchJson(source.url, {}, patient), { message: /redirected too often/ });
+});
+
+test('a redirect to another origin is refused, named, and asked for nothing, after one within the origin too', async t => {
+  const elsewhere = await serve(t, ['never']);
+  const { origin } = new URL(elsewhere.url);
+  const source = await serve(t, (request, response) => {
+    const Location = request.url === '/todos' ? '/moved' : `${origin}/todos?token=hidden`;
+    response.writeHead(302, { Location }).end();
+  });
+  for (const url of [source.url, source.url.replace('/todos', '/else')]) {
+    await t.throwsAsync(fetchJson(url, { headers: { authorization: 'secret' } }, patient), {
+      message: `${url} redirects to ${origin}/todos?…, which is another origin: it is not followed`,
+    });
+  }
+  t.deepEqual(elsewhere.requests, []);
 });
 
 test('credentials and queries stay out of errors', async t => {

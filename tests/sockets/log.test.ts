@@ -5,12 +5,9 @@ import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { pino } from 'pino';
 import { toEvent } from '../../src/events.ts';
-import { createHub } from '../../src/feed/hub.ts';
-import { createSocketApp } from '../../src/sockets/app.ts';
-import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
 import { openSocket } from '../helpers/socket.ts';
+import { serveSockets } from '../helpers/socket_app.ts';
 
-const LOG = '00000000-0000-7000-8000-000000000000';
 const ROW = {
   ...{ position: 1, topic: 'tasks', type: 'task_created', subject: 'x', time: '2026-11-23T05:38:12.345678Z' },
   ...{ origin: 'psql', transaction: '7', requestid: null, data: '{}', previous: null },
@@ -27,16 +24,8 @@ test('every socket is one line at its end: who, what, how long, how many events,
     while (lines[index] === undefined) await new Promise<void>(resolve => (wake = resolve));
     return lines[index];
   };
-  const hub = createHub(LOG, 0);
-  const sockets = createSocketApp({
-    hub,
-    log: { head: async () => ({ log: LOG, head: 0, first: 1 }), after: async () => [] },
-    topics: { '/ws/tasks': 'tasks' },
-    allowedOrigins: [],
-    logger: pino({ base: null }, { write }),
-  });
   const server = createServer();
-  handUpgradesTo(sockets.app.callback(), server);
+  const hub = serveSockets(server, pino({ base: null }, { write }));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());
@@ -48,12 +37,12 @@ test('every socket is one line at its end: who, what, how long, how many events,
   await served.event();
   served.raw.close(1000);
   t.like(await line(0), {
-    ...{ msg: 'socket', request_id: 'mine', client: '127.0.0.1', topic: 'tasks', events: 1, code: 1000 },
+    ...{ msg: 'socket', request_id: 'mine', client: '127.0.0.1', path: '/ws/tasks', events: 1, code: 1000 },
   });
   t.is(typeof lines[0]?.seconds, 'number');
 
   await openSocket(address, '/ws/tasks?after=x').closed;
-  t.like(await line(1), { msg: 'socket', topic: 'tasks', events: 0, code: 4400 });
+  t.like(await line(1), { msg: 'socket', path: '/ws/tasks', events: 0, code: 4400 });
   t.false('request_id' in (lines[1] ?? {}));
   t.is(lines.length, 2);
 });

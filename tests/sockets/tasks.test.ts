@@ -148,6 +148,22 @@ test('a browser page of another origin is not allowed, one of the same origin is
   same.drop();
 });
 
+test('a name that is made to lead here, as by DNS rebinding, opens no socket; one of this machine does', async t => {
+  const { address } = t.context.instance;
+  const { port } = new URL(address);
+  const rebound = `elsewhere.example:${port}`;
+  const other = openSocket(address, '/ws/tasks', { host: rebound, origin: `http://${rebound}` });
+  t.like(await other.closed, {
+    code: 1008,
+    reason: `the host ${rebound} is not this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`,
+  });
+  for (const host of [`localhost:${port}`, `tasks.localhost:${port}`]) {
+    const own = openSocket(address, '/ws/tasks', { host, origin: `http://${host}` });
+    t.is((await own.next()).type, 'ready');
+    own.drop();
+  }
+});
+
 test('a frame that is too big closes its own socket with 1009 and no other', async t => {
   const { instance, database } = t.context;
   const [big, other] = [openSocket(instance.address, '/ws/tasks'), openSocket(instance.address, '/ws/tasks')];
@@ -188,7 +204,9 @@ test('nothing a client sends changes anything', async t => {
 test('a request that would rather be HTTP/2 is answered as it is', async t => {
   const { port } = new URL(t.context.instance.address);
   const client = connect(Number(port), '127.0.0.1');
-  client.write('GET /tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n');
+  client.write(
+    'GET /tasks HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n',
+  );
   let answer = '';
   for await (const data of client) answer += data;
   t.regex(answer, /^HTTP\/1\.1 200 /);

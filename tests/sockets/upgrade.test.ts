@@ -3,23 +3,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import test from 'ava';
-import { createHub } from '../../src/feed/hub.ts';
 import { createLogger } from '../../src/logger.ts';
-import { createSocketApp } from '../../src/sockets/app.ts';
-import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
 import { openSocket } from '../helpers/socket.ts';
-
-const LOG = '00000000-0000-7000-8000-000000000000';
+import { serveSockets } from '../helpers/socket_app.ts';
 
 async function listen(server: Server): Promise<{ address: string; port: number }> {
-  const sockets = createSocketApp({
-    hub: createHub(LOG, 0),
-    log: { head: async () => ({ log: LOG, head: 0, first: 1 }), after: async () => [] },
-    topics: { '/ws/tasks': 'tasks' },
-    allowedOrigins: [],
-    logger: createLogger({ level: 'fatal', pretty: false }),
-  });
-  handUpgradesTo(sockets.app.callback(), server);
+  serveSockets(server, createLogger({ level: 'fatal', pretty: false }));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -68,6 +57,18 @@ test('a handshake without a key is refused, and the instance goes on', async t =
   server.close();
 });
 
+test('a handshake whose target is no URL is 400', async t => {
+  const server = createServer();
+  const { port } = await listen(server);
+  const answer = await answerTo(
+    port,
+    'GET http://[/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  t.regex(answer, /^HTTP\/1\.1 400 .*The request target is no URL/s);
+  server.close();
+});
+
 test('a frame sent together with the handshake is not lost on the way', async t => {
   const server = createServer();
   const { port } = await listen(server);
@@ -84,5 +85,24 @@ test('a frame sent together with the handshake is not lost on the way', async t 
     if (received.includes(pong)) break;
   }
   t.true(received.includes(pong));
+  server.close();
+});
+
+test('a broken frame sent together with the handshake ends its own socket, and the instance goes on', async t => {
+  const server = createServer();
+  const { address, port } = await listen(server);
+  const broken = connect(port, '127.0.0.1');
+  const handshake =
+    'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
+  const unmasked = Buffer.from([0x89, 0x02, 0x68, 0x69]);
+  broken.write(Buffer.concat([Buffer.from(handshake), unmasked]));
+  const chunks: Buffer[] = [];
+  for await (const chunk of broken) chunks.push(chunk);
+  const received = Buffer.concat(chunks);
+  t.is(received.readUInt16BE(received.indexOf(Buffer.from([0x88, 0x02])) + 2), 1002);
+  const socket = openSocket(address, '/ws/tasks');
+  t.is((await socket.next()).type, 'ready');
+  socket.drop();
   server.close();
 });

@@ -97,3 +97,23 @@ test(
     t.is(await readValue(session, `SELECT count(*)::integer FROM feed.topics WHERE topic = 'x'`), 0);
   }),
 );
+
+test(
+  'a key that is too long for the log is refused to its writer, and the log goes on',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`CREATE TABLE blobs (key bytea PRIMARY KEY, created_at text);
+      CREATE FUNCTION feed.render(blob public.blobs) RETURNS json LANGUAGE sql STABLE AS $$ SELECT row_to_json(blob) $$;
+      SELECT feed.watch('blobs', 'blobs', 'blob', 'key')`);
+    const bytes = `(SELECT string_agg(uuid_send(gen_random_uuid()), '') FROM generate_series(1, 100))`;
+    const insert = (length: number) =>
+      session.query(
+        `INSERT INTO blobs SELECT substr(b, 1, $1), repeat(b::text, 10) FROM ${bytes} AS made (b)`,
+        [length],
+      );
+    const { code, constraint } = await refusal(insert(500));
+    t.deepEqual([code, constraint], ['23514', 'staged_subject_length']);
+    await insert(499);
+    t.is((await sequence(session)).length, 1);
+  }),
+);

@@ -1,7 +1,7 @@
 // Which of several processes on one data folder starts and stops its server: the owner, found without waiting or locks.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ownStamp, processStamp } from './process.ts';
 
@@ -18,7 +18,7 @@ const ownerSchema = z.object({ pid: z.number(), stamp: z.string(), folder: z.str
  * once more whether it is still the highest: so two that find the same dead owner never both succeed it.
  */
 export async function claimOwnership(folder: string): Promise<Ownership | undefined> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const last = (await claims(folder)).at(-1) ?? 0;
   if (last > 0 && (await isHeld(folder, last))) return undefined;
   const mine = last + 1;
@@ -34,6 +34,19 @@ export async function claimOwnership(folder: string): Promise<Ownership | undefi
 export async function livingOwner(folder: string): Promise<number | undefined> {
   const last = (await claims(folder).catch(() => [])).at(-1);
   return last && (await isHeld(folder, last)) ? (await read(folder, last))?.pid : undefined;
+}
+
+// Node's own recursive mkdir never ends where a folder that exists says ENOENT to a new one, as /proc does.
+async function makeFolder(path: string): Promise<void> {
+  const isThere = await stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+  if (isThere) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error; // made by another process meanwhile; a file would say so right after
+  });
 }
 
 async function claims(folder: string): Promise<number[]> {

@@ -1,0 +1,99 @@
+// Queries on the past of entities: what became of one, and what was there at a position of the log.
+import { sql } from 'slonik';
+import { z } from 'zod';
+import { LogRow } from '../events.ts';
+import { LOG_COLUMNS } from './log.ts';
+import type { DatabasePool } from './pool.ts';
+
+/** One entity of a topic. */
+export interface Entity {
+  topic: string;
+  subject: string;
+}
+
+const Pending = z.strictObject({ id: z.number().nullable() });
+const Numbered = z.strictObject({ numbered: z.boolean() });
+const Position = z.strictObject({ position: z.number() });
+const PastState = z.strictObject({ version: z.number(), document: z.string() });
+const PastRow = z.strictObject({ id: z.string(), created_at: z.string(), document: z.string().nullable() });
+
+/** An entity as it was. */
+export type PastState = z.infer<typeof PastState>;
+
+/** An entity of a list as it was, or how far the list was looked through: then it has no document. */
+export type PastRow = z.infer<typeof PastRow>;
+
+/** The last change of the entity that has committed and is not in the log yet; null if there is none. */
+export async function readPending(pool: DatabasePool, { topic, subject }: Entity): Promise<number | null> {
+  return pool.oneFirst(sql.prepared('read_pending', Pending)`
+    SELECT max(u.id) AS id FROM feed.unnumbered(${topic}) AS u WHERE u.subject = ${subject}`);
+}
+
+/** Whether a change is in the log by now. */
+export async function isNumbered(pool: DatabasePool, change: number): Promise<boolean> {
+  return pool.oneFirst(sql.prepared('is_numbered', Numbered)`
+    SELECT EXISTS (SELECT FROM feed.events WHERE staged_id = ${change}) AS numbered`);
+}
+
+/** The events of an entity after a position, oldest first. */
+export async function readHistory(
+  pool: DatabasePool,
+  { topic, subject }: Entity,
+  { after, limit }: { after: number; limit: number },
+): Promise<readonly LogRow[]> {
+  return pool.any(sql.type(LogRow)`
+    SELECT ${LOG_COLUMNS}
+    FROM feed.events
+    WHERE subject = ${subject} AND topic = ${topic} AND position > ${after}
+    ORDER BY position
+    LIMIT ${limit}`);
+}
+
+/** The last position that was given by then; 0 for a time before the log. */
+export async function readPositionAt(pool: DatabasePool, time: string): Promise<number> {
+  return pool.oneFirst(sql.prepared('read_position_at', Position)`
+    SELECT coalesce((
+      SELECT last_position
+      FROM feed.event_batches
+      WHERE at <= ${time}::timestamptz
+      ORDER BY at DESC, last_position DESC
+      LIMIT 1
+    ), 0) AS position`);
+}
+
+/** An entity as it was at a position; null if it was not there then. */
+export async function readPast(
+  pool: DatabasePool,
+  { topic, subject }: Entity,
+  position: number,
+): Promise<PastState | null> {
+  return pool.maybeOne(sql.prepared('read_past', PastState)`
+    SELECT (past.data ->> 'version')::bigint AS version, past.data::text AS document
+    FROM (
+      SELECT type, data
+      FROM feed.events
+      WHERE subject = ${subject} AND topic = ${topic} AND position <= ${position}
+      ORDER BY position DESC
+      LIMIT 1
+    ) AS past
+    WHERE past.type NOT LIKE '%\\_deleted'`);
+}
+
+/**
+ * The entities that were there at a position, newest first, or those that come after the one with these keys. A page
+ * that ends with a row without a document may go on behind that one; see sql/functions/list_past.sql.
+ */
+export async function listPast(
+  pool: DatabasePool,
+  page: {
+    topic: string;
+    position: number;
+    limit: number;
+    after: { created_at: string; id: string } | undefined;
+  },
+): Promise<readonly PastRow[]> {
+  const { topic, position, after, limit } = page;
+  return pool.any(sql.prepared('list_past', PastRow)`
+    SELECT subject AS id, created_at, document
+    FROM feed.list_past(${topic}, ${position}, ${after?.created_at ?? null}, ${after?.id ?? null}, ${limit})`);
+}

@@ -1,0 +1,185 @@
+// The log as this instance's subscriptions read it. Thousands may be behind at once: they take turns, a page each, and
+// those who are at the same place share what was read.
+import { type FeedEvent, type LogRow, type TopicInfo, toEvent } from '../events.ts';
+import type { Logger } from '../logger.ts';
+import type { Filter } from './filter.ts';
+import { createTurns, nextOfLoop, shareNext, type Turns } from './turns.ts';
+
+/** Where the log stands: its id, its last position, and the first one it still keeps (head + 1 while it is empty). */
+export interface Head {
+  log: string;
+  head: number;
+  first: number;
+}
+
+/** Asks for what follows a position of a log, up to `goal`, which must exist. */
+export interface PageRequest {
+  log: string;
+  after: number;
+  goal: number;
+  filter: Filter;
+}
+
+/** Some of the log: every event after `from`, up to and with `through`, that may match. */
+export interface Page {
+  /** Where it was asked to begin, or later, if what lies between is no longer kept. */
+  from: number;
+  through: number;
+  events: readonly FeedEvent[];
+}
+
+export interface SnapshotRow {
+  subject: string;
+  document: string;
+}
+
+/** What is asked of the database. */
+export interface LogQueries {
+  head(): Promise<Head>;
+  /** The events in (after, through], in order; none if the log is another one than this. */
+  range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
+  /** The same of some subjects only, at most so many. */
+  ofSubjects(
+    subjects: readonly string[],
+    range: { after: number; through: number; limit: number },
+  ): Promise<readonly LogRow[]>;
+  topics(): Promise<readonly TopicInfo[]>;
+  snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
+}
+
+export interface SnapshotRequest {
+  topic: string;
+  /** The state is the one as of this position. */
+  position: number;
+  subjects: readonly string[] | undefined;
+  after: string | undefined;
+  limit: number;
+}
+
+/** The log, read fairly. Whatever rejects may be asked again. */
+export interface Log {
+  head(): Promise<Head>;
+  /** Some of what was asked for: at least one position, unless it is cut off or the log is another one. */
+  page(request: PageRequest): Promise<Page>;
+  topics(): Promise<readonly TopicInfo[]>;
+  snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
+}
+
+const PAGE = 500; // positions; pages begin at multiples of it, so that those who are near each other share them
+const KEPT_CHARACTERS = 8 * 1024 * 1024; // twice that and more once they are framed
+const READERS = 2; // at a time, of the connections there are for the log: one is left for the relay
+
+/** Reads the log for every subscription of an instance; what they cannot read and wait for is logged once. */
+export function createLogReader(queries: LogQueries, logger: Logger): Log {
+  const turns = createTurns(READERS);
+  const breath = createTurns(1);
+  const noticeEvents = createNotice(logger, 'events');
+  const noticeSnapshots = createNotice(logger, 'snapshots');
+  const head = shareNext(queries.head);
+  const blocks = createBlocks((log, after, through) => turns.take(() => queries.range(log, after, through)));
+
+  async function pageOfSubjects({ log, after, goal, filter }: PageRequest): Promise<Page> {
+    const range = { after, through: goal, limit: PAGE };
+    const events = (await turns.take(() => queries.ofSubjects([...filter.subjects], range))).map(toEvent);
+    const { log: now, first } = await head();
+    if (now !== log) throw new Error('the log has become another one');
+    const through = events.length < PAGE ? goal : (events.at(-1)?.position ?? goal);
+    return { from: Math.max(after, first - 1), through, events };
+  }
+
+  async function pageOfAll({ log, after, goal }: PageRequest): Promise<Page> {
+    const number = Math.floor(after / PAGE);
+    const block = await blocks.read(log, number, goal);
+    // The next one comes while this one is sent, unless somebody needs his first; whoever needs it asks again.
+    if ((number + 1) * PAGE < goal && turns.isFree()) blocks.read(log, number + 1, goal).catch(() => {});
+    const events = block.slice(Math.max(0, block.length - ((block.at(-1)?.position ?? after) - after)));
+    const through = events.at(-1)?.position ?? after;
+    if (events[0]?.position === after + 1) return { from: after, through, events };
+    // The log is dense: nothing has come yet, or the beginning was cut off.
+    return { from: Math.max(after, (await head()).first - 1), through, events };
+  }
+
+  async function page(request: PageRequest): Promise<Page> {
+    const found = await (request.filter.subjects.size > 0 ? pageOfSubjects(request) : pageOfAll(request));
+    if (Math.max(found.from, found.through) > request.after) return found;
+    throw new Error(`the log does not show its position ${request.goal}`);
+  }
+
+  return {
+    head,
+    page: async request => {
+      const found = await noticeEvents(() => page(request));
+      // A crowd that reads on takes one page in a turn of the event loop: between two there is room for who is live.
+      await breath.take(nextOfLoop);
+      return found;
+    },
+    topics: shareNext(queries.topics),
+    snapshot: request => noticeSnapshots(() => turns.take(() => queries.snapshot(request))),
+  };
+}
+
+// Whoever reads tries again by itself, however often: said is when it begins to fail and when it works again.
+function createNotice(logger: Logger, what: string): Turns['take'] {
+  let failing = false;
+  return async read => {
+    try {
+      const result = await read();
+      if (failing) logger.info({ what }, 'subscriptions read the log again');
+      failing = false;
+      return result;
+    } catch (error) {
+      if (!failing) logger.warn({ what, err: error }, 'subscriptions cannot read the log, and wait for it');
+      failing = true;
+      throw error;
+    }
+  };
+}
+
+type Block = readonly FeedEvent[];
+
+// Blocks of the log. A full one never changes and is kept for a while; one that is being read is read once for all who
+// wait for it.
+function createBlocks(range: (log: string, after: number, through: number) => Promise<readonly LogRow[]>) {
+  const kept = new Map<string, Block>(); // the least recently used first
+  const coming = new Map<string, Promise<Block>>();
+  let characters = 0;
+
+  function keep(key: string, block: Block): void {
+    if (kept.has(key)) return;
+    kept.set(key, block);
+    characters += sizeOf(block);
+    for (const [oldest, old] of kept) {
+      if (characters <= KEPT_CHARACTERS || old === block) break;
+      kept.delete(oldest);
+      characters -= sizeOf(old);
+    }
+  }
+
+  async function fetch(log: string, number: number): Promise<Block> {
+    const rows = await range(log, number * PAGE, (number + 1) * PAGE);
+    const block = rows.map(toEvent);
+    if (block.length === PAGE) keep(`${log} ${number}`, block);
+    return block;
+  }
+
+  return {
+    async read(log: string, number: number, goal: number): Promise<Block> {
+      const key = `${log} ${number}`;
+      const known = kept.get(key);
+      if (known) {
+        kept.delete(key);
+        kept.set(key, known);
+        return known;
+      }
+      // Who wants less of the newest block may have asked before the rest was there.
+      const place = `${key} ${Math.min(goal, (number + 1) * PAGE)}`;
+      const pending = coming.get(place) ?? fetch(log, number).finally(() => coming.delete(place));
+      coming.set(place, pending);
+      return pending;
+    },
+  };
+}
+
+function sizeOf(block: Block): number {
+  return block.reduce((sum, event) => sum + event.json.length, 0);
+}

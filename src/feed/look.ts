@@ -1,0 +1,51 @@
+// The leader's look for what has committed: one statement that numbers it, and who is told.
+import { z } from 'zod';
+import { LogRow } from '../events.ts';
+import type { Cleaner } from './cleaner.ts';
+import type { LeaderSession } from './leader_session.ts';
+import type { Batch, SequencerOptions } from './sequencer.ts';
+
+const HANDED_OVER = 500; // rows a look returns; what is more is read from the log
+
+const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
+
+/** What a look came to. */
+export interface Look {
+  /** How many events it numbered. */
+  found: number;
+  /** Milliseconds that the statement took: how long others take over its events is no reason to look less often. */
+  took: number;
+}
+
+/** Looks on the leader's session: each tells the relay, the cleaner and the metrics of what it numbered. */
+export function createLook(
+  session: LeaderSession,
+  { numbered, looked }: SequencerOptions,
+  cleaner: Cleaner,
+): () => Promise<Look> {
+  return async () => {
+    const started = performance.now();
+    const { rows } = await session.askPatiently({
+      name: 'sequence_events',
+      text: 'SELECT * FROM feed.sequence_events($1)',
+      values: [HANDED_OVER],
+    });
+    const took = performance.now() - started;
+    const batch = toBatch(rows);
+    const found = batch ? batch.last - batch.before : 0;
+    if (batch) {
+      numbered(batch);
+      cleaner.numbered(batch.last);
+    }
+    looked?.(found, took);
+    return { found, took };
+  };
+}
+
+function toBatch(rows: unknown[]): Batch | undefined {
+  const numbered = rows.map(row => SequencedRow.parse(row));
+  const [first] = numbered;
+  if (!first) return undefined;
+  const { position, last_position: last } = first;
+  return { rows: numbered.map(({ last_position, ...row }) => row), before: position - 1, last };
+}

@@ -1,0 +1,86 @@
+// The event path on this side of the log: what an instance, or a terminal, needs to hear every event once and in order.
+import {
+  readChannels,
+  readHead,
+  readOfSubjects,
+  readRange,
+  readSnapshotPage,
+  readTopics,
+} from '../database/log.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import type { FeedEvent } from '../events.ts';
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import { createHub, type Hub } from './hub.ts';
+import { createListener } from './listener.ts';
+import { createLogReader, type Log, type LogQueries } from './log_reader.ts';
+import { createRelay, type Relay } from './relay.ts';
+
+/** Subscriptions are opened on its hub and log. start() hears, stop() is deaf again. */
+export interface Receiver extends Service {
+  readonly hub: Hub;
+  readonly log: Log;
+  readonly relay: Relay;
+  readonly listener: { readonly listening: boolean };
+  /** The channel on which the sequencer's session is woken. */
+  readonly doorbell: string;
+}
+
+/** A receiver that stands at the head of the log; `published` is told of each event once the subscribers have it. */
+export async function createReceiver(options: {
+  pool: DatabasePool;
+  /** A session-level address, for LISTEN. */
+  url: string;
+  service: string;
+  logger: Logger;
+  published?: (event: FeedEvent) => void;
+  /** Nobody leads just now. */
+  vacant?: () => void;
+}): Promise<Receiver> {
+  const { pool, url, service, logger } = options;
+  const queries = {
+    head: () => readHead(pool),
+    range: (log: string, after: number, through: number) => readRange(pool, log, after, through),
+  };
+  const [channels, head] = await Promise.all([readChannels(pool), queries.head()]);
+  const hub = createHub(head.log, head.head, options.published);
+  const relay = createRelay({ log: queries, hub, logger });
+  const reading: LogQueries = {
+    ...queries,
+    // A client is judged by the log itself: if that has become another one, it is the first to see it.
+    head: async () => {
+      const found = await queries.head();
+      if (found.log !== hub.log) relay.catchUp();
+      return found;
+    },
+    ofSubjects: (subjects, range) => readOfSubjects(pool, subjects, range),
+    topics: () => readTopics(pool),
+    snapshot: request => readSnapshotPage(pool, request),
+  };
+  const log = createLogReader(reading, logger);
+  const listener = createListener({
+    url,
+    service,
+    channel: channels.events,
+    heard: relay.hear,
+    missed: relay.catchUp,
+    vacant: options.vacant ?? (() => {}),
+    logger,
+  });
+  return {
+    name: 'receiver',
+    hub,
+    log,
+    relay,
+    listener,
+    doorbell: channels.doorbell,
+    async start() {
+      await relay.start();
+      await listener.start();
+    },
+    async stop() {
+      await listener.stop();
+      await relay.stop();
+    },
+  };
+}

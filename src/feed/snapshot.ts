@@ -1,0 +1,125 @@
+// The state that a stream of events begins from. It is the state as of a position, so the stream is simply everything
+// after that: nothing has to be left out, so nothing can be left out wrongly.
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Filter, meets } from './filter.ts';
+import type { Log, SnapshotRow } from './log_reader.ts';
+
+/** A page of rows, rendered; `last` of its topic. */
+export interface SnapshotPage {
+  topic: string;
+  rows: readonly string[];
+  last: boolean;
+}
+
+/** Where a snapshot goes. */
+export interface SnapshotOutlet {
+  /** Takes a page. False: it is full for now. */
+  write(page: SnapshotPage): boolean;
+  /** Resolves once it has drained. */
+  drained(): Promise<void>;
+}
+
+const PAGE_BYTES = 48 * 1024; // of rows, unless one is larger: less than what a socket holds
+const READ_BYTES = 4 * PAGE_BYTES;
+const FIRST_ROWS = 100; // whose size nobody knows yet
+const MOST_ROWS = 500;
+const RETRY = 500; // ms
+
+export interface SnapshotOptions {
+  log: Log;
+  topics: readonly string[];
+  position: number;
+  filter: Filter;
+  outlet: SnapshotOutlet;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes the rows of each topic as of a position, those that meet the filter, in pages of which at least one comes per
+ * topic. A few pages are read at a time, each time a short read, and forgotten when the outlet is full: they are still
+ * there to be read. While the log cannot be read it waits; the signal ends it.
+ */
+export async function sendSnapshot(options: SnapshotOptions): Promise<void> {
+  for (const topic of options.topics) {
+    let next: Place | undefined = { topic, after: undefined, limit: FIRST_ROWS };
+    while (next) {
+      const { isFull, rest }: Outcome = await sendSome(options, next);
+      if (isFull) await options.outlet.drained();
+      next = rest;
+    }
+  }
+}
+
+interface Place {
+  topic: string;
+  /** The subject after which to go on. */
+  after: string | undefined;
+  /** How many rows to read. */
+  limit: number;
+}
+
+interface Outcome {
+  isFull: boolean;
+  /** Where to go on; nowhere once the last page was written. */
+  rest: Place | undefined;
+}
+
+async function sendSome(options: SnapshotOptions, place: Place): Promise<Outcome> {
+  const { topic, limit } = place;
+  const found = await read(options, place);
+  const isEnd = found.length < limit;
+  let written = 0;
+  let isFull = false;
+  for (const page of cut(found)) {
+    written += page.length;
+    const last = isEnd && written === found.length;
+    const rows = page.filter(row => isWanted(options.filter, row)).map(row => row.document);
+    isFull = (rows.length > 0 || last) && !options.outlet.write({ topic, rows, last });
+    if (last) return { isFull, rest: undefined };
+    if (isFull) break;
+  }
+  return { isFull, rest: { topic, after: found[written - 1]?.subject, limit: limitFor(found) } };
+}
+
+// As many rows as a few pages hold, if the next are as large as these.
+function limitFor(found: readonly SnapshotRow[]): number {
+  const size = found.reduce((sum, row) => sum + sizeOf(row), 0) / found.length;
+  return Math.min(MOST_ROWS, Math.ceil(READ_BYTES / size));
+}
+
+const sizeOf = (row: SnapshotRow) => Buffer.byteLength(row.document);
+
+// One page at least, and in it one row at least, if there is one.
+function cut(rows: readonly SnapshotRow[]): readonly (readonly SnapshotRow[])[] {
+  const pages: SnapshotRow[][] = [[]];
+  let bytes = 0;
+  for (const row of rows) {
+    const size = sizeOf(row);
+    if (bytes > 0 && bytes + size > PAGE_BYTES) {
+      pages.push([]);
+      bytes = 0;
+    }
+    pages.at(-1)?.push(row);
+    bytes += size;
+  }
+  return pages;
+}
+
+async function read(
+  { log, position, filter: { subjects }, signal }: SnapshotOptions,
+  place: Place,
+): Promise<readonly SnapshotRow[]> {
+  const wanted = subjects.size > 0 ? [...subjects] : undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await log.snapshot({ ...place, position, subjects: wanted });
+    } catch {
+      await pause(RETRY, undefined, { signal }); // the reader of the log says why
+    }
+  }
+}
+
+function isWanted(filter: Filter, { document }: SnapshotRow): boolean {
+  return filter.fields.size === 0 || meets(filter, JSON.parse(document));
+}

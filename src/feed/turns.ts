@@ -1,0 +1,51 @@
+// Whoever asks much of the same: some wait for their turn, some share an answer.
+
+export interface Turns {
+  /** Does some work when it may, and gives what came of it. */
+  take<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Whether the next one would come at once. */
+  isFree(): boolean;
+}
+
+/** So many at a time, first come, first served: whoever wants more goes to the end of the line. */
+export function createTurns(most: number): Turns {
+  const waiting: (() => void)[] = [];
+  let busy = 0;
+  return {
+    isFree: () => busy < most,
+    async take(work) {
+      if (busy === most) await new Promise<void>(resolve => waiting.push(resolve));
+      else busy++;
+      try {
+        return await work();
+      } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else busy--;
+      }
+    },
+  };
+}
+
+/** The next turn of the event loop: what has come in meanwhile goes first. */
+export const nextOfLoop = () => new Promise<void>(resolve => setImmediate(resolve));
+
+/** Those who ask while an answer is under way share the one after it: theirs must not be older than their question. */
+export function shareNext<Result>(ask: () => Promise<Result>): () => Promise<Result> {
+  let asking: Promise<Result> | undefined;
+  let next: Promise<Result> | undefined;
+  const begin = async () => {
+    next = undefined;
+    asking = ask();
+    try {
+      return await asking;
+    } finally {
+      asking = undefined;
+    }
+  };
+  return () => {
+    if (!asking) return begin();
+    next ??= asking.then(begin, begin);
+    return next;
+  };
+}

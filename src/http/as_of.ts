@@ -1,0 +1,34 @@
+// The parameter as_of: a moment of the log, as a position or as a time.
+import { z } from 'zod';
+import { readPositionAt } from '../database/history.ts';
+import { readHead } from '../database/log.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import { ServiceError } from '../errors.ts';
+import { badParameter } from './input.ts';
+import { moment } from './moment.ts';
+import { parameter } from './paging.ts';
+
+/** A moment as the client wrote it. */
+export type AsOf = { position: number } | { time: string };
+
+const text = z.string().transform((value, context): AsOf => {
+  if (/^\d+$/.test(value)) return { position: Number(value) };
+  if (moment.safeParse(value).success) return { time: value };
+  context.addIssue({ code: 'custom', message: 'must be a position or a time in RFC 3339 with an offset' });
+  return z.NEVER;
+});
+
+/** As a query parameter. */
+export const asOf = parameter(text).optional();
+
+/**
+ * The position that is meant: for a time the last one given by then, so the present head for a time to come. Throws 400
+ * for one beyond the head and 410 for one of which the log does not keep everything any more.
+ */
+export async function resolveAsOf(pool: DatabasePool, moment: AsOf): Promise<number> {
+  const position = 'time' in moment ? await readPositionAt(pool, moment.time) : moment.position;
+  const { head, first } = await readHead(pool);
+  if (position > head) throw badParameter('as_of', `is beyond the last position, ${head}`);
+  if (position >= first - 1) return position;
+  throw new ServiceError('gone', `the log goes back to position ${first - 1}`, { reason: 'retention' });
+}

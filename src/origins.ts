@@ -1,0 +1,53 @@
+// Which web pages may use the service. A browser asks for any page it shows, from where its user is: so neither an
+// address on loopback nor a network that only the trusted reach keeps pages out.
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
+
+/** Both say in words why a request is refused, or undefined if it is not. */
+export interface Origins {
+  /** For every request: whether it was sent to a name that is ours. */
+  refuseHost(headers: IncomingHttpHeaders): string | undefined;
+  /** For those that change something, and for sockets: whether the page that sent it may. */
+  refusePage(headers: IncomingHttpHeaders): string | undefined;
+}
+
+/** `loopback`: the service listens there alone. `allowed`: origins besides the service's own. */
+export function createOrigins({
+  loopback,
+  allowed,
+}: {
+  loopback: boolean;
+  allowed: readonly string[];
+}): Origins {
+  const names = new Set(allowed.map(origin => new URL(origin).hostname));
+  return {
+    // DNS rebinding: a page's own name is made to lead here, and then the page's origin is ours. Names of loopback
+    // cannot be made to, nor can addresses.
+    refuseHost({ host }) {
+      if (!loopback || host === undefined || isOfLoopback(host) || names.has(hostnameOf(host)))
+        return undefined;
+      return `the host ${host} is not this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`;
+    },
+    // Others than browsers send neither header.
+    refusePage({ origin, host, 'sec-fetch-site': site }) {
+      if (origin !== undefined)
+        return isOwn(origin, host) || allowed.includes(origin)
+          ? undefined
+          : `the origin ${origin} is not allowed`;
+      return site === 'cross-site' || site === 'same-site' ? 'a page of another origin sent it' : undefined;
+    },
+  };
+}
+
+function isOwn(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+}
+
+function isOfLoopback(host: string): boolean {
+  const name = hostnameOf(host);
+  return isIP(name.replace(/^\[|\]$/g, '')) !== 0 || /^(.+\.)?localhost$/.test(name);
+}
+
+function hostnameOf(host: string): string {
+  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
+}

@@ -1,0 +1,86 @@
+// Those who are being told: every client's session, whatever it came by, ticked together and ended together.
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import { CLOSE } from './frames.ts';
+import type { Session } from './session.ts';
+
+/** Who a session is with, for the log. */
+export interface Client {
+  kind: 'socket' | 'stream';
+  address: string | undefined;
+  request_id: string | undefined;
+  path: string;
+  /** Ends the connection without waiting for the other side. */
+  cut(): void;
+}
+
+export interface Sessions extends Service {
+  readonly count: number;
+  /** Aborted when the instance is going away: no more are to come, and those who wait for something are not to. */
+  readonly ending: AbortSignal;
+  /** Enters a client as soon as it is connected; `left` is to be called once, with the close code, when it has gone. */
+  enter(client: Client): { serve(session: Session): void; left(code: number): void };
+}
+
+const TICK = 10_000; // ms; clients may count on a position every 15 s
+const GRACE = 2_000; // ms a client has to answer a close
+const GOING_AWAY = 'the instance is going away';
+
+interface Entry {
+  client: Client;
+  session: Session | undefined;
+}
+
+/** The sessions of an instance: start() begins the ticking, stop() ends every one with 1001. */
+export function createSessions(logger: Logger): Sessions {
+  const entries = new Set<Entry>();
+  const empty = Promise.withResolvers<void>();
+  let ticking: NodeJS.Timeout | undefined;
+  const ending = new AbortController();
+
+  // One line at the end of each client's life, whether it was served or refused.
+  function logEnd(client: Client, opened: number, events: number, code: number): void {
+    const seconds = Math.round(performance.now() - opened) / 1000;
+    const { kind, address, request_id, path } = client;
+    const line = { client: address, path, seconds, events, ...(kind === 'socket' && { code }) };
+    logger.info({ ...(request_id !== undefined && { request_id }), ...line }, kind);
+  }
+
+  return {
+    name: 'sessions',
+    get count() {
+      return entries.size;
+    },
+    ending: ending.signal,
+    enter(client) {
+      const opened = performance.now();
+      const entry: Entry = { client, session: undefined };
+      entries.add(entry);
+      return {
+        serve(session) {
+          entry.session = session;
+          if (ending.signal.aborted) session.close(CLOSE.goingAway, GOING_AWAY);
+        },
+        left(code) {
+          if (!entries.delete(entry)) return;
+          logEnd(client, opened, entry.session?.sent ?? 0, code);
+          if (ending.signal.aborted && entries.size === 0) empty.resolve();
+        },
+      };
+    },
+    async start() {
+      ticking ??= setInterval(() => {
+        for (const { session } of entries) session?.tick();
+      }, TICK);
+    },
+    async stop() {
+      ending.abort();
+      clearInterval(ticking);
+      for (const { session } of entries) session?.close(CLOSE.goingAway, GOING_AWAY);
+      const grace = setTimeout(empty.resolve, GRACE);
+      if (entries.size > 0) await empty.promise;
+      clearTimeout(grace);
+      for (const { client } of entries) client.cut();
+    },
+  };
+}

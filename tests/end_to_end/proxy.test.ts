@@ -1,0 +1,84 @@
+// What nginx.conf promises beside spreading the load, with upstreams that behave as no instance should.
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import anyTest, { type ExecutionContext } from 'ava';
+import { NGINX, startProxy } from '../helpers/proxy.ts';
+
+// The stand-in promises none of this. CI installs nginx.
+const test = NGINX === undefined ? anyTest.skip : anyTest;
+
+async function serve(t: ExecutionContext, answer: RequestListener) {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    answer(request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+}
+
+async function proxyTo(t: ExecutionContext, first: string, second: string): Promise<string> {
+  const proxy = await startProxy([first, second], text => t.log(text));
+  t.teardown(proxy.stop);
+  return proxy.address;
+}
+
+test('a stream arrives piece by piece, as it is written', async t => {
+  const heard = Promise.withResolvers<void>();
+  const upstream = await serve(t, async (_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write('data: 1\n\n');
+    await heard.promise; // were it kept back, nobody would ever read the first
+    response.end('data: 2\n\n');
+  });
+  const address = await proxyTo(t, upstream.address, upstream.address);
+  for (const path of ['/events/stream', '/tasks']) {
+    const { body } = await fetch(`${address}${path}`);
+    const pieces: string[] = [];
+    for await (const piece of body ?? []) {
+      pieces.push(new TextDecoder().decode(piece));
+      heard.resolve();
+    }
+    t.is(pieces.join(''), 'data: 1\n\ndata: 2\n\n');
+  }
+});
+
+test('the host, the request id and whom a request is for pass to the instance', async t => {
+  const upstream = await serve(t, (request, response) => response.end(JSON.stringify(request.headers)));
+  const address = await proxyTo(t, upstream.address, upstream.address);
+  const answer = await fetch(`${address}/tasks`, { headers: { 'X-Request-Id': 'mine' } });
+  t.like(await answer.json(), {
+    host: new URL(address).host,
+    'x-request-id': 'mine',
+    'x-forwarded-for': '127.0.0.1',
+  });
+});
+
+test('what an instance that is down never got goes to the other one, a POST too', async t => {
+  const upstream = await serve(t, (_request, response) => response.end());
+  const address = await proxyTo(t, 'http://127.0.0.1:1', upstream.address);
+  for (let count = 0; count < 4; count++)
+    t.is((await fetch(`${address}/tasks`, { method: 'POST', body: '{}' })).status, 200);
+  t.is(upstream.requests.length, 4);
+});
+
+test('what may have reached an instance that then broke off is sent again if it only reads', async t => {
+  const broken = await serve(t, request => request.socket.destroy());
+  const sound = await serve(t, (_request, response) => response.end());
+  for (const [method, status, sent] of [
+    ['GET', 200, 2],
+    ['POST', 502, 1],
+    ['PATCH', 502, 1],
+  ] as const) {
+    const address = await proxyTo(t, broken.address, sound.address);
+    const before = broken.requests.length + sound.requests.length;
+    t.is((await fetch(`${address}/tasks`, { method })).status, status, method);
+    t.is(broken.requests.length + sound.requests.length - before, sent, method);
+  }
+});

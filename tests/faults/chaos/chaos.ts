@@ -1,0 +1,33 @@
+// `npm run chaos -- --minutes 10 --seed 123`: torments a cluster of its own and says what it found; exit code 1 if a
+// promise was broken. Ctrl-C ends the faults early; healing and the judgement still come.
+import { parseArgs } from 'node:util';
+import { createRandom } from '../../helpers/random.ts';
+import { report } from './report.ts';
+import { runChaos } from './run.ts';
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+});
+const minutes = Number(values.minutes);
+if (!(minutes > 0) || Number.isNaN(Number(values.seed ?? 0))) {
+  process.stderr.write('usage: npm run chaos -- [--minutes <number>] [--seed <number>]\n');
+  process.exit(1);
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const random = createRandom(say, values.seed);
+const interrupted = new AbortController();
+process.once('SIGINT', () => interrupted.abort());
+const outcome = await runChaos({
+  random,
+  duration: minutes * 60_000,
+  longest: 15_000,
+  instances: 3,
+  each: 5,
+  signal: interrupted.signal,
+});
+say(report(outcome));
+if (outcome.violations.length > 0) {
+  say(`\nto repeat the schedule: npm run chaos -- --minutes ${minutes} --seed ${random.seed}`);
+  process.exitCode = 1;
+}

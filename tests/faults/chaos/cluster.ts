@@ -1,0 +1,77 @@
+// What the suite torments: a PostgreSQL of its own, and instances that reach it over a cable each.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { clusterPaths } from '../../../src/database/embedded/cluster.ts';
+import { isFree } from '../../../src/database/embedded/port.ts';
+import { findServer } from '../../../src/database/embedded/server.ts';
+import { createEmbeddedPostgres } from '../../../src/database/embedded.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { createCable } from '../../helpers/cable.ts';
+import type { Random } from '../../helpers/random.ts';
+import { until } from '../../helpers/until.ts';
+import type { Recorder } from './history.ts';
+import { createInstance, type Instance } from './instance.ts';
+
+export interface Cluster {
+  /** The database's address, past every cable. */
+  readonly url: string;
+  readonly instances: readonly Instance[];
+  /** Stops PostgreSQL in order and starts it again. */
+  restart(): Promise<void>;
+  /** Ends PostgreSQL without warning; whoever watches over it brings it back. */
+  crash(signal: 'SIGQUIT' | 'SIGKILL'): Promise<void>;
+  stop(): Promise<void>;
+}
+
+// A killed process takes nothing along that it gave to the operating system, so nothing need reach a disk.
+const SETTINGS = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  track_commit_timestamp: 'on',
+  max_connections: '200',
+};
+
+/** Starts PostgreSQL and `count` instances; resolves when all of them serve. */
+export async function startCluster(count: number, random: Random, recorder: Recorder): Promise<Cluster> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-chaos-'));
+  const logger = createLogger({ level: 'fatal', pretty: false });
+  const port = await choosePort(random);
+  const postgres = createEmbeddedPostgres({ dataDir, port, settings: SETTINGS, logger });
+  await postgres.start();
+  const { url } = postgres;
+  const instances: Instance[] = [];
+  for (let number = 1; number <= count; number++) {
+    const cable = await createCable(new URL(url), await choosePort(random));
+    const options = { name: `instance ${number}`, port: await choosePort(random), databaseUrl: url };
+    instances.push(createInstance({ ...options, cable, recorder }));
+  }
+  for (const instance of instances) instance.start();
+  await Promise.all(instances.map(instance => until(() => instance.isReady())));
+  return {
+    url,
+    instances,
+    restart: async () => {
+      await postgres.stop();
+      await postgres.start();
+    },
+    crash: async signal => {
+      const server = await findServer(clusterPaths(dataDir).cluster);
+      if (server) process.kill(server.pid, signal);
+    },
+    stop: async () => {
+      await Promise.all(instances.map(instance => instance.stop()));
+      await Promise.all(instances.map(instance => instance.cable.cut()));
+      await postgres.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+// Below the ports that systems hand out themselves: who tries to reach a server that is down must not get its port.
+async function choosePort(random: Random): Promise<number> {
+  for (;;) {
+    const port = 15_000 + random.below(15_000);
+    if (await isFree(port)) return port;
+  }
+}

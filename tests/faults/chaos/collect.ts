@@ -1,0 +1,84 @@
+// Reads what the database holds once all is quiet: the log, the tasks, what verify says, and how numbering went.
+import type pg from 'pg';
+import { LogRow, toEvent } from '../../../src/events.ts';
+import { digestOf, type History, type LogEvent } from './history.ts';
+
+export type Stored = Pick<History, 'events' | 'log' | 'table' | 'verified'> & { numbering: Numbering };
+
+/** How long numbering took. Times are milliseconds, of the epoch where they are moments. */
+export interface Numbering {
+  /** When each batch was numbered, ascending. */
+  batches: readonly number[];
+  /** From each event's commit until it had a position, ascending. */
+  waits: readonly number[];
+}
+
+const PAGE = 10_000;
+
+/** Everything in one snapshot; undefined while something committed is still without a position. */
+export async function collect(session: pg.Client): Promise<Stored | undefined> {
+  await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const { rows } = await session.query(`
+    SELECT
+      (SELECT count(*)::integer FROM feed.staged AS s
+       WHERE NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id)) AS waiting,
+      (SELECT id::text FROM feed.log) AS log`);
+  const stored = rows[0].waiting > 0 ? undefined : await read(session, rows[0].log);
+  await session.query('COMMIT');
+  return stored;
+}
+
+async function read(session: pg.Client, log: string): Promise<Stored> {
+  const tasks = await session.query('SELECT id, feed.render(t)::text AS data FROM public.tasks AS t');
+  const faults = await session.query('SELECT * FROM feed.verify()');
+  return {
+    log,
+    events: await readEvents(session),
+    table: new Map(tasks.rows.map(({ id, data }) => [id, data])),
+    verified: faults.rows.map(row => JSON.stringify(row)),
+    numbering: await readNumbering(session),
+  };
+}
+
+async function readEvents(session: pg.Client): Promise<LogEvent[]> {
+  const events: LogEvent[] = [];
+  for (;;) {
+    const { rows } = await session.query(
+      `SELECT position::integer, staged_id::integer, topic, type, subject, feed.rfc3339(time) AS time, origin,
+         transaction::text, requestid, data::text, previous::text, (data ->> 'version')::integer AS version
+       FROM feed.events WHERE position > $1 ORDER BY position LIMIT $2`,
+      [events.at(-1)?.position ?? 0, PAGE],
+    );
+    if (rows.length === 0) return events;
+    for (const { staged_id, version, ...row } of rows) {
+      const { position, topic, type, subject, time, transaction, requestid: tag, data } = LogRow.parse(row);
+      const digest = digestOf(toEvent(row).json);
+      events.push({
+        position,
+        stagedId: staged_id,
+        topic,
+        type,
+        subject,
+        time,
+        transaction,
+        tag,
+        version,
+        data,
+        digest,
+      });
+    }
+  }
+}
+
+async function readNumbering(session: pg.Client): Promise<Numbering> {
+  const milliseconds = (moment: string) => `(extract(epoch FROM ${moment}) * 1000)::float8`;
+  const batches = await session.query(
+    `SELECT ${milliseconds('at')} AS at FROM feed.event_batches ORDER BY id`,
+  );
+  const waits = await session.query(`
+    SELECT ${milliseconds('b.at - pg_xact_commit_timestamp(e.transaction::xid)')} AS wait
+    FROM (SELECT at, last_position, lag(last_position) OVER (ORDER BY id) AS before FROM feed.event_batches) AS b
+    JOIN feed.events AS e ON e.position > b.before AND e.position <= b.last_position
+    ORDER BY wait`);
+  return { batches: batches.rows.map(row => row.at), waits: waits.rows.map(row => row.wait) };
+}

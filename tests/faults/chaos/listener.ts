@@ -1,0 +1,171 @@
+// A client that listens to one path for the whole run: it drops and resumes on other instances, stops reading for a
+// while, goes back, begins anew after a reset, and writes down every frame.
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { z } from 'zod';
+import type { Random } from '../../helpers/random.ts';
+import {
+  digestOf,
+  type Frame,
+  type ListenerRecord,
+  type LogEvent,
+  type Recorder,
+  type Segment,
+} from './history.ts';
+
+/** What a listener is about; another path or filter is another one of these. */
+export interface Interest {
+  name: string;
+  path: string;
+  query: Record<string, string>;
+  /** Which events of the log it is to get. */
+  wants(event: LogEvent): boolean;
+}
+
+export interface Listener {
+  /** From now on it stays connected and reads. */
+  calm(): void;
+  /** Whether it has everything up to a position of a log. */
+  has(position: number, log: string): boolean;
+}
+
+const Message = z.union([
+  z.object({ specversion: z.literal('1.0'), position: z.number() }),
+  z.object({ type: z.literal('ready'), head: z.number(), log: z.string() }),
+  z.object({ type: z.literal('position'), position: z.number() }),
+  z.object({ type: z.literal('reset'), reason: z.string() }),
+]);
+
+// What a connection was opened with; `after` and `log` both: the present segment goes on.
+interface Opening {
+  after?: number;
+  log?: string;
+  resumes?: boolean;
+}
+
+const HANDSHAKE = 5_000; // ms
+const LONGEST_LIFE = 20_000;
+const LONGEST_PAUSE = 6_000;
+
+/** Begins to listen, on one of `addresses` at a time. */
+export function createListener(options: {
+  interest: Interest;
+  addresses: readonly string[];
+  random: Random;
+  recorder: Recorder;
+  /** Ends it. */
+  ending: AbortSignal;
+}): Listener {
+  const { interest, addresses, random, recorder, ending } = options;
+  const record: ListenerRecord = { name: interest.name, wants: interest.wants, segments: [] };
+  const digests = new Map<number, string>();
+  const moods = new Set<NodeJS.Timeout>();
+  let segment: Segment | undefined;
+  let cursor = 0;
+  let socket: WebSocket | undefined;
+  let calm = false;
+  recorder.listeners.push(record);
+
+  async function run(): Promise<void> {
+    for (; !ending.aborted; await delay(random.below(300))) await connect(choose());
+  }
+
+  function choose(): Opening {
+    if (!segment) return random.pick([{}, { after: cursor }]);
+    if (calm || !random.chance(0.1)) return { after: cursor, log: segment.log, resumes: true };
+    return { after: cursor - random.below(Math.min(cursor, 5_000) + 1), log: segment.log };
+  }
+
+  function connect(opening: Opening): Promise<void> {
+    const { after, log } = opening;
+    const query = new URLSearchParams({
+      ...interest.query,
+      ...(after !== undefined && { after: String(after) }),
+      ...(log !== undefined && { log }),
+    });
+    const address = `${random.pick(addresses).replace('http', 'ws')}${interest.path}?${query}`;
+    const own = new WebSocket(address, { handshakeTimeout: HANDSHAKE, perMessageDeflate: false });
+    socket = own;
+    own.on('message', data => take(String(data), opening));
+    own.on('error', () => {}); // 'close' follows
+    own.on('open', () => beMoody(own));
+    return new Promise(resolve => own.once('close', resolve)).then(() => clearMoods());
+  }
+
+  function beMoody(own: WebSocket): void {
+    if (calm) return;
+    const later = (what: () => void, most: number) => moods.add(setTimeout(what, random.below(most)));
+    later(() => drop(own), LONGEST_LIFE);
+    if (!random.chance(0.3)) return;
+    later(() => {
+      own.pause();
+      recorder.count('pauses of a listener');
+      later(() => own.resume(), LONGEST_PAUSE);
+    }, LONGEST_PAUSE);
+  }
+
+  function clearMoods(): void {
+    for (const mood of moods) clearTimeout(mood);
+    moods.clear();
+  }
+
+  function take(text: string, opening: Opening): void {
+    const { data: frame } = Message.safeParse(JSON.parse(text));
+    if (!frame) recorder.violated('frames are as documented', `${interest.name} got ${text}`);
+    else if ('specversion' in frame) keep({ position: frame.position, digest: digest(frame.position, text) });
+    else if (frame.type === 'position') keep({ position: frame.position });
+    else if (frame.type === 'reset') begone(frame.reason);
+    else begin(frame.log, opening.after ?? frame.head, opening);
+  }
+
+  function begin(log: string, start: number, { resumes = false, log: known }: Opening): void {
+    if (known !== undefined && known !== log)
+      recorder.violated(
+        'who resumes in another log is reset',
+        `${interest.name} came with ${known}, got ${log}`,
+      );
+    recorder.count(resumes ? 'resumes' : 'begins');
+    if (resumes) return;
+    segment = { log, start, frames: [] };
+    record.segments.push(segment);
+    cursor = start;
+  }
+
+  function keep(frame: Frame): void {
+    recorder.count('frames');
+    if (!segment) recorder.violated('ready comes first', `${interest.name} got ${frame.position}`);
+    segment?.frames.push(frame);
+    cursor = Math.max(cursor, frame.position);
+  }
+
+  function begone(reason: string): void {
+    recorder.count(`resets: ${reason}`);
+    segment = undefined;
+  }
+
+  // One string for equal texts: a run sees millions.
+  function digest(position: number, text: string): string {
+    const known = digests.get(position);
+    const now = digestOf(text);
+    if (known === now) return known;
+    digests.set(position, now);
+    return now;
+  }
+
+  ending.addEventListener('abort', () => socket && drop(socket));
+  run().catch(error => recorder.violated('the suite itself works', String(error)));
+  return {
+    has: (position, log) => segment?.log === log && cursor >= position,
+    calm() {
+      calm = true;
+      clearMoods();
+      socket?.resume();
+    },
+  };
+}
+
+// One that does not read would not see its own end.
+function drop(socket: WebSocket): void {
+  socket.terminate();
+  socket.resume();
+}

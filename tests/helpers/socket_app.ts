@@ -1,0 +1,30 @@
+// The WebSocket side over a log that nothing is in: for what is about sockets and not about what they tell.
+import type { Server } from 'node:http';
+import { createHub, type Hub } from '../../src/feed/hub.ts';
+import { createLogReader } from '../../src/feed/log_reader.ts';
+import type { Logger } from '../../src/logger.ts';
+import { createOrigins } from '../../src/origins.ts';
+import { createSocketApp } from '../../src/sockets/app.ts';
+import { createSessions } from '../../src/sockets/sessions.ts';
+import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
+
+const LOG = '00000000-0000-7000-8000-000000000000';
+
+/** Serves /ws/tasks on a server; what is published in the hub is all there is. */
+export function serveSockets(server: Server, logger: Logger): Hub {
+  const hub = createHub(LOG, 0);
+  const queries = {
+    head: async () => ({ log: LOG, head: 0, first: 1 }),
+    range: async () => [],
+    ofSubjects: async () => [],
+    topics: async () => [],
+    snapshot: async () => [],
+  };
+  const log = createLogReader(queries, logger);
+  const sessions = createSessions(logger);
+  const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
+  const origins = createOrigins({ loopback: false, allowed: [] });
+  const app = createSocketApp({ hub, log, sessions, places, origins, logger });
+  handUpgradesTo(app.callback(), server);
+  return hub;
+}

@@ -1,0 +1,227 @@
+// A topic as of a position, read in pages while others write: what the log says of that moment, each entity once.
+import test from 'ava';
+import pg from 'pg';
+import { readSnapshotPage } from '../../src/database/log.ts';
+import type { DatabasePool } from '../../src/database/pool.ts';
+import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { startInstance } from '../helpers/instance.ts';
+import { createRandom, type Random } from '../helpers/random.ts';
+import { pidOf, readValue, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
+
+const TRIALS = 200;
+const WRITERS = 4;
+const IDS = Array.from({ length: 24 }, (_, n) => `00000000-0000-4000-8000-0000000000${n + 10}`);
+
+const readHead = (session: pg.Client) =>
+  readValue<string>(session, 'SELECT max(last_position) FROM feed.event_batches').then(Number);
+
+/** Every page from the first to the last; `between` happens after each. */
+async function collect(
+  pool: DatabasePool,
+  topic: string,
+  position: number,
+  { limit, between = () => {} }: { limit: number; between?: () => unknown },
+): Promise<[subject: string, document: string][]> {
+  const found: [string, string][] = [];
+  for (;;) {
+    const rows = await readSnapshotPage(pool, { topic, position, after: found.at(-1)?.[0], limit });
+    found.push(...rows.map(({ subject, document }): [string, string] => [subject, document]));
+    if (rows.length < limit) return found;
+    await between();
+  }
+}
+
+async function fold(session: pg.Client, topic: string, position: number): Promise<[string, string][]> {
+  const { rows } = await session.query({
+    text: `SELECT subject, data::text FROM (
+             SELECT DISTINCT ON (subject) subject, type, data FROM feed.events
+             WHERE topic = $1 AND position <= $2 ORDER BY subject, position DESC
+           ) AS last WHERE type NOT LIKE '%\\_deleted' ORDER BY subject COLLATE "C"`,
+    values: [topic, position],
+    rowMode: 'array',
+  });
+  return rows as unknown as [string, string][];
+}
+
+const CHANGES = [
+  (id: string) => `INSERT INTO tasks (id, title) VALUES ('${id}', 'x') ON CONFLICT DO NOTHING`,
+  (id: string) => `INSERT INTO tasks (id, title) VALUES ('${id}', 'y') ON CONFLICT DO NOTHING`,
+  (id: string) => `UPDATE tasks SET title = left(title || 'z', 90) WHERE id = '${id}'`,
+  (id: string) => `UPDATE tasks SET status = 'done' WHERE id = '${id}'`,
+  (id: string) => `DELETE FROM tasks WHERE id = '${id}'`,
+  () => `INSERT INTO tasks (title) VALUES ('another')`,
+];
+
+// Lets the reader in between its statements, so that pages are read beside transactions of every age.
+async function write(session: pg.Client, random: Random, ended: { reading: boolean }): Promise<void> {
+  await session.query(`SET deadlock_timeout = '5ms'`);
+  while (!ended.reading) {
+    try {
+      await session.query('BEGIN');
+      for (let step = random.below(5); step >= 0; step--) {
+        await session.query(random.chance(0.02) ? 'TRUNCATE tasks' : random.pick(CHANGES)(random.pick(IDS)));
+      }
+      await session.query(random.chance(0.8) ? 'COMMIT' : 'ROLLBACK');
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== '40P01') throw error;
+      await session.query('ROLLBACK');
+    }
+  }
+}
+
+test('pages read while others write are the fold of the log up to their position', async t => {
+  t.timeout(240_000);
+  const random = createRandom(text => t.log(text));
+  const database: TestDatabase = await createTestDatabase();
+  const instance = await startInstance(database.url);
+  const ended = { reading: false };
+  const observer = await database.psql();
+  const writers = Array.from({ length: WRITERS }, async () =>
+    write(await database.psql(), random.fork(), ended),
+  );
+  try {
+    const trials = [];
+    for (let trial = 0; trial < TRIALS; trial++) {
+      const position = await readHead(observer);
+      const pages = await collect(database.pool, 'tasks', position, { limit: 1 + random.below(12) });
+      trials.push({ position, pages });
+    }
+    ended.reading = true;
+    await Promise.all(writers);
+    for (const { position, pages } of trials) {
+      t.deepEqual(pages, await fold(observer, 'tasks', position), `as of ${position}`);
+    }
+    t.true(new Set(trials.map(({ position }) => position)).size > TRIALS / 4);
+    t.true(trials.some(({ pages }) => pages.length > 20));
+  } finally {
+    ended.reading = true;
+    await Promise.allSettled(writers);
+    await instance.stop();
+    await database.drop();
+  }
+});
+
+test(
+  'what has committed and is not numbered yet does not show, whatever it was',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const [a, b, c, d] = IDS;
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${a}', 'a'), ('${b}', 'b'), ('${c}', 'c')`);
+    await sequence(session);
+    const pages = () => collect(database.pool, 'tasks', 3, { limit: 2 });
+    const before = await pages();
+    t.deepEqual(
+      before.map(([, document]) => JSON.parse(document).title),
+      ['a', 'b', 'c'],
+    );
+    await session.query(`UPDATE tasks SET title = 'changed' WHERE id = '${a}'`);
+    await session.query(`DELETE FROM tasks WHERE id = '${b}'`);
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${d}', 'd'), ('${b}', 'again')`);
+    t.deepEqual(await pages(), before);
+    await sequence(session);
+    t.deepEqual(await pages(), before);
+    await session.query('TRUNCATE tasks');
+    t.deepEqual(await pages(), before);
+    await sequence(session);
+    t.deepEqual(await pages(), before);
+    t.deepEqual(await collect(database.pool, 'tasks', await readHead(session), { limit: 2 }), []);
+  }),
+);
+
+test(
+  'a transaction that was open when the last batch looked is still to be numbered once it commits',
+  withDatabase(async (t, database) => {
+    const [session, open] = [await database.psql(), await database.psql()];
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${IDS[0]}', 'a')`);
+    await sequence(session);
+    await open.query(`BEGIN; UPDATE tasks SET title = 'changed'`);
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${IDS[1]}', 'b')`);
+    await sequence(session);
+    const before = await collect(database.pool, 'tasks', 2, { limit: 10 });
+    await open.query('COMMIT');
+    t.deepEqual(await collect(database.pool, 'tasks', 2, { limit: 10 }), before);
+    t.is(JSON.parse(before[0]?.[1] ?? '').title, 'a');
+  }),
+);
+
+test(
+  'a reader who waits for a TRUNCATE still finds what was there before it',
+  withDatabase(async (t, database) => {
+    const [session, truncating] = [await database.psql(), await database.psql()];
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${IDS[0]}', 'a'), ('${IDS[1]}', 'b')`);
+    await sequence(session);
+    const before = await collect(database.pool, 'tasks', 2, { limit: 10 });
+    await truncating.query('BEGIN; TRUNCATE tasks');
+    const reading = await database.psql();
+    const pid = await pidOf(reading);
+    const page = reading.query({
+      text: `SELECT * FROM feed.snapshot_page('tasks', 2, NULL, 10)`,
+      rowMode: 'array',
+    });
+    await untilBlocked(session, pid);
+    await truncating.query('COMMIT');
+    t.deepEqual((await page).rows, before);
+    t.is(before.length, 2);
+  }),
+);
+
+test(
+  'of runs the status is as of the position, and pages are in the order of their ids',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`INSERT INTO runs (kind) VALUES ('a'), ('b'), ('c')`);
+    await sequence(session);
+    await session.query(`UPDATE runs SET status = 'running', started_at = now() WHERE kind = 'b'`);
+    const statuses = async (position: number) =>
+      (await collect(database.pool, 'runs', position, { limit: 2 })).map(([, text]) => {
+        const { kind, status } = JSON.parse(text);
+        return `${kind} ${status}`;
+      });
+    t.deepEqual(await statuses(3), ['a queued', 'b queued', 'c queued']);
+    await sequence(session);
+    t.deepEqual(await statuses(3), ['a queued', 'b queued', 'c queued']);
+    t.deepEqual(await statuses(4), ['a queued', 'b running', 'c queued']);
+  }),
+);
+
+const KEYS: Record<string, [type: string, inOrder: string[]]> = {
+  'a number': ['bigint', ['-7', '9', '10', '200']],
+  'text of another collation': ['text COLLATE "en-x-icu"', ['a', 'B', 'c"', 'Ç%', 'd']],
+  'a type whose operators live elsewhere': ['public.citext', ['a', 'B', 'c', 'D']],
+  'words of an enumeration': ['public.mood', ['sad', 'glad', 'Bad']],
+};
+
+for (const [kind, [type, inOrder]] of Object.entries(KEYS)) {
+  test(
+    `the key may be ${kind}: pages are in its own order`,
+    withDatabase(async (t, database) => {
+      const session = await database.psql();
+      await session.query(`CREATE EXTENSION IF NOT EXISTS citext SCHEMA public`);
+      await session.query(`CREATE TYPE public.mood AS ENUM ('sad', 'glad', 'Bad')`);
+      await session.query(`CREATE TABLE public."Odd ones" ("the ""key" ${type} PRIMARY KEY, n integer)`);
+      await session.query(`CREATE FUNCTION feed.render(odd public."Odd ones") RETURNS json
+        LANGUAGE sql STABLE AS $$ SELECT row_to_json(odd) $$`);
+      await session.query(`SELECT feed.watch('public."Odd ones"', 'odd_ones', 'odd', 'the "key')`);
+      await session.query(
+        `INSERT INTO "Odd ones" SELECT k::${type.split(' ')[0]}, 0 FROM unnest($1::text[]) AS k`,
+        [inOrder.toReversed()],
+      );
+      await sequence(session);
+      const subjects = async () =>
+        (await collect(database.pool, 'odd_ones', inOrder.length, { limit: 1 })).map(([subject]) => subject);
+      t.deepEqual(await subjects(), inOrder);
+      await session.query(`DELETE FROM "Odd ones" WHERE "the ""key" = $1`, [inOrder[1]]);
+      await sequence(session);
+      await session.query(`UPDATE "Odd ones" SET n = 1 WHERE "the ""key" = $1`, [inOrder[2]]);
+      t.deepEqual(await subjects(), inOrder);
+    }),
+  );
+}
+
+test(
+  'a topic that there is not is refused',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await t.throwsAsync(session.query(`SELECT feed.snapshot_page('nothing', 0, NULL, 1)`), { code: '22023' });
+  }),
+);
