@@ -15,7 +15,9 @@ import { createHttpApp } from './http/app.ts';
 import { createGeneratorRouter } from './http/generator_routes.ts';
 import { createMetricsRouter } from './http/metrics_routes.ts';
 import { createTaskRouter } from './http/task_routes.ts';
+import { currencyRates } from './jobs/currency_rates.ts';
 import { describeSources } from './jobs/sources/adapters.ts';
+import { taskGenerator } from './jobs/task_generator.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
 import { listening } from './listening.ts';
@@ -184,9 +186,14 @@ function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceO
     pool,
     directUrl,
     service: config.service,
-    sources: config.taskSources,
-    tokens: config.sourceTokens,
-    cron: config.generatorCron,
+    kinds: [
+      taskGenerator({
+        sources: config.taskSources,
+        tokens: config.sourceTokens,
+        cron: config.generatorCron,
+      }),
+      currencyRates({ url: config.ratesUrl, cron: config.ratesCron }),
+    ],
     logger,
   });
 }

@@ -391,10 +391,10 @@ CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURN
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.hand_back_run(uuid,integer) TO taskwire_app;
 
-CREATE FUNCTION public.import_rates(from_source text, of_date date, entries jsonb, OUT created integer, OUT updated integer, OUT unchanged integer) RETURNS record
+CREATE FUNCTION public.import_rates(from_source text, of_date date, entries jsonb, may_create boolean, OUT created integer, OUT updated integer, OUT unchanged integer, OUT kept integer) RETURNS record
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb,boolean) TO taskwire_app;
 
 CREATE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;

@@ -1,5 +1,5 @@
 // The adapters there are, by the name that TASK_SOURCES calls them.
-import { publicUrl } from '../fetch_json.ts';
+import { publicUrl } from '../fetch_bytes.ts';
 import { github } from './github.ts';
 import { jsonplaceholder } from './jsonplaceholder.ts';
 import { sample } from './sample.ts';
