@@ -1,7 +1,7 @@
 -- Brings one day's file of a bank into the tables: all of it, or, if one entry breaks a rule, none. Called by the rates
 -- job and by the backfill, in a session that has set taskwire.origin. `entries` is a list of objects with currency, name,
 -- nominal and value, the price of `nominal` units as a decimal text; no currency stands twice.
--- The rate of one unit is value / nominal, rounded half away from zero to 20 decimals: exact wherever the quotient ends
+-- The rate of one unit is value / nominal, rounded half up to 20 decimals: exact wherever the quotient ends
 -- by then, so for every nominal that is a power of ten and a value of up to 10 decimals.
 -- A day before that of the currency is kept in currency_rates and changes nothing else; what is as it was is not written.
 -- Of a currency that is not there only the day is kept unless `may_create`: a file of long ago names many that are no more. In the
@@ -13,7 +13,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   WITH said AS MATERIALIZED (
-    SELECT e.currency, e.name, e.nominal, trim_scale(round(e.value::numeric(50, 20) / e.nominal, 20)) AS rate
+    SELECT e.currency, e.name, e.nominal, public.quotient(e.value, e.nominal) AS rate
     FROM jsonb_to_recordset(entries) AS e (currency text, name text, nominal integer, value numeric)
   ), days AS (
     INSERT INTO public.currency_rates AS known (currency, rate_date, rate, nominal)

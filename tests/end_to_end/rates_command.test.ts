@@ -54,6 +54,7 @@ test(
       (await psql.query(query)).rows.map(row => Object.values(row).join(' '));
     t.deepEqual(
       await told(`SELECT currency, rate::text, rate_date::text, version FROM currencies ORDER BY 1`),
+      ['USD 90 2024-06-01 1'],
     );
     t.deepEqual(
       await told(`SELECT rate_date::text, rate::text FROM currency_rates WHERE currency = 'USD' ORDER BY 1`),
