@@ -3,13 +3,13 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
-import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { createHttpApp } from '../../src/http/app.ts';
-import { createTaskRouter } from '../../src/http/task_routes.ts';
+import { createTaskOperations } from '../../src/http/task_operations.ts';
+import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -52,7 +52,7 @@ export interface TestApiOptions {
   /** Turns the database's address into the one that the service uses. */
   databaseUrl?: (url: string) => string;
   /** Served beside the tasks. */
-  routers?: readonly Router[];
+  operations?: readonly Operation[];
   /** Without them: as on an address that others can reach. */
   origins?: Origins;
 }
@@ -60,7 +60,7 @@ export interface TestApiOptions {
 /** Starts the service's HTTP side: no feed, no jobs. */
 export async function startTestApi({
   databaseUrl = url => url,
-  routers = [],
+  operations = [],
   origins = createOrigins({ loopback: false, allowed: [] }),
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
@@ -71,7 +71,7 @@ export async function startTestApi({
     pool,
     logger: log.logger,
     origins,
-    routers: [createTaskRouter({ pool }), ...routers],
+    operations: [createTaskOperations({ pool }), operations],
     presence,
   });
   const server = createServer(app.callback());
