@@ -1,14 +1,14 @@
 // How query parameters are read: each as the list of its values, so that one that stands twice cannot hide.
 import { z } from 'zod';
 
-/** A parameter that may stand once; the schema sees its text. */
-export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema) {
+/** A parameter that may stand once; the schema sees its text. `shown` is what else its description says, as a default. */
+export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema, shown: object = {}) {
   return z
     .array(z.string())
     .length(1, { error: 'may stand only once' })
     .transform(values => values[0] ?? '')
     .pipe(schema)
-    .meta({ items: describeInput(schema) });
+    .meta({ items: { ...describeInput(schema), ...shown } });
 }
 
 /** A number, without a sign, of so many digits at most. */
@@ -28,12 +28,6 @@ export interface WholeNumber {
   error: string;
 }
 
-/** A schema's input in JSON Schema, to be put where a pipe would hide it. */
-export function describeInput(schema: z.ZodType) {
-  const { $schema, ...described } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input' });
-  return described;
-}
-
 /** The values of each parameter. In one pass: a target of 16 KiB has room for thousands of names. */
 export function listsOf(query: URLSearchParams): Record<string, string[]> {
   const lists = new Map<string, string[]>();
@@ -43,4 +37,10 @@ export function listsOf(query: URLSearchParams): Record<string, string[]> {
     else lists.set(name, [value]);
   }
   return Object.fromEntries(lists);
+}
+
+// A schema's input in JSON Schema, to be put where a pipe would hide it.
+function describeInput(schema: z.ZodType) {
+  const { $schema, ...described } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input' });
+  return described;
 }

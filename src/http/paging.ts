@@ -13,9 +13,9 @@ export function pageParametersOf(rows: { default: number; most: number }) {
   const { most } = rows;
   const limit = wholeNumber({ from: 1, to: most, digits: 4, error: `must be a number from 1 to ${most}` });
   return {
-    limit: parameter(limit)
+    limit: parameter(limit, { default: rows.default })
       .default(rows.default)
-      .meta({ description: 'How many there may be on a page.', default: rows.default }),
+      .meta({ description: 'How many there may be on a page.' }),
     cursor: parameter(z.string())
       .optional()
       .meta({ description: 'The `next_cursor` of the page before, with the same parameters.' }),

@@ -135,7 +135,7 @@ const teapot = operation({
 });
 
 test('an operation handed in is served like the others', async t => {
-  const own = await startTestApi({ operations: [teapot] });
+  const own = await startTestApi({ operations: () => [teapot] });
   t.teardown(() => own.close());
   t.is((await own.send('GET', '/teapot')).body.status, 500);
   t.is((await own.send('PUT', '/teapot')).headers.get('allow'), 'GET, HEAD, OPTIONS');
