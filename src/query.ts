@@ -11,6 +11,13 @@ export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Sch
     .meta({ items: { ...describeInput(schema), ...shown } });
 }
 
+const MOST_VALUES = 100;
+
+/** A parameter that may be repeated: any of its values is meant. */
+export function repeated(schema: z.ZodType<string, string>) {
+  return z.array(schema).max(MOST_VALUES, { error: `may stand at most ${MOST_VALUES} times` });
+}
+
 /** A number, without a sign, of so many digits at most. */
 export function wholeNumber({ from, to, digits, error }: WholeNumber) {
   return z

@@ -46,6 +46,11 @@ export interface Order extends Sort {
   descending: boolean;
 }
 
+/** The names of all that the noun may be sorted by, in both directions. */
+export function sortsOf({ sorts }: Noun): string[] {
+  return Object.keys(sorts).flatMap(name => [name, `-${name}`]);
+}
+
 /** The sort of a name such as created_at or -created_at. Throws for one that the noun does not have. */
 export function orderOf({ sorts, topic }: Noun, name: string): Order {
   const descending = name.startsWith('-');

@@ -12,15 +12,24 @@ import {
   type Target,
   updateEntity,
 } from '../database/entities.ts';
-import { orderOf } from '../database/noun.ts';
+import { type Noun, orderOf, sortsOf } from '../database/noun.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { type Operation, operation } from '../operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
-import { NoParameters } from './input.ts';
+import { badParameter, NoParameters } from './input.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
-import { keyTextOf, PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from './paging.ts';
+import {
+  keyTextOf,
+  PAGE_HEADERS,
+  pageOf,
+  pageParameters,
+  readCursor,
+  sendPage,
+  sortParametersOf,
+  uuid,
+} from './paging.ts';
 import { requestIdOf } from './request_id.ts';
 import { nothing, type Resource, referenceTo, resolve, type Served } from './resource.ts';
 
@@ -42,29 +51,48 @@ export function createNounOperations(resource: Resource, { pool }: { pool: Datab
 }
 
 function listOf(served: Served): Operation {
-  const { pool, noun, Entity } = served;
-  const { topic, defaultSort: sort } = noun;
+  const { pool, noun, Entity, hasPast } = served;
+  const { topic, defaultSort } = noun;
   const Page = pageOf(`${Entity.meta()?.id}Page`, Entity);
-  const Keys = z
-    .tuple([z.literal(sort), keyTextOf(orderOf(noun, sort)), uuid])
-    .transform(([, key, id]) => ({ key, id }));
+  const cursors = new Map(sortsOf(noun).map(sort => [sort, cursorOf(noun, sort)]));
+  const filters: object = served.filters ?? {};
   return operation({
     id: `list_${topic}`,
     method: 'get',
     path: `/${topic}`,
     summary: `Lists the ${topic}, page by page.`,
     tag: topic,
-    query: z.strictObject({ ...pageParameters, ...pastParametersOf(served) }),
+    query: z.strictObject({
+      ...pageParameters,
+      ...pastParametersOf(served),
+      ...sortParametersOf(noun),
+      ...filters,
+    }),
     answers: { 200: { description: 'A page.', schema: Page, headers: PAGE_HEADERS } },
-    refusals: served.hasPast ? ['gone'] : [],
-    async handle(ctx, { query: { limit, cursor, as_of } }) {
+    refusals: hasPast ? ['gone'] : [],
+    async handle(ctx, { query: { limit, cursor, as_of, sort, ...rest } }) {
+      const filters = givenOf(rest);
+      if (as_of && (sort !== undefined || Object.keys(filters).length > 0))
+        throw badParameter('as_of', 'takes no sort and no filter');
       if (as_of) return listPastEntities(ctx, served, { limit, cursor, as_of });
-      const after = cursor === undefined ? undefined : readCursor(Keys, cursor);
+      const order = sort ?? defaultSort;
+      const Keys = cursors.get(order);
+      const after = cursor === undefined || !Keys ? undefined : readCursor(Keys, cursor);
       // One more than asked for tells whether there is another page.
-      const rows = await listEntities(pool, noun, { sort, filters: {}, after, limit: limit + 1 });
-      sendPage(ctx, { rows, limit, keysOf: row => [sort, row.key, row.id] });
+      const rows = await listEntities(pool, noun, { sort: order, filters, after, limit: limit + 1 });
+      sendPage(ctx, { rows, limit, keysOf: row => [order, row.key, row.id] });
     },
   });
+}
+
+function cursorOf(noun: Noun, sort: string) {
+  return z
+    .tuple([z.literal(sort), keyTextOf(orderOf(noun, sort)), uuid])
+    .transform(([, key, id]) => ({ key, id }));
+}
+
+function givenOf(parameters: object): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(parameters).filter(([, values]) => values !== undefined));
 }
 
 function creationOf(served: Served): Operation {

@@ -2,7 +2,7 @@
 // while others write.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import type { Sort } from '../database/noun.ts';
+import { type Noun, type Sort, sortsOf } from '../database/noun.ts';
 import { parameter, wholeNumber } from '../query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
@@ -24,6 +24,16 @@ export function pageParametersOf(rows: { default: number; most: number }) {
 
 /** The parameters of a list of entities. */
 export const pageParameters = pageParametersOf({ default: 50, most: 200 });
+
+/** The parameter sort, where there is a choice; where there is none, it is as good as never given. */
+export function sortParametersOf(noun: Noun) {
+  const sorts = sortsOf(noun);
+  const error = `must be one of ${sorts.join(', ')}`;
+  const sort = parameter(z.enum(sorts, { error }), { default: noun.defaultSort })
+    .optional()
+    .meta({ description: 'What to sort by, with - for descending; what has no such value stands last.' });
+  return Object.keys(noun.sorts).length > 1 ? { sort } : ({} as { sort: typeof sort });
+}
 
 /** An id in a cursor. */
 export const uuid = z.string().regex(UUID);

@@ -14,6 +14,8 @@ export interface Resource {
   New: z.ZodType<Fields>;
   /** The body of PATCH, a merge patch (RFC 7396). */
   Patch: z.ZodType<Fields>;
+  /** The query parameters of its list that are filters: those of the noun, by their names. */
+  filters?: Readonly<Record<string, z.ZodType<readonly string[] | undefined>>>;
   /** Whether its events may be read, also after its deletion. */
   hasHistory: boolean;
   /** Whether it may be read as it was at a moment of the log. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Fault } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
-import { listsOf, parameter, wholeNumber } from '../query.ts';
+import { listsOf, parameter, repeated, wholeNumber } from '../query.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -97,14 +97,14 @@ export function querySchemaOf({ topic, takes }: Place) {
   const extra = Object.fromEntries(takes.map(name => [name, EXTRA[name].optional()]));
   const filters = Object.entries(FILTERS[topic ?? ''] ?? {}).map(([name, { values }]) => [
     name,
-    anyOf(values ? z.enum(values, `must be ${values.join(', ')}`) : TEXT).optional(),
+    repeated(values ? z.enum(values, `must be ${values.join(', ')}`) : TEXT).optional(),
   ]);
   return z.strictObject({
     ...extra,
     ...Object.fromEntries(filters),
-    ...(topic === undefined && { topic: anyOf(TEXT).optional() }),
-    type: anyOf(TEXT).optional(),
-    subject: anyOf(topic === 'tasks' ? TASK_ID : TEXT).optional(),
+    ...(topic === undefined && { topic: repeated(TEXT).optional() }),
+    type: repeated(TEXT).optional(),
+    subject: repeated(topic === 'tasks' ? TASK_ID : TEXT).optional(),
   });
 }
 
@@ -118,13 +118,6 @@ const TASK_ID = z
   .string()
   .regex(UUID, 'must be the id of a task')
   .transform(id => id.toLowerCase());
-
-// A filter that is repeated means any of its values.
-const MOST_VALUES = 100;
-
-function anyOf(schema: z.ZodType<string, string>) {
-  return z.array(schema).max(MOST_VALUES, `may stand at most ${MOST_VALUES} times`);
-}
 
 function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filter {
   const known = FILTERS[place.topic ?? ''] ?? {};

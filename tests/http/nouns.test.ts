@@ -6,7 +6,8 @@ import { listEntities } from '../../src/database/entities.ts';
 import type { Noun } from '../../src/database/noun.ts';
 import { object, readOnly, trimmedText } from '../../src/http/fields.ts';
 import { createNounOperations } from '../../src/http/noun_operations.ts';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { repeated } from '../../src/query.ts';
+import { type Send, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 import { sequence } from '../helpers/sql.ts';
 
@@ -54,6 +55,7 @@ const resource = {
   Entity: z.object({ id: z.uuid(), code, name, magnitude, version: z.int() }).meta({ id: 'Star' }),
   New: object({ code, name, magnitude: magnitude.default(null), version: readOnly }),
   Patch: object({ name: name.optional(), magnitude: magnitude.optional(), version: readOnly }),
+  filters: { name: repeated(z.string()).optional() },
   hasHistory: true,
   hasPast: true,
 };
@@ -109,13 +111,8 @@ test('its history and its past come out of the log, the list in the order of ids
   await send('PATCH', '/stars/S10', { name: 'changed' });
   await psql.query(`DELETE FROM stars WHERE code = 'S11'`);
   await sequence(psql);
-  const was: string[] = [];
-  let path: string | undefined = '/stars?limit=7&as_of=20';
-  while (path !== undefined) {
-    const { body, headers } = await send('GET', path);
-    was.push(...body.data.map((star: { id: string; name: string }) => `${star.id} ${star.name}`));
-    path = /^<(.*)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
-  }
+  const past = await walk(send, '/stars?limit=7&as_of=20');
+  const was = past.map(({ id, name }) => `${id} ${name}`);
   t.is(was.length, 20);
   t.deepEqual(was, was.toSorted());
   t.true(was.some(line => line.endsWith(' star 10')) && was.some(line => line.endsWith(' star 11')));
@@ -136,7 +133,7 @@ test('one without history and past has neither', async t => {
 });
 
 test('pages in any order and direction are the whole list, and rows without the key stand last', async t => {
-  const { pool, psql } = await start(t);
+  const { send, psql } = await start(t);
   const random = createRandom(t.log);
   const values = Array.from({ length: 40 }, (_, n) => ({
     code: `c${n}`,
@@ -147,37 +144,39 @@ test('pages in any order and direction are the whole list, and rows without the 
     'INSERT INTO stars (code, name, magnitude) SELECT code, name, magnitude FROM jsonb_populate_recordset(NULL::stars, $1)',
     [JSON.stringify(values)],
   );
+  const idsOn = async (path: string) => (await walk(send, path)).map(({ id }) => id);
+  const idsBy = async (order: string, where = 'true') =>
+    (await psql.query(`SELECT id FROM stars WHERE ${where} ORDER BY ${order}`)).rows.map(({ id }) => id);
   for (const sort of ['name', '-name', 'magnitude', '-magnitude']) {
     const [column, way] = sort.startsWith('-') ? [sort.slice(1), 'DESC'] : [sort, 'ASC'];
-    const { rows } = await psql.query(`SELECT id FROM stars ORDER BY ${column} ${way} NULLS LAST, id ${way}`);
-    const limit = 1 + random.below(9);
-    t.deepEqual(
-      await walk(pool, { sort, limit }),
-      rows.map(({ id }) => id),
-      `${sort} by ${limit}`,
-    );
+    const path = `/stars?sort=${sort}&limit=${1 + random.below(9)}`;
+    t.deepEqual(await idsOn(path), await idsBy(`${column} ${way} NULLS LAST, id ${way}`), path);
   }
-  const filters = { name: ['name 1', 'name 2'] };
-  const { rows } = await psql.query('SELECT id FROM stars WHERE name = ANY ($1) ORDER BY name, id', [
-    filters.name,
-  ]);
-  t.deepEqual(
-    await walk(pool, { sort: 'name', limit: 3, filters }),
-    rows.map(({ id }) => id),
-  );
+  const some = await idsOn('/stars?name=name%201&limit=2&name=name%202');
+  t.deepEqual(some, await idsBy('name, id', `name IN ('name 1', 'name 2')`));
 });
 
-async function walk(
-  pool: TestApi['pool'],
-  { sort, limit, filters = {} }: { sort: string; limit: number; filters?: Record<string, string[]> },
-): Promise<string[]> {
-  const ids: string[] = [];
-  for (let after: { key: string | null; id: string } | undefined; ; ) {
-    const rows = await listEntities(pool, stars, { sort, filters, after, limit });
-    ids.push(...rows.map(({ id }) => id));
-    after = rows.at(-1);
-    if (!after) return ids;
+test('a sort is one of those there are, a cursor of that sort, and the past has one order', async t => {
+  const { send, psql } = await start(t);
+  await psql.query(`INSERT INTO stars (code, name) SELECT 'c' || n, 'x' FROM generate_series(1, 3) AS n`);
+  t.like((await send('GET', '/stars?sort=size')).body, { status: 400, errors: [{ path: 'sort' }] });
+  const { body } = await send('GET', '/stars?sort=name&limit=1');
+  const other = await send('GET', `/stars?sort=-name&cursor=${body.next_cursor}`);
+  t.like(other.body, { status: 400, errors: [{ path: 'cursor' }] });
+  for (const more of ['sort=name', 'name=x'])
+    t.like((await send('GET', `/stars?as_of=0&${more}`)).body, { status: 400, errors: [{ path: 'as_of' }] });
+});
+
+/** Every star from the first page to the last, in order. */
+async function walk(send: Send, from: string): Promise<{ id: string; name: string }[]> {
+  const all = [];
+  let path: string | undefined = from;
+  while (path !== undefined) {
+    const { body, headers } = await send('GET', path);
+    all.push(...body.data);
+    path = /^<(.*)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
   }
+  return all;
 }
 
 test('a sort or a filter that the noun does not have is a mistake of ours, not an empty list', async t => {
