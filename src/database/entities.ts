@@ -2,12 +2,22 @@
 // text. The hot ones are prepared: the name of a statement comes from the noun, and one name has one text.
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { type After, isBehind, keyOf, type Noun, type Order, orderBy, orderOf } from './noun.ts';
+import {
+  type After,
+  type ColumnType,
+  isBehind,
+  keyOf,
+  type Noun,
+  type Order,
+  orderBy,
+  orderOf,
+} from './noun.ts';
 import { writtenBy } from './origin.ts';
 import type { DatabasePool } from './pool.ts';
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
-export type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, FieldValue>>;
+export type FieldValue = string | number | boolean | null | undefined | readonly string[];
 
 /** A write to one row, if it is in one of these versions (undefined: in any). */
 export interface Target {
@@ -32,13 +42,14 @@ export async function insertEntity(
   fields: Fields,
   requestId: string,
 ): Promise<Stored> {
-  const { table, columns, ofRecord } = partsOf(noun);
+  const { table, columns } = partsOf(noun);
+  // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
+  const values = Object.entries(noun.columns).map(([name, type]) => valueAs(fields[name], type));
   return pool.one(sql.prepared(`insert_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     INSERT INTO ${table} AS t (${columns})
-    SELECT ${ofRecord}
+    SELECT ${sql.join(values, COMMA)}
     FROM context
-    CROSS JOIN jsonb_populate_record(NULL::${table}, ${JSON.stringify(fields)}::jsonb) AS n
     RETURNING ${STORED}`);
 }
 
@@ -120,6 +131,7 @@ export async function deleteEntity(
   return rowCount > 0;
 }
 
+const COMMA = sql.fragment`, `;
 const STORED = sql.fragment`t.id::text AS id, t.version, feed.render(t)::text AS document`;
 
 interface Parts {
@@ -137,13 +149,20 @@ function partsOf(noun: Noun): Parts {
   if (found) return found;
   const list = (prefix: readonly string[]) =>
     sql.fragment`${sql.join(
-      noun.columns.map(column => sql.identifier([...prefix, column])),
-      sql.fragment`, `,
+      Object.keys(noun.columns).map(column => sql.identifier([...prefix, column])),
+      COMMA,
     )}`;
   const table = sql.fragment`${sql.identifier([...noun.table])}`;
   const parts = { table, columns: list([]), ofRecord: list(['n']) };
   known.set(noun, parts);
   return parts;
+}
+
+function valueAs(value: FieldValue = null, type: ColumnType): FragmentSqlToken {
+  if (typeof value === 'object' && value !== null) return sql.fragment`${sql.array([...value], 'text')}`;
+  return type === 'text[]'
+    ? sql.fragment`${value}::text[]`
+    : sql.fragment`${value}::${sql.identifier([type])}`;
 }
 
 function page(

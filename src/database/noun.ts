@@ -9,8 +9,8 @@ export interface Noun {
   entity: string;
   /** Schema and name. Its key is `id`, a uuid; it has a `version` and a feed.render(). */
   table: readonly [schema: string, name: string];
-  /** The columns that a client may write. */
-  columns: readonly string[];
+  /** The columns that a client may write, and their types. */
+  columns: Readonly<Record<string, ColumnType>>;
   /** A second unique column that it may be found by, and how its values are written, so that none is taken for an id. */
   alias?: { column: string; pattern: RegExp };
   /** What lists may be sorted by. */
@@ -23,11 +23,13 @@ export interface Noun {
   hasCreatedAt: boolean;
 }
 
+export type ColumnType = 'text' | 'timestamptz' | 'date' | 'int4' | 'numeric' | 'text[]';
+
 export interface Sort {
   /** Of a row `t`; NULLs stand last in either direction. */
   by: FragmentSqlToken;
   /** Of `by`. */
-  type: 'timestamptz' | 'text' | 'int4' | 'numeric' | 'date';
+  type: Exclude<ColumnType, 'text[]'>;
   nullable?: boolean;
 }
 

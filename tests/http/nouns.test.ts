@@ -37,7 +37,7 @@ const stars: Noun = {
   topic: 'stars',
   entity: 'star',
   table: ['public', 'stars'],
-  columns: ['code', 'name', 'magnitude'],
+  columns: { code: 'text', name: 'text', magnitude: 'numeric' },
   alias: { column: 'code', pattern: /^[A-Z][A-Z0-9]{2}$/ },
   sorts: {
     name: { by: sql.fragment`t.name`, type: 'text' },
