@@ -20,13 +20,9 @@ export function currencyRates({ url, cron, retryFor = RETRY_FOR }: CurrencyRates
     kind: 'currency_rates',
     cron,
     runsFirst: cron !== undefined,
+    sources: [{ name: BANK_OF_RUSSIA, url: publicUrl(url) }],
     perform: context => refreshRates(context, { url, retryFor }),
   };
-}
-
-/** Where the rates come from, for people to see. */
-export function describeRates(url: string): { name: string; url: string }[] {
-  return [{ name: BANK_OF_RUSSIA, url: publicUrl(url) }];
 }
 
 async function refreshRates(

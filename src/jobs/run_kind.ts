@@ -20,6 +20,12 @@ export interface RunContext {
   logger: Logger;
 }
 
+/** A source as anybody may see it: no credentials, and nothing of a query that could hold one. */
+export interface SourceDescription {
+  name: string;
+  url: string | null;
+}
+
 /** A kind of run; its name is that of its jobs, too. `perform` says by the result's error that it failed, and throws for what should not happen. */
 export interface RunKind {
   readonly kind: string;
@@ -27,5 +33,7 @@ export interface RunKind {
   readonly cron: string | undefined;
   /** Whether the first start of all asks for a run. */
   readonly runsFirst: boolean;
+  /** Where it reads from, as anybody may see it. */
+  readonly sources: readonly SourceDescription[];
   perform(context: RunContext): Promise<void>;
 }

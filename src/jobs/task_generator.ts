@@ -4,7 +4,7 @@ import { fetchJson } from './fetch_json.ts';
 import { importItems } from './import_items.ts';
 import { RETRY_FOR, type RunContext, type RunKind } from './run_kind.ts';
 import { SourceError } from './source_error.ts';
-import { ADAPTERS } from './sources/adapters.ts';
+import { ADAPTERS, describeSources } from './sources/adapters.ts';
 import type { FoundItem, SourceAdapter, SourceContext, TaskSource } from './sources/source.ts';
 
 export interface TaskGeneratorOptions {
@@ -30,6 +30,7 @@ export function taskGenerator(options: TaskGeneratorOptions): RunKind {
     kind: 'task_generator',
     cron,
     runsFirst: cron !== undefined && sources.length > 0,
+    sources: describeSources(sources),
     perform: context => generateTasks(context, { sources: inUse, retryFor }),
   };
 }
