@@ -46,6 +46,10 @@ COMMENT ON TABLE public.currency_rates IS
   'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger '
   'currencies_keep_rate writes what `currencies` says; the rates job adds older days. It outlives its currency.';
 
+-- Which id had a code: of a currency that is gone only the log knows.
+CREATE INDEX events_by_currency ON feed.events ((data ->> 'currency'), "position")
+WHERE topic = 'currencies' AND type = 'currency_created';
+
 -- Only where `version` is the service's own does it count changes: a table of somebody's may call anything so.
 ALTER TABLE feed.topics ADD COLUMN versioned boolean NOT NULL DEFAULT false;
 -- An event's data holds the entity under its name, beside `previous`.

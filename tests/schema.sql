@@ -42,6 +42,7 @@ CREATE TABLE feed.events (
 );
 COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_events() appends to it. A staged row can be numbered once only: events_staged_id_key.';
 CREATE INDEX events_by_created_at ON feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C") WHERE (type ~~ '%\_created'::text);
+CREATE INDEX events_by_currency ON feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
 CREATE INDEX events_by_subject ON feed.events USING btree (subject, "position");
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS

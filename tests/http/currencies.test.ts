@@ -167,6 +167,26 @@ test('the list and one can be read as they were', async t => {
   t.is((await send('GET', '/currencies/USD')).body.rate, '91');
 });
 
+test('a code leads to the past of whoever had it then, also when it is gone or another’s', async t => {
+  const { send, psql } = t.context;
+  const write = async (statement: string) => {
+    await psql.query(statement);
+    await sequence(psql);
+  };
+  await write(`INSERT INTO currencies (currency, rate) VALUES ('USD', 90)`);
+  await write(`DELETE FROM currencies`);
+  const history = async () =>
+    (await send('GET', '/currencies/USD/history')).body.data.map(({ type }: { type: string }) => type);
+  t.deepEqual(await history(), ['currency_created', 'currency_deleted']);
+  t.is((await send('GET', '/currencies/USD')).status, 404);
+  await write(`INSERT INTO currencies (currency, rate) VALUES ('USD', 100)`);
+  t.deepEqual(await history(), ['currency_created']);
+  t.is((await send('GET', '/currencies/USD?as_of=1')).body.rate, '90');
+  t.is((await send('GET', '/currencies/USD?as_of=2')).status, 404);
+  t.is((await send('GET', '/currencies/USD?as_of=3')).body.rate, '100');
+  t.is((await send('GET', '/currencies/EUR/history')).status, 404);
+});
+
 test('an amount is converted exactly through the rouble, with the rates and their days', async t => {
   const { send, psql } = t.context;
   await psql.query(`INSERT INTO currencies (currency, rate, nominal, rate_date) VALUES
