@@ -419,6 +419,11 @@ CREATE FUNCTION public.queue_run(wanted text) RETURNS public.runs
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.queue_run(text) TO taskwire_app;
 
+CREATE FUNCTION public.quoted_rates(entries jsonb) RETURNS TABLE(currency text, name text, nominal integer, rate numeric)
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.quoted_rates(jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.quoted_rates(jsonb) TO taskwire_app;
+
 CREATE FUNCTION public.quotient(dividend numeric, divisor numeric) RETURNS numeric
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.quotient(numeric,numeric) TO PUBLIC;
