@@ -327,7 +327,7 @@ GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_reader;
 
 CREATE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE;
 
 CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE;
