@@ -97,7 +97,7 @@ const LONG_NUMBER = /[\d.]{16}/;
 const MOST_DIGITS = 15; // that a double keeps, whatever they are
 
 /** A number of a body that JavaScript cannot hold as it was written. It is no number to any schema. */
-export class InexactNumber {}
+class InexactNumber {}
 
 function keepExact(_name: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== 'number' || context?.source === undefined) return value;
