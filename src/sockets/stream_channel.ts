@@ -6,7 +6,7 @@ import { streamControl, streamEventOf } from './frames.ts';
 /** The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. */
 export function createStreamChannel(response: ServerResponse): Channel {
   const hasRoom = () => !response.writableNeedDrain;
-  const isOpen = () => response.writable && !response.destroyed;
+  const isOpen = () => !response.writableEnded && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
   response.socket?.once('end', () => response.destroy());
   return {
