@@ -34,7 +34,7 @@ SET max_parallel_workers_per_gather = 0
 SET jit = off
 AS $$
 DECLARE
-  looked_through CONSTANT integer := 2000; -- deletions, for one page
+  looked_through CONSTANT integer := 2000; -- of the log's deletions, and of what is not numbered, for one page
   watched feed.topics;
   key_type text;
   collated text;
@@ -108,21 +108,23 @@ BEGIN
       LIMIT $4
     ), gone AS MATERIALIZED (
       %8$s
+    ), fresh AS MATERIALIZED (
+      SELECT u.xid, u.id, u.key, u.subject
+      FROM (SELECT *, subject::%2$s%3$s AS key FROM feed.unnumbered($1) OFFSET 0) AS u
+      WHERE ($3 IS NULL OR u.key %4$s $3::%2$s%3$s) AND ($5 IS NULL OR u.subject = ANY ($5))
+      ORDER BY u.key, u.id
+      LIMIT %9$s
     ), stop AS MATERIALIZED ( -- of what comes after it not all is known; nowhere if this is the last page
       SELECT known.key, known.subject
       FROM (
         (SELECT walked.key, walked.subject FROM walked OFFSET $4 - 1)
         UNION ALL
+        (SELECT fresh.key, fresh.subject FROM fresh OFFSET %9$s - 1)
+        UNION ALL
         SELECT gone.subject::%2$s%3$s, gone.subject FROM gone WHERE gone.is_last
       ) AS known
       ORDER BY known.key
       LIMIT 1
-    ), fresh AS MATERIALIZED (
-      SELECT u.xid, u.id, u.key, u.subject, u.id = min(u.id) OVER (PARTITION BY u.subject) AS is_first
-      FROM (SELECT *, subject::%2$s%3$s AS key FROM feed.unnumbered($1) OFFSET 0) AS u
-      WHERE ($3 IS NULL OR u.key %4$s $3::%2$s%3$s)
-        AND ($5 IS NULL OR u.subject = ANY ($5))
-        AND NOT EXISTS (SELECT FROM stop WHERE u.key %4$s stop.key)
     ), met AS MATERIALIZED (
       SELECT walked.key, walked.subject, walked.document FROM walked
       UNION ALL
@@ -137,7 +139,7 @@ BEGIN
     ), in_order AS MATERIALIZED (
       SELECT met.key, met.subject, met.document, fresh.xid, fresh.id
       FROM met
-      LEFT JOIN fresh ON fresh.subject = met.subject AND fresh.is_first
+      LEFT JOIN (SELECT DISTINCT ON (key, subject) * FROM fresh ORDER BY key, subject, id) AS fresh ON fresh.subject = met.subject
       WHERE NOT EXISTS (SELECT FROM stop WHERE met.key %4$s stop.key)
       ORDER BY 1
     )
@@ -186,7 +188,7 @@ BEGIN
     UNION ALL
     SELECT stop.subject, NULL FROM stop
     LIMIT $4
-  $query$, watched.key_column, key_type, collated, greater, watched.relation, watched.entity || '_deleted', is_wanted, gone)
+  $query$, watched.key_column, key_type, collated, greater, watched.relation, watched.entity || '_deleted', is_wanted, gone, looked_through)
   USING topic, at, after_subject, most, subjects;
 END
 $$;
