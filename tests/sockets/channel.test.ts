@@ -14,11 +14,11 @@ import { frameOf } from '../../src/sockets/frames.ts';
 import { createSession } from '../../src/sockets/session.ts';
 import { createSocketChannel } from '../../src/sockets/socket_channel.ts';
 import { createStreamChannel } from '../../src/sockets/stream_channel.ts';
+import { LOG_ID, logRow } from '../helpers/rows.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';
 import { until } from '../helpers/until.ts';
 
-const LOG = '00000000-0000-7000-8000-000000000000';
 const logger = pino({ level: 'silent' });
 
 interface Connection {
@@ -51,12 +51,8 @@ async function serve(t: ExecutionContext) {
   };
 }
 
-function createEvent(position: number, text = 'x'.repeat(500)): FeedEvent {
-  return toEvent({
-    ...{ position, topic: 'tasks', type: 'task_created', subject: 'x', time: '2026-11-23T05:38:12.345678Z' },
-    ...{ origin: 'psql', transaction: '7', requestid: null, data: JSON.stringify({ text }), previous: null },
-  });
-}
+const createEvent = (position: number, text = 'x'.repeat(500)): FeedEvent =>
+  toEvent(logRow(position, { data: JSON.stringify({ text }) }));
 
 // Until the kernel takes no more, and something waits.
 async function stall({ client, channel, socket }: Connection): Promise<void> {
@@ -81,7 +77,7 @@ test.serial(
   async t => {
     const { connect } = await serve(t);
     const connections: Connection[] = [];
-  while (connections.length < 10) connections.push(await connect());
+    while (connections.length < 10) connections.push(await connect());
     for (const connection of connections) await stall(connection);
     await new Promise(resolve => setImmediate(resolve));
     const before = held();
@@ -108,7 +104,7 @@ test.serial(
     const connection = await connect();
     const { channel, socket, client } = connection;
     const { hub, log } = emptyFeed(logger);
-    const head = { log: LOG, head: 0, first: 1 };
+    const head = { log: LOG_ID, head: 0, first: 1 };
     const session = createSession({
       channel,
       hub,
@@ -164,7 +160,7 @@ test.serial('a client whose snapshot cannot be read for too long is sent away to
   const { client, channel } = await connect();
   const feed = emptyFeed(logger);
   const log = { ...feed.log, snapshot: () => Promise.reject(new Error('canceled by the statement timeout')) };
-  const head = { log: LOG, head: 0, first: 1 };
+  const head = { log: LOG_ID, head: 0, first: 1 };
   const common = { channel, hub: feed.hub, log, head, after: 0, filter: EVERYTHING, logger };
   createSession({ ...common, snapshot: ['tasks'], patience: 0 });
   t.deepEqual(await client.closed, { code: 1013, reason: 'the present state cannot be read; try again' });
