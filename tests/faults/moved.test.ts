@@ -2,6 +2,7 @@
 // is not lost, numbering goes on, and clients of the old log are reset.
 import test from 'ava';
 import { createTestDatabase } from '../helpers/database.ts';
+import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
 
@@ -104,7 +105,7 @@ test('who comes with the log that is there now is served, though the instance ha
     t.is((await socket.event()).position, head + 1);
     const page = await paths;
     t.is(page.status, 200);
-    t.is((await page.json()).data[0].position, head + 1);
+    t.is((await read(page)).body.data[0].position, head + 1);
     socket.drop();
   }
   await instance.stop();
