@@ -84,10 +84,11 @@ export function subscribe(options: {
     },
     restarted(now, before) {
       restarts++;
-      if (now !== head.log) return void (isHere ? end('other_log') : resume());
-      const isBack = isHere;
-      isHere = true;
-      if (!isBack) return resume(); // where it begins was judged by the log itself
+      if (!isHere) {
+        isHere = now === head.log;
+        return resume(); // where it begins was judged by the log itself
+      }
+      if (now !== head.log) return end('other_log');
       if (state === 'live') cursor = Math.max(cursor, before);
       if (hub.position < before) known = hub.position; // the log went back
       if (cursor > reach()) return end('ahead'); // what comes now was never seen
