@@ -196,10 +196,10 @@ test(
       session.query(
         `INSERT INTO tasks (id, title) SELECT gen_random_uuid(), 'x' FROM generate_series(1, ${count})`,
       );
-    await insert(7_000);
-    await session.query(`CREATE TABLE gone AS SELECT id FROM tasks WHERE ${some(0.3)}`);
+    await insert(9_000);
+    await session.query(`CREATE TABLE gone AS SELECT id FROM tasks WHERE ${some(0.6)}`);
     await session.query('DELETE FROM tasks WHERE id IN (SELECT id FROM gone)');
-    await session.query(`INSERT INTO tasks (id, title) SELECT id, 'again' FROM gone WHERE ${some(0.3)}`);
+    await session.query(`INSERT INTO tasks (id, title) SELECT id, 'again' FROM gone WHERE ${some(0.2)}`);
     await sequence(session);
     const position = await readHead(session);
     await insert(500);
@@ -212,7 +212,7 @@ test(
     await session.query(`DELETE FROM tasks WHERE ${some(0.2)}`); // these are not numbered
     const expected = await fold(session, 'tasks', position);
     t.true(expected.length > 4_000);
-    for (const limit of [1_000, 300 + random.below(300)])
+    for (const limit of [4_000, 300 + random.below(300)])
       t.deepEqual(await collect(database.pool, 'tasks', position, { limit }), expected);
     const subjects = expected.filter(() => random.chance(0.01)).map(([subject]) => subject);
     t.deepEqual(
