@@ -50,6 +50,9 @@ BEGIN
   IF (SELECT e."position" FROM feed.events AS e ORDER BY e."position" LIMIT 1) > at + 1 THEN
     RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
+    RETURN; -- its table was dropped
+  END IF;
 
   SELECT format_type(a.atttypid, a.atttypmod), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
     format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname),

@@ -107,20 +107,19 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       channel.end(CLOSE.reset, reason);
       return undefined;
     }
-    const snapshot = wanted.snapshot ? await topicsOf(place, wanted.filter) : [];
+    const snapshot = wanted.snapshot ? await topicsOf(wanted.filter) : [];
     const { after = head.head, filter } = wanted;
     return channel.open
       ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
       : undefined;
   }
 
-  // Those that have something for the filter: of another one no event would follow.
-  async function topicsOf({ topic }: Place, { topics, types }: Filter): Promise<readonly string[]> {
-    if (topic !== undefined) return [topic];
-    const meant = (info: TopicInfo) =>
+  // Those that the events can be of.
+  async function topicsOf({ topics, types }: Filter): Promise<readonly string[]> {
+    const isMeant = (info: TopicInfo) =>
       (topics.size === 0 || topics.has(info.topic)) &&
       (types.size === 0 || [...types].some(type => isTypeOf(type, info)));
-    return (await log.topics()).filter(meant).map(info => info.topic);
+    return (await log.topics()).filter(isMeant).map(({ topic }) => topic);
   }
 
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.

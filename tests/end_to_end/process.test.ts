@@ -24,7 +24,14 @@ interface Process {
 async function start(dataDir: string, environment: Record<string, string> = {}): Promise<Process> {
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: '0', GENERATOR_CRON: 'off', ...environment },
+    env: {
+      PATH: process.env.PATH,
+      DATA_DIR: dataDir,
+      PORT: '0',
+      GENERATOR_CRON: 'off',
+      RATES_CRON: 'off',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
@@ -68,6 +75,29 @@ test('SIGTERM: sockets are closed with 1001, the exit code is 0, and no PostgreS
   t.is(await service.exited, 0);
   t.is(await processStamp(pid), undefined);
   await rm(dataDir, { recursive: true });
+});
+
+test('one Ctrl-C, which comes from the terminal and again from npm, stops everything in order', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const service = await start(dataDir);
+  const pid = await postmaster(dataDir);
+  service.child.kill('SIGINT');
+  service.child.kill('SIGINT');
+  const socket = openSocket(service.address, '/ws/tasks');
+  await socket.closed;
+  service.child.kill('SIGINT'); // a third time, while it stops
+  t.is(await service.exited, 0);
+  t.is(await processStamp(pid), undefined);
+  await rm(dataDir, { recursive: true });
+});
+
+test('a command that asks something of a database makes none where there is none', async t => {
+  const dataDir = join(tmpdir(), `taskwire-none-${process.pid}`);
+  for (const answer of [await sql(dataDir, 'SELECT 1'), await verify(dataDir)]) {
+    t.is(answer.code, 1);
+    t.regex(answer.output, /there is no database in .*taskwire-none.*DATA_DIR/);
+  }
+  await t.throwsAsync(readdir(dataDir));
 });
 
 test('SIGKILL: the next start finds the data, the log and the same numbering', async t => {
@@ -118,7 +148,7 @@ test('npm run sql prints rows and errors; npm run verify finds a difference made
 async function failToStart(
   environment: Record<string, string>,
 ): Promise<{ code: number | null; said: string }> {
-  const env = { PATH: process.env.PATH, PORT: '0', ...environment };
+  const env = { PATH: process.env.PATH, PORT: '0', RATES_CRON: 'off', ...environment };
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: ROOT,
     env,
@@ -167,6 +197,8 @@ test('settings that are wrong are all named at once, before anything starts', as
       PORT: '99999',
       AUTH: 'token',
       GENERATOR_CRON: 'often',
+      RATES_CRON: 'seldom',
+      RATES_URL: 'nowhere',
       TASK_SOURCES: 'nowhere',
       LOG_LEVEL: 'loud',
     },
@@ -176,6 +208,14 @@ test('settings that are wrong are all named at once, before anything starts', as
   child.stderr.on('data', data => (output += data));
   const [code] = await once(child, 'close');
   t.is(code, 1);
-  for (const name of ['PORT', 'AUTH', 'GENERATOR_CRON', 'TASK_SOURCES', 'LOG_LEVEL'])
+  for (const name of [
+    'PORT',
+    'AUTH',
+    'GENERATOR_CRON',
+    'RATES_CRON',
+    'RATES_URL',
+    'TASK_SOURCES',
+    'LOG_LEVEL',
+  ])
     t.true(output.includes(name), `${name} in ${output}`);
 });
