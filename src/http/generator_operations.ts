@@ -90,6 +90,7 @@ export function createGeneratorOperations({ pool, sources, cron }: GeneratorOpti
       params: z.object({ id: idOf('run') }),
       query: NoParameters,
       answers: { 200: { description: 'The run.', schema: Run } },
+      shows: { topic: 'runs', entity: 'run', by_status: true },
       async handle(ctx, { params: { id } }) {
         const found = await readRun(pool, KIND, id);
         if (!found) throw new ServiceError('not_found', `there is no run ${id}`);
