@@ -9,9 +9,11 @@ import { cleanStaged, readFeedState } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
 import { createPresence, type Presence } from './database/presence.ts';
 import { countRuns } from './database/runs.ts';
+import { createDocsOperations } from './documents/docs_operations.ts';
+import { createDocumentOperations } from './documents/document_operations.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
-import { createHttpApp } from './http/app.ts';
+import { createHttpApp, type HttpApp } from './http/app.ts';
 import { createGeneratorOperations } from './http/generator_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
 import { createTaskOperations } from './http/task_operations.ts';
@@ -211,8 +213,10 @@ async function createHttp(
     }),
     createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
     createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
+    createDocumentOperations({ operations: () => app.operations, places: PLACES }),
+    createDocsOperations(),
   ];
-  return createHttpApp({
+  const app: HttpApp = createHttpApp({
     pool,
     logger,
     origins: originsOf(config),
@@ -221,6 +225,7 @@ async function createHttp(
     presence,
     answered: metrics.answered,
   });
+  return app;
 }
 
 function readPresent(

@@ -7,10 +7,12 @@ import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
+import { describeHttp } from '../../src/documents/openapi.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
 import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
+import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase } from './database.ts';
 
 export type LogLine = Record<string, unknown>;
@@ -29,7 +31,7 @@ export interface TestApi {
   readonly operations: readonly Operation[];
   /** What the service logged so far. */
   readonly log: readonly LogLine[];
-  /** fetch with a path instead of an address. */
+  /** fetch with a path instead of an address. The answer is held against the document, as send()'s is. */
   request(path: string, init?: RequestInit): Promise<Response>;
   readonly send: Send;
   /** The line about the request with this id, now or once it is written. */
@@ -81,12 +83,17 @@ export async function startTestApi({
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
+  const conformance = conformTo(describeHttp(app.operations, '0'));
   return {
     url,
     operations: app.operations,
     log: log.lines,
-    request: (path, init) => fetch(`${url}${path}`, init),
-    send: senderTo(url),
+    request: async (path, init) => {
+      const response = await fetch(`${url}${path}`, init);
+      await hold(conformance, init?.method ?? 'GET', path, response.clone());
+      return response;
+    },
+    send: senderTo(url, async () => conformance),
     logged: id => log.find(id),
     raw: (text, how) => exchange(port, text, how),
     pool,
@@ -100,14 +107,23 @@ export async function startTestApi({
   };
 }
 
-/** What sends requests to the service at this address. */
-export function senderTo(url: string): Send {
+/** What sends requests to the service at this address, and holds what it answers against its document. */
+export function senderTo(url: string, conformance = () => conformanceAt(url)): Send {
   return async (method, path, body, headers) => {
     const init = { method, headers: { 'Content-Type': 'application/json', ...headers } };
-    return read(
-      await fetch(`${url}${path}`, body === undefined ? init : { ...init, body: JSON.stringify(body) }),
+    const response = await fetch(
+      `${url}${path}`,
+      body === undefined ? init : { ...init, body: JSON.stringify(body) },
     );
+    await hold(await conformance(), method, path, response.clone());
+    return read(response);
   };
+}
+
+async function hold({ check }: Conformance, method: string, path: string, response: Response) {
+  const { status, headers } = response;
+  const isStream = headers.get('content-type')?.startsWith('text/event-stream');
+  check({ method, path, status, headers, body: isStream ? undefined : await response.text() });
 }
 
 /** An answer with its body, parsed where it is JSON. */
