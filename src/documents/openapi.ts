@@ -17,6 +17,7 @@ const DESCRIPTION = `Tasks over REST; every committed change, whoever made it, i
 - Every \`GET\` has a \`HEAD\` with the same status and headers and no body. \`OPTIONS\` of any path answers 204 with \`Allow\`.
 - Errors are \`application/problem+json\` (RFC 9457); the \`type\` of each leads to its explanation, see [/problems](/problems).
 - Unknown query parameters and unknown fields are refused, by name.
+- What is no HTTP at all, or has a head of more than 16 KiB, gets a bare 400, 408 or 431 and loses its connection.
 - WebSockets and the event stream are described in [/asyncapi.json](/asyncapi.json).`;
 
 const GENERAL_HEADERS = {

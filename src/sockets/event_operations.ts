@@ -68,7 +68,13 @@ export function createEventOperations(options: EventOptions): Operation[] {
       tag: 'events',
       query: querySchemaOf(STREAM),
       headers: z.object({ 'Last-Event-ID': lastEventId }),
-      answers: { 200: { description: 'The stream.', type: 'text/event-stream' } },
+      answers: {
+        200: {
+          description: 'The stream.',
+          type: 'text/event-stream',
+          headers: { 'X-Accel-Buffering': 'Tells a proxy to pass each event on at once.' },
+        },
+      },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
         const wanted = await wantedOf(toWanted(query, STREAM, topics));
