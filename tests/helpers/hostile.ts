@@ -86,21 +86,7 @@ const hostileJson: fc.Arbitrary<unknown> = fc.oneof(
 const encoded = (text: string) => encodeURIComponent(text.toWellFormed());
 const hostileRaw = fc.oneof(
   hostileText.map(encoded),
-  fc.constantFrom(
-    '%',
-    '%2',
-    '%zz',
-    '%00',
-    '%ff%fe',
-    '%E0%A4%A',
-    '+',
-    ';',
-    '&',
-    '=',
-    '%2f',
-    '%2e%2e',
-      '[0]',
-  ),
+  fc.constantFrom('%', '%2', '%zz', '%00', '%ff%fe', '%E0%A4%A', '+', ';', '&', '=', '%2f', '%2e%2e', '[0]'),
 );
 const headerValue = hostileText.map(text => text.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '').slice(0, 1_000));
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE'];

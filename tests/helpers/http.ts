@@ -3,12 +3,13 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
+import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { describeHttp } from '../../src/documents/openapi.ts';
-import { createHttpApp } from '../../src/http/app.ts';
+import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
 import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
@@ -29,6 +30,8 @@ export interface TestApi {
   readonly url: string;
   /** All that can be asked of it. */
   readonly operations: readonly Operation[];
+  /** What Koa routes, such as GET /tasks/:id. */
+  readonly routes: readonly string[];
   /** What the service logged so far. */
   readonly log: readonly LogLine[];
   /** fetch with a path instead of an address. The answer is held against the document, as send()'s is. */
@@ -87,6 +90,7 @@ export async function startTestApi({
   return {
     url,
     operations: app.operations,
+    routes: routesOf(app),
     log: log.lines,
     request: async (path, init) => {
       const response = await fetch(`${url}${path}`, init);
@@ -135,6 +139,14 @@ export async function read(response: Response): Promise<Answer> {
     headers: response.headers,
     body: isJson ? JSON.parse(text) : text || undefined,
   };
+}
+
+// @koa/router leaves itself on the middleware that it makes.
+function routesOf({ middleware }: HttpApp): string[] {
+  const routers = middleware.flatMap(each => ('router' in each ? [each.router as Router] : []));
+  return routers
+    .flatMap(({ stack }) => stack)
+    .flatMap(({ methods, path }) => methods.map(method => `${method} ${path}`));
 }
 
 function createLog() {
