@@ -149,7 +149,7 @@ function refusing(codes: readonly ErrorCode[]): Response {
   };
   const own = entries.flatMap(({ headers = {} }) => Object.entries(headers));
   return {
-    description: entries.map(({ title, explanation }) => `${title}. ${explanation}`).join(' Or: '),
+    description: entries.map(({ explanation }) => explanation).join(' Or: '),
     headers: { ...GENERAL, ...Object.fromEntries(own.map(([name, words]) => [name, header(words)])) },
     content: {
       'application/problem+json': {
