@@ -73,6 +73,7 @@ const Settings = z.object({
     .trim()
     .regex(/^[!-~]+$/, 'must be one word of plain ASCII')
     .optional(),
+  EVENT_RETENTION: z.literal('forever', 'must be forever: this version keeps every event').optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 

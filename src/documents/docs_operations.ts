@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type Operation, operation } from '../operation.ts';
 import { parameter } from '../query.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, send } from './fixed.ts';
+import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
 
 // Only what is named here can be asked for.
 const FILES = {
@@ -51,6 +51,7 @@ export function createDocsOperations(): Operation[] {
       path: '/docs',
       summary: 'Shows what REST can be asked, and lets it be tried.',
       tag: 'documents',
+      query: NoParameters,
       headers: FixedHeaders,
       answers: answersOf('text/html', undefined, PAGE_HEADERS),
       async handle(ctx) {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type Operation, operation } from '../operation.ts';
 import type { Place } from '../sockets/parameters.ts';
 import { describeSockets } from './asyncapi.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, send } from './fixed.ts';
+import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
 import { describeHttp } from './openapi.ts';
 
 export interface DocumentOptions {
@@ -33,6 +33,7 @@ function documentOf(name: string, summary: string, describe: (version: string) =
     path: `/${name}.json`,
     summary,
     tag: 'documents',
+    query: NoParameters,
     headers: FixedHeaders,
     answers: answersOf('application/json', z.looseObject({})),
     handle(ctx) {

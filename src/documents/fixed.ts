@@ -19,6 +19,9 @@ export const FixedHeaders = z.object({
     .meta({ description: 'The ETag of what the client has; if it is still that, the answer is 304.' }),
 });
 
+/** The query of what is served so. */
+export const NoParameters = z.strictObject({});
+
 /** What an operation answers that is served so, of a type or one of several. */
 export function answersOf(
   type: string | readonly string[],

@@ -42,6 +42,7 @@ const ELSEWHERE = [
   'method_not_allowed',
   'upgrade_required',
   'internal',
+  'unavailable',
 ] as const;
 
 /** The document. Throws where two schemas of one name differ. */

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { CATALOGUE, type ErrorCode } from '../errors.ts';
 import { type Operation, operation } from '../operation.ts';
+import { NoParameters } from './input.ts';
 import { problemType } from './problems.ts';
 
 const PREFIX = '/problems/';
@@ -34,6 +35,7 @@ export function createProblemOperations(): Operation[] {
       path: '/problems',
       summary: 'Explains every problem that an answer can name.',
       tag: 'problems',
+      query: NoParameters,
       answers: { 200: { description: 'All of them.', type: TYPES, schema: Explanations } },
       handle: ctx => send(ctx, { title: 'Problems', html: all.map(sectionOf).join(''), json: { data: all } }),
     }),
@@ -44,6 +46,7 @@ export function createProblemOperations(): Operation[] {
       summary: 'Explains a problem.',
       tag: 'problems',
       params: z.object({ problem }),
+      query: NoParameters,
       answers: { 200: { description: 'What it means.', type: TYPES, schema: Explanation } },
       handle(ctx, { params }) {
         const found = all[names.indexOf(params.problem)] as Explanation; // one of them: its schema says so

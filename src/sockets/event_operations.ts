@@ -25,6 +25,9 @@ export interface EventOptions {
 const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
+const LOG = 'Taskwire-Log';
+const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
+const PAGE_HEADERS = { ...LOG_HEADER, ETag: 'Of a page that never changes.' };
 
 const EventPage = z
   .object({
@@ -53,9 +56,9 @@ export function createEventOperations(options: EventOptions): Operation[] {
         200: {
           description: 'A page. A full one of a log that is named never changes, and says so.',
           schema: EventPage,
-          headers: { ETag: 'Of a page that never changes.' },
+          headers: PAGE_HEADERS,
         },
-        304: { description: 'The client has it already.' },
+        304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
       handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
@@ -72,7 +75,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
         200: {
           description: 'The stream.',
           type: 'text/event-stream',
-          headers: { 'X-Accel-Buffering': 'Tells a proxy to pass each event on at once.' },
+          headers: { ...LOG_HEADER, 'X-Accel-Buffering': 'Tells a proxy to pass each event on at once.' },
         },
       },
       refusals: ['gone'],
@@ -97,6 +100,7 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const now = isFixed ? '' : `"head":${Math.max(head.head, position)},`;
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
+  ctx.set(LOG, head.log);
   ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
   if (!isFixed) return;
   const etag = `"${head.log}/${after}-${next}"`;
@@ -156,19 +160,20 @@ async function stream(
   wanted: Wanted,
   { hub, log, sessions, logger }: EventOptions,
 ): Promise<void> {
-  const { after, filter } = wanted;
+  const { filter } = wanted;
   const head = await headFor(wanted, log);
+  const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
   ctx.status = 200;
-  ctx.set(STREAM_HEADERS);
+  ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
   if (ctx.method === 'HEAD') return;
   ctx.respond = false;
   ctx.res.write(`retry: ${RECONNECT}\n\n`);
   const entry = sessions.enter(clientOf(ctx));
-  const channel = createStreamChannel(ctx.res);
+  const channel = createStreamChannel(ctx.res, after);
   channel.onClose(entry.left);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
-  entry.serve(createSession({ ...options, after: after ?? head.head }));
+  entry.serve(createSession({ ...options, after }));
 }
 
 const STREAM_HEADERS = {

@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
-import { type DatabasePool, openPool } from '../../src/database/pool.ts';
+import { type DatabasePool, openPool, ping } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { describeHttp } from '../../src/documents/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
@@ -75,7 +75,7 @@ export async function startTestApi({
   const presence = createPresence(log.logger);
   const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true, presence });
   const app = createHttpApp({
-    pool,
+    readiness: { database: () => ping(pool).then(() => []), parts: () => [] },
     logger: log.logger,
     origins,
     operations: [createTaskOperations({ pool }), operations(pool)],
