@@ -40,6 +40,7 @@ export const CATALOGUE = {
     status: 409,
     title: 'The request conflicts with the present state',
     explanation: 'What is there now contradicts the request. Read it, then decide.',
+    headers: { 'Retry-After': 'Where it will pass by itself: in how many seconds to try again.' },
   },
   gone: {
     status: 410,
