@@ -1,6 +1,4 @@
-// The documents say what there is: neither more nor less, and in a form that others' tools take.
-import { createRequire } from 'node:module';
-import { Validator } from '@seriousme/openapi-schema-validator';
+// The documents say what there is: neither more nor less.
 import anyTest, { type TestFn } from 'ava';
 import { describeHttp } from '../../src/documents/openapi.ts';
 import { CATALOGUE } from '../../src/errors.ts';
@@ -8,9 +6,6 @@ import { refusalsOf } from '../../src/operation.ts';
 import { conformanceAt, conformTo, type Document } from '../helpers/conformance.ts';
 import { startTestApi } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
-
-// Its types ask for the DOM's.
-const { Parser } = createRequire(import.meta.url)('@asyncapi/parser');
 
 const test = anyTest as TestFn<Context>;
 withInstance(test);
@@ -109,23 +104,6 @@ test('PATCH takes both of its media types', async t => {
     'application/merge-patch+json',
     'application/json',
   ]);
-});
-
-test('the OpenAPI document is valid, says a third party', async t => {
-  const validator = new Validator();
-  const result = await validator.validate(await load(t.context.instance.address, 'openapi'));
-  t.true(result.valid, JSON.stringify(result.errors));
-  t.is(validator.version, '3.1');
-});
-
-test('the AsyncAPI document is valid, says its official parser', async t => {
-  const text = JSON.stringify(await load(t.context.instance.address, 'asyncapi'));
-  const { document, diagnostics } = await new Parser().parse(text);
-  t.deepEqual(
-    diagnostics.filter(({ severity }: { severity: number }) => severity < 2),
-    [],
-  );
-  t.is(document.version(), '3.0.0');
 });
 
 test('the AsyncAPI document has every event of every topic that REST shows, with the same row', async t => {
