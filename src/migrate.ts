@@ -159,7 +159,8 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  await client.query(`BEGIN; SET LOCAL check_function_bodies = off`);
+  // READ COMMITTED, whatever the server's default: feed.watch() must see every row.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL check_function_bodies = off');
   for (const file of files) await applyFile(client, file);
   await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
   for (const file of files) await applyFile(client, file);

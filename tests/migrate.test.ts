@@ -108,9 +108,13 @@ test(
     const schema = await describeSchema(psql);
     await psql.query(`
       DELETE FROM feed.migrations WHERE name >= '0004_history';
+      DROP TABLE currencies, currency_rates CASCADE;
+      DELETE FROM feed.topics WHERE topic = 'currencies';
+      ALTER TABLE feed.topics DROP COLUMN versioned, DROP CONSTRAINT topics_entity_not_previous;
+      UPDATE feed.log SET sql_hash = NULL;
       ALTER TABLE feed.staged DROP CONSTRAINT staged_subject_length;
       DROP INDEX feed.events_by_subject, feed.event_batches_by_at, feed.event_batches_by_last_position,
-        feed.events_by_created_at`);
+        feed.events_by_created_at, feed.events_by_currency`);
     await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
     const waits = Promise.withResolvers<void>();
     const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });

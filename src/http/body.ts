@@ -86,9 +86,21 @@ function parse(bytes: unknown): unknown {
     throw new ServiceError('malformed', 'the body is not valid UTF-8');
   }
   try {
-    return JSON.parse(text);
+    return LONG_NUMBER.test(text) ? JSON.parse(text, keepExact) : JSON.parse(text);
   } catch (error) {
     const where = error instanceof SyntaxError ? `: ${error.message}` : '';
     throw new ServiceError('malformed', `the body is not valid JSON${where}`);
   }
+}
+
+const LONG_NUMBER = /[\d.]{16}/;
+const MOST_DIGITS = 15; // that a double keeps, whatever they are
+
+/** A number of a body that JavaScript cannot hold as it was written. It is no number to any schema. */
+class InexactNumber {}
+
+function keepExact(_name: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || context?.source === undefined) return value;
+  const digits = context.source.replace(/e.*$/i, '').replaceAll(/\D/g, '').replace(/^0+/, '');
+  return digits.length > MOST_DIGITS ? new InexactNumber() : value;
 }

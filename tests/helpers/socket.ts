@@ -6,6 +6,7 @@ export interface Frame {
   type: string;
   position?: number;
   specversion?: string;
+  source?: string;
   subject?: string;
   head?: number;
   log?: string;
@@ -13,11 +14,8 @@ export interface Frame {
   origin?: string;
   transaction?: string;
   requestid?: string | null;
-  data?: {
-    task?: Record<string, unknown>;
-    run?: Record<string, unknown>;
-    previous?: Record<string, unknown>;
-  };
+  /** What the entity is called, and `previous`. */
+  data?: Record<string, Record<string, unknown>>;
 }
 
 export interface TestSocket {

@@ -71,7 +71,7 @@ test(
       ${NOTES};
       CREATE TABLE bare (id uuid);
       CREATE TABLE pairs (id uuid, other uuid, PRIMARY KEY (id, other));
-      CREATE TABLE unrendered (id uuid PRIMARY KEY);
+      CREATE TABLE listed (id integer[] PRIMARY KEY);
       CREATE UNLOGGED TABLE fleeting (id uuid PRIMARY KEY);
       CREATE TABLE parts (id uuid PRIMARY KEY) PARTITION BY HASH (id);
       CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
@@ -82,7 +82,8 @@ test(
       ['notes', /primary key is not the column id$/],
       ['bare', /primary key is not the column id$/],
       ['pairs', /primary key is not the column id$/],
-      ['unrendered', /no function feed\.render\(public\.unrendered\)$/],
+      ['listed', /its key is of the type integer\[\], which is no single value$/],
+      ['feed.topics', /belongs to the log itself$/],
       ['fleeting', /do not outlive a crash/],
       ['parts', /no ordinary table$/],
       ['part', /no ordinary table$/],
@@ -95,6 +96,26 @@ test(
       t.regex(fault.message, reason, table);
     }
     t.is(await readValue(session, `SELECT count(*)::integer FROM feed.topics WHERE topic = 'x'`), 0);
+  }),
+);
+
+test(
+  'a table that the log’s owner may not read, or not all of it, is refused',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const owner = `log_owner_${process.pid}`;
+    const fault = () => readValue(session, `SELECT feed.unwatchable('notes', 'key')`);
+    await session.query(`${NOTES}; CREATE ROLE ${owner}; ALTER FUNCTION feed.capture() OWNER TO ${owner}`);
+    t.is(await fault(), `${owner}, who owns the log, may not read it`);
+    await session.query(`GRANT SELECT ON notes TO ${owner}`);
+    t.is(await fault(), null);
+    await session.query('ALTER TABLE notes ENABLE ROW LEVEL SECURITY');
+    t.is(await fault(), `its row security may hide rows from ${owner}, who owns the log`);
+    await session.query(`ALTER TABLE notes OWNER TO ${owner}`);
+    t.is(await fault(), null);
+    await session.query('ALTER TABLE notes FORCE ROW LEVEL SECURITY');
+    t.is(await fault(), `its row security may hide rows from ${owner}, who owns the log`);
+    await session.query(`DROP OWNED BY ${owner} CASCADE; DROP ROLE ${owner}`);
   }),
 );
 
