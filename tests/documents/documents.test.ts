@@ -120,6 +120,15 @@ test('the AsyncAPI document has every event of every topic that REST shows, with
   for (const name of [...names, 'run_queued', 'run_succeeded', 'event', 'reset'])
     t.true(name in channels.ws_events.messages, name);
   t.false('run_queued' in channels.ws_tasks.messages);
+  // Whatever else REST shows, by itself.
+  for (const [place, id] of [
+    ['ws_currencies', 'currency'],
+    ['ws_tasks', 'task'],
+  ] as const)
+    t.deepEqual(
+      Object.keys(channels[place].messages).filter(name => name.startsWith(`${id}_`)),
+      [`${id}_created`, `${id}_updated`, `${id}_deleted`],
+    );
   t.true('snapshot' in channels.ws_tasks.bindings.ws.query.properties);
   t.truthy(channels.ws_tasks['x-close-codes'][4410]);
   t.is(channels.events_stream.address, '/events/stream');

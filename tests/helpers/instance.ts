@@ -17,6 +17,7 @@ export async function startInstance(
     DATABASE_URL: url,
     GENERATOR_CRON: 'off',
     RATES_CRON: 'off',
+    RATES_URL: 'http://127.0.0.1:9/', // no test asks the bank itself
     LOG_LEVEL: 'fatal',
     ...environment,
   };
