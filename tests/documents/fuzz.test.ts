@@ -1,6 +1,7 @@
 // Whatever is sent, the service answers, and as its own document says. The requests are made up from that document, so
 // an operation that comes later is tried as well. FUZZ=100000 tries for long; TEST_SEED=<seed> repeats a run.
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { gunzipSync } from 'node:zlib';
 import anyTest, { type TestFn } from 'ava';
 import fc from 'fast-check';
 import { type Conformance, conformanceAt, type Exchange } from '../helpers/conformance.ts';
@@ -16,7 +17,7 @@ const LANES = 4; // that try side by side
 const PATIENCE = 20_000; // ms for an answer; nothing asks to wait for longer than a second
 const MOST_IDS = 200;
 
-test('no request is answered with a fault of the service, with what is not documented, or not at all', async t => {
+test('no request is answered with a fault of the service, with what is not documented, or not at all, and what is forbidden is not taken', async t => {
   t.timeout(60_000 + RUNS * 100);
   const { seed } = createRandom(t.log);
   const conformance = await conformanceAt(t.context.instance.address);
@@ -31,6 +32,7 @@ test('no request is answered with a fault of the service, with what is not docum
       count(seen, conformance, exchange);
       if (exchange.status >= 500) throw new Error(`${exchange.status}: ${exchange.body}`);
       conformance.check(exchange);
+      if (exchange.status < 300) conformance.checkTaken({ ...exchange, readBody: () => jsonOf(made) });
       keepIds(ids, exchange);
     },
   );
@@ -83,6 +85,12 @@ function pairsOf({ rawHeaders }: IncomingMessage): [string, string][] {
   return rawHeaders.flatMap((name, at): [string, string][] =>
     at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? '']] : [],
   );
+}
+
+function jsonOf({ body, headers }: MadeUp): unknown {
+  if (!body) return undefined;
+  const coding = headers.find(([name]) => name === 'Content-Encoding')?.[1];
+  return JSON.parse(String(coding === 'gzip' ? gunzipSync(body) : body));
 }
 
 // What was made is asked for later.

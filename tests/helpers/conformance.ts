@@ -18,6 +18,8 @@ export interface Conformance {
   find(method: string, path: string): { path: string; method: string } | undefined;
   /** Throws an error that says what of the answer the document does not know. */
   check(exchange: Exchange): void;
+  /** Throws an error that says what of a request, which was not refused, the document forbids. */
+  checkTaken(request: { method: string; path: string; readBody: () => unknown }): void;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a document of another format, of which tests look at everything
@@ -82,9 +84,28 @@ export function conformTo(document: Document): Conformance {
       throw new Error(`the body is not as documented: ${ajv.errorsText(validate?.errors)}`);
   }
 
+  function checkTaken({ method, path: target, readBody }: Parameters<Conformance['checkTaken']>[0]): void {
+    const operation = find(method, target);
+    if (!operation) return;
+    const { parameters, requestBody } = document.paths[operation.path][operation.method];
+    const names = parameters
+      .filter((each: Document) => each.in === 'query')
+      .map(({ name }: Document) => name);
+    for (const name of new URLSearchParams(target.split('?').slice(1).join('?')).keys())
+      if (!names.includes(name)) throw new Error(`${method} ${target} was taken with the parameter ${name}`);
+    if (!requestBody || method === 'HEAD') return;
+    const place = `paths/${pointer(operation.path)}/${operation.method}/requestBody/content`;
+    const [type = ''] = Object.keys(requestBody.content);
+    const validate = ajv.getSchema(`openapi#/${place}/${pointer(type)}/schema`);
+    const body = readBody();
+    if (validate?.(body)) return;
+    throw new Error(`a body was taken: ${ajv.errorsText(validate?.errors)}\n${JSON.stringify(body)}`);
+  }
+
   return {
     document,
     find,
+    checkTaken,
     check(exchange) {
       try {
         const [response, place] = responseFor(exchange);
