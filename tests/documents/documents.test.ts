@@ -139,7 +139,7 @@ test('a document is not sent again to whoever has it', async t => {
   for (const path of ['/openapi.json', '/asyncapi.json']) {
     const first = await fetch(`${address}${path}`);
     const etag = first.headers.get('etag') ?? '';
-    t.regex(etag, /^"[\w-]{22}"$/);
+    t.regex(etag, /^"[\w-]+"$/);
     await first.text();
     const second = await fetch(`${address}${path}`, { headers: { 'If-None-Match': etag } });
     t.is(second.status, 304);
