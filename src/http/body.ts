@@ -96,11 +96,11 @@ function parse(bytes: unknown): unknown {
 const LONG_NUMBER = /[\d.]{16}/;
 const MOST_DIGITS = 15; // that a double keeps, whatever they are
 
-/** A number of a body that JavaScript cannot hold as it was written. It is no number to any schema. */
-class InexactNumber {}
+// A number of a body that JavaScript cannot hold as it was written. It is no number, nor anything else, to any schema.
+const INEXACT = Symbol('inexact number');
 
 function keepExact(_name: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== 'number' || context?.source === undefined) return value;
   const digits = context.source.replace(/e.*$/i, '').replaceAll(/\D/g, '').replace(/^0+/, '');
-  return digits.length > MOST_DIGITS ? new InexactNumber() : value;
+  return digits.length > MOST_DIGITS ? INEXACT : value;
 }

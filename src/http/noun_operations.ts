@@ -127,6 +127,7 @@ function showingOf(served: Served): Operation {
       ...shownBy(served),
       304: { description: 'The client has it already.', headers: ETAG_HEADER },
     },
+    shows: { topic: noun.topic, entity: noun.entity, by_status: false },
     refusals: hasPast ? ['gone'] : [],
     async handle(ctx, { params, query: { as_of } }) {
       if (as_of) return showPast(ctx, served, params.id, as_of);

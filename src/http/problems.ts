@@ -83,9 +83,14 @@ function toProblem(ctx: Context, error: ServiceError) {
     title,
     status,
     detail: error.message,
-    instance: ctx.path,
+    instance: referenceTo(ctx.path),
     request_id: requestIdOf(ctx),
     ...(error.reason !== undefined && { reason: error.reason }),
     ...(error.faults.length > 0 && { errors: error.faults }),
   };
+}
+
+// A path may hold what no URI does (RFC 3986, section 3.3), such as a % that encodes nothing.
+function referenceTo(path: string): string {
+  return path.replaceAll(/%(?![0-9a-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/gi, encodeURIComponent);
 }

@@ -52,7 +52,9 @@ const name = trimmedText({ from: 1, to: 20 });
 const magnitude = z.string().nullable();
 const resource = {
   noun: stars,
-  Entity: z.object({ id: z.uuid(), code, name, magnitude, version: z.int() }).meta({ id: 'Star' }),
+  Entity: z
+    .object({ id: z.uuid(), code: z.string(), name: z.string(), magnitude, version: z.int() })
+    .meta({ id: 'Star' }),
   New: object({ code, name, magnitude: magnitude.default(null), version: readOnly }),
   Patch: object({ name: name.optional(), magnitude: magnitude.optional(), version: readOnly }),
   filters: { name: repeated(z.string()).optional() },

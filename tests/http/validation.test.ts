@@ -144,7 +144,7 @@ test(
   },
 );
 
-for (const body of [[], [{ title }], 'title', 5, true, null]) {
+for (const body of [[], [{ title }], 'title', 5, 0.12345678901234568, true, null]) {
   test(`a body that is ${JSON.stringify(body)}`, refused, body, { '': /JSON object/ });
 }
 
