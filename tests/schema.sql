@@ -199,6 +199,12 @@ CREATE TABLE public.tasks (
 );
 COMMENT ON TABLE public.tasks IS 'The TODO list. id (UUIDv7), created_at, updated_at, completed_at and version are made by the trigger tasks_before_write; every change becomes an event of the topic tasks.';
 CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
+CREATE INDEX tasks_by_due_at ON public.tasks USING btree (due_at, id);
+CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> '{}'::text[]);
+CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
+CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
+CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
+CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description));
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
@@ -318,6 +324,10 @@ CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest int
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.lengths_within(text[],integer,integer) TO PUBLIC;
 
+CREATE FUNCTION public.priority_rank(priority text) RETURNS integer
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.priority_rank(text) TO PUBLIC;
+
 CREATE FUNCTION public.queue_first_run(wanted text) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.queue_first_run(text) TO taskwire_app;
@@ -345,6 +355,10 @@ CREATE FUNCTION public.runs_before_write() RETURNS trigger
 CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.task_words(title text, description text) RETURNS tsvector
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.task_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.tasks_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;

@@ -5,12 +5,12 @@ import { z } from 'zod';
 import {
   type After,
   type ColumnType,
-  isBehind,
   keyOf,
   type Noun,
   type Order,
   orderBy,
   orderOf,
+  stretchesOf,
 } from './noun.ts';
 import { writtenBy } from './origin.ts';
 import type { DatabasePool } from './pool.ts';
@@ -90,8 +90,10 @@ export async function listEntities(
 ): Promise<readonly Listed[]> {
   const order = orderOf(noun, sort);
   const conditions = Object.entries(filters).map(([name, values]) => conditionOf(noun, name, values));
-  if (after) conditions.push(isBehind(order, after));
-  const text = page(noun, order, conditions, limit);
+  const stretches = stretchesOf(order, after).map(stretch =>
+    rowsOf(noun, order, [stretch, ...conditions], limit),
+  );
+  const text = oneAfterTheOther(stretches, limit);
   // A filter's values decide which plan is good, so there is none to keep.
   if (Object.keys(filters).length > 0) return pool.any(sql.type(Listed)`${text}`);
   return pool.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
@@ -165,21 +167,30 @@ function valueAs(value: FieldValue = null, type: ColumnType): FragmentSqlToken {
     : sql.fragment`${value}::${sql.identifier([type])}`;
 }
 
-function page(
+function rowsOf(
   noun: Noun,
   order: Order,
   conditions: readonly FragmentSqlToken[],
   limit: number,
 ): FragmentSqlToken {
-  const where =
-    conditions.length === 0
-      ? sql.fragment``
-      : sql.fragment`WHERE ${sql.join([...conditions], sql.fragment` AND `)}`;
   return sql.fragment`
     SELECT t.id::text AS id, ${keyOf(order)} AS key, feed.render(t)::text AS document
     FROM ${partsOf(noun).table} AS t
-    ${where}
+    WHERE ${sql.join([...conditions], sql.fragment` AND `)}
     ORDER BY ${orderBy(order)}
+    LIMIT ${limit}`;
+}
+
+// Materialized parts are read in the order in which they stand, and the later ones only if the page is not full.
+function oneAfterTheOther(parts: readonly FragmentSqlToken[], limit: number): FragmentSqlToken {
+  const [only, ...others] = parts;
+  if (only && others.length === 0) return only;
+  const names = parts.map((_, index) => sql.identifier([`part_${index}`]));
+  const queries = parts.map((part, index) => sql.fragment`${names[index] ?? ''} AS MATERIALIZED (${part})`);
+  const all = names.map(name => sql.fragment`SELECT * FROM ${name}`);
+  return sql.fragment`
+    WITH ${sql.join(queries, COMMA)}
+    ${sql.join(all, sql.fragment` UNION ALL `)}
     LIMIT ${limit}`;
 }
 

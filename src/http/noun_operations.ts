@@ -1,5 +1,6 @@
 // REST for any noun, made of its description. An operation asks the database and answers; whoever listens hears of it
 // from the log.
+import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import {
@@ -76,19 +77,30 @@ function listOf(served: Served): Operation {
         throw badParameter('as_of', 'takes no sort and no filter');
       if (as_of) return listPastEntities(ctx, served, { limit, cursor, as_of });
       const order = sort ?? defaultSort;
+      const list = nameOf(order, filters);
       const Keys = cursors.get(order);
       const after = cursor === undefined || !Keys ? undefined : readCursor(Keys, cursor);
+      if (after && after.list !== list)
+        throw badParameter('cursor', 'is of another sort or of other filters');
       // One more than asked for tells whether there is another page.
       const rows = await listEntities(pool, noun, { sort: order, filters, after, limit: limit + 1 });
-      sendPage(ctx, { rows, limit, keysOf: row => [order, row.key, row.id] });
+      sendPage(ctx, { rows, limit, keysOf: row => [list, row.key, row.id] });
     },
   });
 }
 
 function cursorOf(noun: Noun, sort: string) {
   return z
-    .tuple([z.literal(sort), keyTextOf(orderOf(noun, sort)), uuid])
-    .transform(([, key, id]) => ({ key, id }));
+    .tuple([z.string(), keyTextOf(orderOf(noun, sort)), uuid])
+    .transform(([list, key, id]) => ({ list, key, id }));
+}
+
+// What a cursor is of: the sort, and a digest of the filters, in whatever order they and their values stand.
+function nameOf(sort: string, filters: Readonly<Record<string, readonly string[]>>): string {
+  const names = Object.keys(filters).sort();
+  if (names.length === 0) return sort;
+  const sorted = names.map(name => [name, [...new Set(filters[name])].sort()]);
+  return `${sort} ${createHash('sha256').update(JSON.stringify(sorted)).digest('base64url').slice(0, 16)}`;
 }
 
 function givenOf(parameters: object): Record<string, readonly string[]> {
