@@ -25,3 +25,21 @@ CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, 
 
 -- A label is rare, and most tasks have none: those cost nothing here.
 CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE labels <> '{}';
+
+CREATE TABLE public.idempotency_keys (
+  key text NOT NULL,
+  request bytea NOT NULL,
+  status integer NOT NULL,
+  headers jsonb NOT NULL,
+  body text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key),
+  CONSTRAINT idempotency_keys_key_length CHECK (char_length(key) BETWEEN 1 AND 255),
+  CONSTRAINT idempotency_keys_request_digest CHECK (octet_length(request) = 32),
+  CONSTRAINT idempotency_keys_headers_object CHECK (jsonb_typeof(headers) = 'object')
+);
+COMMENT ON TABLE public.idempotency_keys IS
+  'What was answered to requests with an Idempotency-Key, written in the transaction of what they changed. `request` is '
+  'the SHA-256 of the request. After 24 hours a row counts for nothing, and later requests with a key take it away.';
+
+CREATE INDEX idempotency_keys_by_created_at ON public.idempotency_keys (created_at);

@@ -27,7 +27,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA feed FROM PUBLIC;
 REVOKE ALL ON FUNCTION
   public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
   public.revive_run(uuid), public.requeue_run(public.runs), public.add_run_job(public.runs),
-  public.run_is_forgotten(public.runs), public.restore_task(uuid)
+  public.run_is_forgotten(public.runs), public.restore_task(uuid),
+  public.claim_idempotency_key(text, bytea)
 FROM PUBLIC;
 -- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
 -- assigning to NEW runs the CHECKs of whatever domain they gave the column.
@@ -42,7 +43,7 @@ BEGIN
     EXECUTE format('GRANT taskwire_app TO %I', current_user);
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_app;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports, public.idempotency_keys TO taskwire_app;
   GRANT SELECT, INSERT, UPDATE ON public.runs TO taskwire_app;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
@@ -51,7 +52,7 @@ BEGIN
     feed.unnumbered(text), feed.snapshot_page(text, bigint, text, integer, text[]),
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
-    public.import_task(text, text, jsonb)
+    public.import_task(text, text, jsonb), public.claim_idempotency_key(text, bytea)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN

@@ -118,6 +118,22 @@ COMMENT ON TABLE feed.topics IS 'The watched tables, one row each, written by fe
 GRANT SELECT ON feed.topics TO taskwire_app;
 GRANT SELECT ON feed.topics TO taskwire_reader;
 
+CREATE TABLE public.idempotency_keys (
+  key text NOT NULL,
+  request bytea NOT NULL,
+  status integer NOT NULL,
+  headers jsonb NOT NULL,
+  body text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT idempotency_keys_headers_object CHECK ((jsonb_typeof(headers) = 'object'::text)),
+  CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key),
+  CONSTRAINT idempotency_keys_request_digest CHECK ((octet_length(request) = 32))
+);
+COMMENT ON TABLE public.idempotency_keys IS 'What was answered to requests with an Idempotency-Key, written in the transaction of what they changed. `request` is the SHA-256 of the request. After 24 hours a row counts for nothing, and later requests with a key take it away.';
+CREATE INDEX idempotency_keys_by_created_at ON public.idempotency_keys USING btree (created_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.idempotency_keys TO taskwire_app;
+
 CREATE TABLE public.imports (
   source text NOT NULL,
   external_id text NOT NULL,
@@ -306,6 +322,10 @@ CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_colum
 
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
+  LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea) TO taskwire_app;
 
 CREATE FUNCTION public.count_distinct(list text[]) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

@@ -13,7 +13,7 @@ import {
   stretchesOf,
 } from './noun.ts';
 import { writtenBy } from './origin.ts';
-import type { DatabasePool } from './pool.ts';
+import type { Connection } from './pool.ts';
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;
@@ -37,7 +37,7 @@ const Identified = z.strictObject({ id: z.string() });
 
 /** Inserts a row. `fields` holds every column that a client may write: one that is missing would be NULL. */
 export async function insertEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   fields: Fields,
   requestId: string,
@@ -45,7 +45,7 @@ export async function insertEntity(
   const { table, columns } = partsOf(noun);
   // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
   const values = Object.entries(noun.columns).map(([name, type]) => valueAs(fields[name], type));
-  return pool.one(sql.prepared(`insert_${noun.entity}`, Stored)`
+  return connection.one(sql.prepared(`insert_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     INSERT INTO ${table} AS t (${columns})
     SELECT ${sql.join(values, COMMA)}
@@ -53,21 +53,21 @@ export async function insertEntity(
     RETURNING ${STORED}`);
 }
 
-export async function readEntity(pool: DatabasePool, noun: Noun, id: string): Promise<Stored | null> {
-  return pool.maybeOne(sql.prepared(`read_${noun.entity}`, Stored)`
+export async function readEntity(connection: Connection, noun: Noun, id: string): Promise<Stored | null> {
+  return connection.maybeOne(sql.prepared(`read_${noun.entity}`, Stored)`
     SELECT ${STORED}
     FROM ${partsOf(noun).table} AS t
     WHERE t.id = ${id}`);
 }
 
-export async function entityExists(pool: DatabasePool, noun: Noun, id: string): Promise<boolean> {
-  return pool.exists(sql.unsafe`SELECT FROM ${partsOf(noun).table} WHERE id = ${id}`);
+export async function entityExists(connection: Connection, noun: Noun, id: string): Promise<boolean> {
+  return connection.exists(sql.unsafe`SELECT FROM ${partsOf(noun).table} WHERE id = ${id}`);
 }
 
 /** The id of the row that has this value in the noun's second key. */
-export async function identify(pool: DatabasePool, noun: Noun, value: string): Promise<string | null> {
+export async function identify(connection: Connection, noun: Noun, value: string): Promise<string | null> {
   if (!noun.alias) return null;
-  return pool.maybeOneFirst(sql.prepared(`identify_${noun.entity}`, Identified)`
+  return connection.maybeOneFirst(sql.prepared(`identify_${noun.entity}`, Identified)`
     SELECT t.id::text AS id
     FROM ${partsOf(noun).table} AS t
     WHERE t.${sql.identifier([noun.alias.column])} = ${value}`);
@@ -84,7 +84,7 @@ export interface ListOptions {
 
 /** The first rows in an order, or those behind the one with these keys. */
 export async function listEntities(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { sort, filters, after, limit }: ListOptions,
 ): Promise<readonly Listed[]> {
@@ -95,19 +95,19 @@ export async function listEntities(
   );
   const text = oneAfterTheOther(stretches, limit);
   // A filter's values decide which plan is good, so there is none to keep.
-  if (Object.keys(filters).length > 0) return pool.any(sql.type(Listed)`${text}`);
-  return pool.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
+  if (Object.keys(filters).length > 0) return connection.any(sql.type(Listed)`${text}`);
+  return connection.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
 }
 
 /** Changes a row. Its version is looked at by the writing statement itself: of two writers, one finds it changed. */
 export async function updateEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { id, versions, changes, requestId }: Target & { changes: Fields },
 ): Promise<Stored | null> {
   const { table, columns, ofRecord } = partsOf(noun);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
-  return pool.maybeOne(sql.prepared(`update_${noun.entity}`, Stored)`
+  return connection.maybeOne(sql.prepared(`update_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     UPDATE ${table} AS t
     SET (${columns}) = (
@@ -121,11 +121,11 @@ export async function updateEntity(
 
 /** Whether there was such a row to delete. */
 export async function deleteEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { id, versions, requestId }: Target,
 ): Promise<boolean> {
-  const { rowCount } = await pool.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
+  const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
     WITH ${writtenBy('rest', requestId)}
     DELETE FROM ${partsOf(noun).table} AS t
     USING context

@@ -3,7 +3,7 @@ import { sql } from 'slonik';
 import { Stored } from './entities.ts';
 import type { Noun } from './noun.ts';
 import { writtenBy } from './origin.ts';
-import type { DatabasePool } from './pool.ts';
+import type { Connection } from './pool.ts';
 
 // More than thirty in a row are an error to websearch_to_tsquery(), which takes everything else.
 const LOOSE_MINUS = /-(?![\p{L}\p{N}"])/gu;
@@ -51,8 +51,12 @@ function texts(values: readonly string[]) {
 }
 
 /** Brings a deleted task back as it last was; null if there never was one. Throws `conflict` if it exists. */
-export async function restoreTask(pool: DatabasePool, id: string, requestId: string): Promise<Stored | null> {
-  return pool.maybeOne(sql.prepared('restore_task', Stored)`
+export async function restoreTask(
+  connection: Connection,
+  id: string,
+  requestId: string,
+): Promise<Stored | null> {
+  return connection.maybeOne(sql.prepared('restore_task', Stored)`
     WITH ${writtenBy('rest', requestId)}
     SELECT (task).id::text AS id, (task).version, feed.render(task)::text AS document
     FROM (SELECT public.restore_task(${id}) AS task FROM context) AS restored`);

@@ -43,6 +43,13 @@ export function badParameter(name: string, message: string): ServiceError {
   return refusal('malformed', [{ path: name, message }]);
 }
 
+/** An error that names these faults. */
+export function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {
+  const named = faults.slice(0, 3).map(({ path, message }) => `${path} ${message}`.trim());
+  const more = faults.length > 3 ? ['…'] : [];
+  return new ServiceError(code, [...named, ...more].join('; '), { faults: faults.slice(0, MOST_FAULTS) });
+}
+
 function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
@@ -50,12 +57,6 @@ function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.outp
     'malformed',
     faultsOf(result.error, path => String(path[0])),
   );
-}
-
-function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {
-  const named = faults.slice(0, 3).map(({ path, message }) => `${path} ${message}`.trim());
-  const more = faults.length > 3 ? ['…'] : [];
-  return new ServiceError(code, [...named, ...more].join('; '), { faults: faults.slice(0, MOST_FAULTS) });
 }
 
 type Path = readonly PropertyKey[];

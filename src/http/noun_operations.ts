@@ -19,6 +19,7 @@ import { ServiceError } from '../errors.ts';
 import { type Operation, operation } from '../operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
+import { withKey } from './idempotency.ts';
 import { badParameter, NoParameters } from './input.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
 import {
@@ -32,7 +33,7 @@ import {
   uuid,
 } from './paging.ts';
 import { requestIdOf } from './request_id.ts';
-import { nothing, type Resource, referenceTo, resolve, type Served } from './resource.ts';
+import { nothing, type Resource, referenceTo, resolve, type Served, type Written } from './resource.ts';
 
 const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch });
@@ -42,12 +43,12 @@ export function createNounOperations(resource: Resource, { pool }: { pool: Datab
   const served = { ...resource, pool };
   return [
     listOf(served),
-    creationOf(served),
+    withKey(pool, connection => creationOf({ ...served, pool: connection })),
     showingOf(served),
     changeOf(served),
     deletionOf(served),
     ...(served.hasHistory ? [historyOf(served)] : []),
-    ...restorationOf(served),
+    ...(served.restore ? [withKey(pool, connection => restorationOf({ ...served, pool: connection }))] : []),
   ];
 }
 
@@ -107,7 +108,7 @@ function givenOf(parameters: object): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(parameters).filter(([, values]) => values !== undefined));
 }
 
-function creationOf(served: Served): Operation {
+function creationOf(served: Written): Operation {
   const { pool, noun, New } = served;
   return operation({
     id: `create_${noun.entity}`,
@@ -192,10 +193,9 @@ function deletionOf(served: Served): Operation {
   });
 }
 
-function restorationOf(served: Served): Operation[] {
+function restorationOf(served: Written): Operation {
   const { pool, noun, restore } = served;
-  if (!restore) return [];
-  const restoration = operation({
+  return operation({
     id: `restore_${noun.entity}`,
     method: 'post',
     path: `/${noun.topic}/{id}/restore`,
@@ -206,24 +206,23 @@ function restorationOf(served: Served): Operation[] {
     answers: createdBy(served),
     refusals: ['conflict'],
     async handle(ctx, { params }) {
-      const restored = await restore(pool, await resolve(served, params.id), requestIdOf(ctx));
+      const restored = await restore?.(pool, await resolve(served, params.id), requestIdOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${noun.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
   });
-  return [restoration];
 }
 
-function shownBy({ noun, Entity }: Served) {
+function shownBy({ noun, Entity }: Resource) {
   return { 200: { description: `The ${noun.entity}.`, schema: Entity, headers: ETAG_HEADER } };
 }
 
-function createdBy({ noun, Entity }: Served) {
+function createdBy({ noun, Entity }: Resource) {
   const headers = { ...ETAG_HEADER, Location: 'Its address.' };
   return { 201: { description: `The ${noun.entity}.`, schema: Entity, headers } };
 }
 
-function sendCreated(ctx: Context, { noun }: Served, stored: Stored): void {
+function sendCreated(ctx: Context, { noun }: Resource, stored: Stored): void {
   ctx.status = 201;
   ctx.set('Location', `/${noun.topic}/${stored.id}`);
   sendEntity(ctx, stored);
