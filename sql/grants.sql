@@ -28,7 +28,7 @@ REVOKE ALL ON FUNCTION
   public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
   public.revive_run(uuid), public.requeue_run(public.runs), public.add_run_job(public.runs),
   public.run_is_forgotten(public.runs), public.restore_task(uuid),
-  public.claim_idempotency_key(text, bytea)
+  public.claim_idempotency_key(text, bytea), public.apply_batch(text, text[], jsonb)
 FROM PUBLIC;
 -- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
 -- assigning to NEW runs the CHECKs of whatever domain they gave the column.
@@ -52,7 +52,8 @@ BEGIN
     feed.unnumbered(text), feed.snapshot_page(text, bigint, text, integer, text[]),
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
-    public.import_task(text, text, jsonb), public.claim_idempotency_key(text, bytea)
+    public.import_task(text, text, jsonb), public.claim_idempotency_key(text, bytea),
+    public.apply_batch(text, text[], jsonb)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN

@@ -323,6 +323,10 @@ CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_colum
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.apply_batch(of_topic text, columns text[], operations jsonb) RETURNS SETOF text
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.apply_batch(text,text[],jsonb) TO taskwire_app;
+
 CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
   LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea) TO taskwire_app;

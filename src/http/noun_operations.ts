@@ -21,6 +21,7 @@ import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
 import { withKey } from './idempotency.ts';
 import { badParameter, NoParameters } from './input.ts';
+import { batchOf } from './noun_batch.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
 import {
   keyTextOf,
@@ -47,6 +48,7 @@ export function createNounOperations(resource: Resource, { pool }: { pool: Datab
     showingOf(served),
     changeOf(served),
     deletionOf(served),
+    ...(served.hasBatch ? [batchOf(served)] : []),
     ...(served.hasHistory ? [historyOf(served)] : []),
     ...(served.restore ? [withKey(pool, connection => restorationOf({ ...served, pool: connection }))] : []),
   ];

@@ -16,6 +16,8 @@ export interface Resource {
   Patch: z.ZodType<Fields>;
   /** The query parameters of its list that are filters: those of the noun, by their names. */
   filters?: Readonly<Record<string, z.ZodType<readonly string[] | undefined>>>;
+  /** Whether many may be written in one request. */
+  hasBatch?: boolean;
   /** Whether its events may be read, also after its deletion. */
   hasHistory: boolean;
   /** Whether it may be read as it was at a moment of the log. */

@@ -14,6 +14,7 @@ export function createTaskOperations({ pool }: { pool: DatabasePool }): Operatio
       New: NewTask,
       Patch: TaskPatch,
       filters: taskFilters,
+      hasBatch: true,
       hasHistory: true,
       hasPast: true,
       restore: restoreTask,
