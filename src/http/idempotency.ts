@@ -66,9 +66,10 @@ async function once(
       headers: { 'Retry-After': '1' },
     });
   await act();
-  const headers = KEPT_HEADERS.map(name => [name, ctx.response.get(name)]).filter(
-    ([, value]) => value !== '',
-  );
+  const headers = KEPT_HEADERS.filter(name => ctx.res.hasHeader(name)).map(name => [
+    name,
+    ctx.response.get(name),
+  ]);
   await keepAnswer(connection, request, {
     status: ctx.status,
     headers: Object.fromEntries(headers),
