@@ -220,7 +220,7 @@ CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> 
 CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
 CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
 CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
-CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description));
+CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS

@@ -19,6 +19,8 @@ export interface Noun {
   defaultSort: string;
   /** What lists may be filtered by. */
   filters?: Readonly<Record<string, Filter>>;
+  /** Those of them that only an index may answer: trying them on row after row would take too long. */
+  searches?: readonly string[];
   /** Whether rows have a created_at that never changes: the list as of a moment is then sorted by it, else by id. */
   hasCreatedAt: boolean;
 }

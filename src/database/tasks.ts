@@ -43,6 +43,7 @@ export const tasks: Noun = {
         websearch_to_tsquery('pg_catalog.simple', ${words}) || websearch_to_tsquery('pg_catalog.russian', ${words}))`;
     },
   },
+  searches: ['q'],
   hasCreatedAt: true,
 };
 
