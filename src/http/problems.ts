@@ -71,6 +71,8 @@ function answer(ctx: Context, error: ServiceError): void {
   const { status } = CATALOGUE[error.code];
   if (status >= 500) ctx.state.failure = error.cause ?? error;
   ctx.status = status;
+  // Of what was to be answered before it failed.
+  for (const name of ['ETag', 'Location', 'Link']) ctx.remove(name);
   ctx.set({ 'Cache-Control': 'no-store', ...error.headers, 'Content-Type': 'application/problem+json' });
   ctx.body = JSON.stringify(toProblem(ctx, error));
   if (error.code === 'too_large') closeAfterAnswer(ctx);
