@@ -44,6 +44,7 @@ BEGIN
   GRANT USAGE ON SCHEMA public, feed TO taskwire_app;
   GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports TO taskwire_app;
   GRANT SELECT, INSERT, UPDATE ON public.runs TO taskwire_app;
+  GRANT SELECT, INSERT ON public.rejected_messages TO taskwire_app;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
@@ -65,7 +66,7 @@ BEGIN
     RETURN;
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_reader;
-  GRANT SELECT ON public.tasks, public.runs, public.imports TO taskwire_reader;
+  GRANT SELECT ON public.tasks, public.runs, public.imports, public.rejected_messages TO taskwire_reader;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_reader;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz), feed.verify()

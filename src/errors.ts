@@ -15,6 +15,7 @@ export const CATALOGUE = {
   upgrade_required: { status: 426, title: 'This is a WebSocket' },
   unavailable: { status: 503, title: 'The database is away' },
   timeout: { status: 503, title: 'The database took too long' },
+  broker_unavailable: { status: 503, title: 'NATS is away' },
   internal: { status: 500, title: 'Something is wrong here' },
   unfit_database: { status: 500, title: 'The database is not one the service can work with' },
   unfit_settings: { status: 500, title: 'The settings are not ones the service can work with' },

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isAway } from './database/errors.ts';
+import { createExclusive } from './database/exclusive.ts';
 import { explainRefusal } from './database/fitness.ts';
+import { keepRejected, storeRate } from './database/ingest.ts';
 import { cleanStaged, readFeedState } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
 import { createPresence, type Presence } from './database/presence.ts';
@@ -22,6 +24,7 @@ import { listening } from './listening.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics, type Present, type Stored } from './metrics.ts';
 import { migrate, readExpectedSchema } from './migrate.ts';
+import type { Nats } from './nats/nats.ts';
 import { createOrigins, type Origins } from './origins.ts';
 import { createReadiness } from './readiness.ts';
 import { createSocketApp } from './sockets/app.ts';
@@ -65,11 +68,13 @@ export function createInstance(options: InstanceOptions): Instance {
   async function start(): Promise<void> {
     const pool = await connect(options, stopping.signal, () => open('pool', config.poolSize));
     const logPool = await open('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
-    const metrics = createMetrics();
+    const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
-    for (const service of [receiver, sequencer, createJobs(pool, options)]) await begin(service);
-    const http = await createHttp(pool, options, { feed, metrics, presence });
+    const nats = await createBroker(pool, options, { feed, metrics });
+    for (const service of [receiver, sequencer, ...(nats ? [nats] : []), createJobs(pool, options)])
+      await begin(service);
+    const http = await createHttp(pool, options, { feed, metrics, presence, nats });
     const server = createServer(
       { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
       http.callback(),
@@ -191,15 +196,48 @@ function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceO
   });
 }
 
+interface Parts {
+  feed: Feed;
+  metrics: Metrics;
+  nats: Nats | undefined;
+}
+
+async function createBroker(
+  pool: DatabasePool,
+  { config: { natsUrl, service }, directUrl, logger }: InstanceOptions,
+  { feed, metrics }: Omit<Parts, 'nats'>,
+): Promise<Nats | undefined> {
+  if (natsUrl === undefined) return undefined;
+  const { createNats } = await import('./nats/nats.ts'); // a client that others need not load
+  const { hub, log } = feed.receiver;
+  return createNats({
+    url: natsUrl,
+    service,
+    hub,
+    log,
+    exclusive: createExclusive({ url: directUrl, service, purpose: 'nats', logger }),
+    published: () => metrics.nats?.published(),
+    store: rate => storeRate(pool, rate),
+    keepRejected: message => keepRejected(pool, message),
+    ingested: outcome => metrics.nats?.ingested(outcome),
+    logger,
+  });
+}
+
 async function createHttp(
   pool: DatabasePool,
   { config, logger }: InstanceOptions,
-  { feed, metrics, presence }: { feed: Feed; metrics: Metrics; presence: Presence },
+  { feed, metrics, presence, nats }: Parts & { presence: Presence },
 ) {
   const { receiver } = feed;
-  const readiness = createReadiness({ ...receiver, pool, schema: await readExpectedSchema() });
+  const readiness = createReadiness({
+    ...receiver,
+    pool,
+    schema: await readExpectedSchema(),
+    warnings: () => nats?.state().troubles ?? [],
+  });
   const sources = {
-    present: () => readPresent(pool, config, feed),
+    present: () => ({ ...readPresent(pool, config, feed), nats: nats?.state() }),
     stored: () => readStored(pool),
   };
   const routers = [

@@ -4,8 +4,8 @@ import { readPositionAt } from '../database/history.ts';
 import { readHead } from '../database/log.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
+import { moment } from '../moment.ts';
 import { badParameter } from './input.ts';
-import { moment } from './moment.ts';
 import { parameter } from './paging.ts';
 
 /** A moment as the client wrote it. */

@@ -8,6 +8,8 @@ export interface Readiness {
   database(): Promise<readonly string[]>;
   /** Which of the instance's own parts do not do what they are for. */
   parts(): readonly string[];
+  /** What is wrong without keeping it from its work. */
+  warnings?(): readonly string[];
 }
 
 const PATIENCE = 3_000; // ms
@@ -20,8 +22,11 @@ export function createHealthRouter(readiness: Readiness): Router {
   });
   router.get('/health/ready', async ctx => {
     const reasons = [...(await reasonsOfDatabase(readiness)), ...readiness.parts()];
+    const found = readiness.warnings?.() ?? [];
+    const warnings = found.length === 0 ? {} : { warnings: found };
     ctx.status = reasons.length === 0 ? 200 : 503;
-    ctx.body = reasons.length === 0 ? { status: 'ok' } : { status: 'unavailable', reasons };
+    ctx.body =
+      reasons.length === 0 ? { status: 'ok', ...warnings } : { status: 'unavailable', reasons, ...warnings };
   });
   return router;
 }

@@ -23,6 +23,8 @@ const EXPLANATIONS: Record<ErrorCode, string> = {
     'The database cannot be reached at the moment. Nothing was changed. Try again after Retry-After seconds.',
   timeout:
     'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
+  broker_unavailable:
+    'NATS cannot be reached at the moment, or did not take the message. Try again after Retry-After seconds.',
   internal: 'A fault of the service, not of the request. Its log has the reason under the request_id.',
   unfit_database: 'The service was started on a database that it cannot work with. It says so at start.',
   unfit_settings: 'The service was started with settings that it cannot work with. It says so at start.',

@@ -1,7 +1,7 @@
 // What a client may write of a task. The database has the same rules, and the last word.
 import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
+import { moment } from '../moment.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
-import { moment } from './moment.ts';
 
 const title = trimmedText({ from: 1, to: 200 });
 const description = text({ to: 10_000 }).nullable();

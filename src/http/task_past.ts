@@ -13,11 +13,11 @@ import {
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { toEvent } from '../events.ts';
+import { moment } from '../moment.ts';
 import { type AsOf, resolveAsOf } from './as_of.ts';
 import { sendEntity } from './etag.ts';
 import { UUID } from './fields.ts';
 import { badParameter, checkQuery } from './input.ts';
-import { moment } from './moment.ts';
 import { pageParametersOf, readCursor, sendPage } from './paging.ts';
 
 const LOOK_EVERY = 10; // ms

@@ -15,12 +15,12 @@ import {
   updateTask,
 } from '../database/tasks.ts';
 import { ServiceError } from '../errors.ts';
+import { moment } from '../moment.ts';
 import { asOf } from './as_of.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES, readJson } from './body.ts';
 import { expectedVersions, sendEntity } from './etag.ts';
 import { UUID } from './fields.ts';
 import { checkBody, checkQuery, NoParameters } from './input.ts';
-import { moment } from './moment.ts';
 import { pageParameters, readCursor, sendPage } from './paging.ts';
 import { requestIdOf } from './request_id.ts';
 import { NewTask, TaskPatch } from './task_fields.ts';
