@@ -31,7 +31,9 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 -- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
 -- assigning to NEW runs the CHECKs of whatever domain they gave the column.
-REVOKE ALL ON FUNCTION public.tasks_before_write(), public.runs_before_write() FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+  public.tasks_before_write(), public.runs_before_write(), public.currencies_before_write(), public.currencies_keep_rate()
+FROM PUBLIC;
 
 DO $$
 BEGIN
@@ -42,17 +44,17 @@ BEGIN
     EXECUTE format('GRANT taskwire_app TO %I', current_user);
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_app;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports TO taskwire_app;
-  GRANT SELECT, INSERT, UPDATE ON public.runs TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports, public.currencies TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE ON public.runs, public.currency_rates TO taskwire_app;
   GRANT SELECT, INSERT ON public.rejected_messages TO taskwire_app;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
-    feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz),
+    feed.render(public.tasks), feed.render(public.runs), feed.render(public.currencies), feed.rfc3339(timestamptz),
     feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, integer),
     feed.unnumbered(text), feed.snapshot_page(text, bigint, text, integer, text[]),
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
-    public.import_task(text, text, jsonb)
+    public.import_task(text, text, jsonb), public.import_rates(text, date, jsonb)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN
@@ -66,10 +68,12 @@ BEGIN
     RETURN;
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_reader;
-  GRANT SELECT ON public.tasks, public.runs, public.imports, public.rejected_messages TO taskwire_reader;
+  GRANT SELECT ON
+    public.tasks, public.runs, public.imports, public.currencies, public.currency_rates, public.rejected_messages
+  TO taskwire_reader;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_reader;
   GRANT EXECUTE ON FUNCTION
-    feed.render(public.tasks), feed.render(public.runs), feed.rfc3339(timestamptz), feed.verify()
+    feed.render(public.tasks), feed.render(public.runs), feed.render(public.currencies), feed.rfc3339(timestamptz), feed.verify()
   TO taskwire_reader;
 EXCEPTION
   WHEN insufficient_privilege THEN

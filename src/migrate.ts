@@ -127,7 +127,9 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  await client.query(`BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL check_function_bodies = off`);
+  await client.query(
+    `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL check_function_bodies = off`,
+  );
   for (const file of files) await applyFile(client, file);
   await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
   for (const file of files) await applyFile(client, file);

@@ -108,8 +108,10 @@ CREATE TABLE feed.topics (
   relation regclass NOT NULL,
   key_column name NOT NULL,
   status_column name,
+  versioned boolean DEFAULT false NOT NULL,
   CONSTRAINT topics_entity_format CHECK ((entity ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
   CONSTRAINT topics_entity_key UNIQUE (entity),
+  CONSTRAINT topics_entity_not_previous CHECK ((entity <> 'previous'::text)),
   CONSTRAINT topics_pkey PRIMARY KEY (topic),
   CONSTRAINT topics_relation_key UNIQUE (relation),
   CONSTRAINT topics_topic_format CHECK ((topic ~ '^[a-z][a-z0-9_]{0,62}$'::text))
@@ -117,6 +119,54 @@ CREATE TABLE feed.topics (
 COMMENT ON TABLE feed.topics IS 'The watched tables, one row each, written by feed.watch(). With a status_column only a change of that column is an event, and its type is entity_status.';
 GRANT SELECT ON feed.topics TO taskwire_app;
 GRANT SELECT ON feed.topics TO taskwire_reader;
+
+CREATE TABLE public.currencies (
+  id uuid NOT NULL,
+  currency text NOT NULL,
+  name text NOT NULL,
+  nominal integer DEFAULT 1 NOT NULL,
+  rate numeric NOT NULL,
+  rate_date date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date NOT NULL,
+  source text,
+  "timestamp" timestamp with time zone NOT NULL,
+  version bigint NOT NULL,
+  CONSTRAINT currencies_currency_format CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  CONSTRAINT currencies_currency_key UNIQUE (currency),
+  CONSTRAINT currencies_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+  CONSTRAINT currencies_nominal_positive CHECK ((nominal > 0)),
+  CONSTRAINT currencies_pkey PRIMARY KEY (id),
+  CONSTRAINT currencies_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
+  CONSTRAINT currencies_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
+  CONSTRAINT currencies_rate_scale CHECK ((scale(rate) <= 20)),
+  CONSTRAINT currencies_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric))),
+  CONSTRAINT currencies_source_length CHECK (((char_length(source) >= 1) AND (char_length(source) <= 100))),
+  CONSTRAINT currencies_timestamp_range CHECK ((("timestamp" >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND ("timestamp" < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+  CONSTRAINT currencies_version_positive CHECK ((version > 0))
+);
+COMMENT ON TABLE public.currencies IS 'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed) and version are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. `nominal` is how many units the bank quotes; the rate is of one.';
+CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION feed.capture('currencies', 'currency', 'id'); -- ENABLE ALWAYS
+CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.currencies FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('currencies', 'currency', 'id'); -- ENABLE ALWAYS
+CREATE TRIGGER currencies_before_write BEFORE INSERT OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION public.currencies_before_write(); -- ENABLE ALWAYS
+CREATE TRIGGER currencies_keep_rate AFTER INSERT OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION public.currencies_keep_rate(); -- ENABLE ALWAYS
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.currencies TO taskwire_app;
+GRANT SELECT ON public.currencies TO taskwire_reader;
+
+CREATE TABLE public.currency_rates (
+  currency text NOT NULL,
+  rate_date date NOT NULL,
+  rate numeric NOT NULL,
+  nominal integer DEFAULT 1 NOT NULL,
+  CONSTRAINT currency_rates_currency_format CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  CONSTRAINT currency_rates_nominal_positive CHECK ((nominal > 0)),
+  CONSTRAINT currency_rates_pkey PRIMARY KEY (currency, rate_date),
+  CONSTRAINT currency_rates_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
+  CONSTRAINT currency_rates_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
+  CONSTRAINT currency_rates_rate_scale CHECK ((scale(rate) <= 20)),
+  CONSTRAINT currency_rates_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric)))
+);
+COMMENT ON TABLE public.currency_rates IS 'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger currencies_keep_rate writes what `currencies` says; the rates job adds older days. It outlives its currency.';
+GRANT INSERT, SELECT, UPDATE ON public.currency_rates TO taskwire_app;
+GRANT SELECT ON public.currency_rates TO taskwire_reader;
 
 CREATE TABLE public.imports (
   source text NOT NULL,
@@ -247,6 +297,12 @@ CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OU
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.fold(of_topic text) RETURNS TABLE(topic text, subject text, type text, data json)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.foreign_cast(of_type oid) RETURNS regtype
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
@@ -268,7 +324,15 @@ CREATE FUNCTION feed.refuse() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.remember_version(topic text, data json, key_column text) RETURNS void
-  LANGUAGE sql VOLATILE;
+  LANGUAGE plpgsql VOLATILE;
+
+CREATE FUNCTION feed.render(currency public.currencies) RETURNS json
+  LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_reader;
+
+CREATE FUNCTION feed.render(entity anyelement) RETURNS json
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET DateStyle=ISO, YMD SET IntervalStyle=iso_8601 SET TimeZone=UTC SET bytea_output=hex SET extra_float_digits=1 SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.render(run public.runs) RETURNS json
   LANGUAGE sql STABLE PARALLEL SAFE;
@@ -279,6 +343,9 @@ CREATE FUNCTION feed.render(task public.tasks) RETURNS json
   LANGUAGE sql STABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_reader;
+
+CREATE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE;
@@ -302,19 +369,28 @@ CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previ
 CREATE FUNCTION feed.take_up_log() RETURNS uuid
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.trimmed(value text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 CREATE FUNCTION feed.unnumbered(of_topic text) RETURNS TABLE(xid xid8, id bigint, subject text)
   LANGUAGE sql STABLE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.unnumbered(text) TO taskwire_app;
+
+CREATE FUNCTION feed.unwatch(topic text) RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.unwatchable(relation regclass, key_column name) RETURNS text
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
 
-CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name, status_verbs json DEFAULT NULL::json) RETURNS void
+CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name, status_verbs json DEFAULT NULL::json, versioned boolean DEFAULT false) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
@@ -324,9 +400,20 @@ CREATE FUNCTION public.count_distinct(list text[]) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.count_distinct(text[]) TO PUBLIC;
 
+CREATE FUNCTION public.currencies_before_write() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.currencies_keep_rate() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.hand_back_run(uuid,integer) TO taskwire_app;
+
+CREATE FUNCTION public.import_rates(from_source text, of_date date, entries jsonb, OUT created integer, OUT updated integer, OUT unchanged integer) RETURNS record
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO taskwire_app;
 
 CREATE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;

@@ -27,6 +27,9 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
+    RETURN; -- its table was dropped
+  END IF;
 
   SELECT format_type(a.atttypid, a.atttypmod), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
     format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname)

@@ -1,25 +1,17 @@
 -- Makes what the database alone decides about a task: id, trimmed title, times and version. The BEFORE ROW trigger
 -- of tasks, so that psql, REST and the generator cannot differ. A change that changes nothing keeps its version.
 -- Nothing is created in the future: the list as of a moment is read from that moment downwards.
--- The white space is Unicode's White_Space property and U+FEFF; btrim() alone takes only spaces.
 CREATE OR REPLACE FUNCTION public.tasks_before_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  white_space CONSTANT text :=
-    E' \t\n\u000B\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A'
-    '\u2028\u2029\u202F\u205F\u3000\uFEFF';
   moment CONSTANT timestamptz := clock_timestamp();
 BEGIN
-  NEW.title := btrim(NEW.title, white_space);
+  NEW.title := feed.trimmed(NEW.title);
 
   IF TG_OP = 'INSERT' THEN
-    IF NEW.id IS NULL THEN
-      NEW.id := feed.uuid_v7();
-      NEW.version := 1;
-    ELSE
-      NEW.version := feed.next_version('tasks', NEW.id::text);
-    END IF;
+    NEW.version := CASE WHEN NEW.id IS NULL THEN 1 ELSE feed.next_version('tasks', NEW.id::text) END;
+    NEW.id := coalesce(NEW.id, feed.uuid_v7());
     NEW.created_at := coalesce(NEW.created_at, moment);
     IF NEW.created_at > moment THEN
       RAISE EXCEPTION 'created_at of a task is not in the future'

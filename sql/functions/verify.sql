@@ -3,9 +3,11 @@
 -- taken from staged, and writers need not stop.
 -- A transaction is looked for in pieces only since the log began under its present id: before, another cluster may have
 -- given the same transaction ids.
--- Of a topic with a status column the log promises the status alone.
+-- Of a topic with a status column the log promises the status alone, and of a column that came or went later nothing
+-- until the row changes: that was no change of a row. A topic whose table was dropped has none to compare.
+-- With the rights of its owner, as feed.snapshot_page(): the tables that people watch need not be readable by the caller.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   rows_now text;
@@ -16,24 +18,15 @@ BEGIN
       w.topic, w.key_column, w.status_column, w.relation),
     ' UNION ALL ')
   INTO rows_now
-  FROM feed.topics AS w;
+  FROM feed.topics AS w
+  JOIN pg_class AS c ON c.oid = w.relation;
 
   RETURN QUERY EXECUTE format($query$
-    WITH log AS (
-      SELECT e.topic, e.type, e.subject, e.data, e.position, 0::bigint AS last_id, 0::bigint AS id FROM feed.events AS e
-      UNION ALL
-      SELECT s.topic, s.type, s.subject, s.data, NULL, max(s.id) OVER (PARTITION BY s.xid), s.id
-      FROM feed.staged AS s
-      WHERE NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id)
-    ), folded AS (
-      SELECT DISTINCT ON (l.topic, l.subject) l.*
-      FROM log AS l
-      ORDER BY l.topic, l.subject, l.position DESC NULLS FIRST, l.last_id DESC, l.id DESC
-    ), alive AS (
+    WITH alive AS (
       SELECT f.topic, f.subject, f.data, f.data ->> w.status_column AS status
-      FROM folded AS f
+      FROM feed.fold(NULL) AS f
       JOIN feed.topics AS w ON w.topic = f.topic
-      WHERE f.type <> w.entity || '_deleted'
+      WHERE f.type <> w.entity || '_deleted' AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = w.relation)
     ), steps AS (
       SELECT e.position, e.position - lag(e.position) OVER w AS step,
         e.transaction = lag(e.transaction) OVER w AS same, e.transaction
@@ -44,6 +37,7 @@ BEGIN
         (e.data ->> 'version')::bigint AS version,
         lag((e.data ->> 'version')::bigint) OVER (PARTITION BY e.topic, e.subject ORDER BY e.position) AS before
       FROM feed.events AS e
+      JOIN feed.topics AS w ON w.topic = e.topic AND w.versioned
     )
     SELECT coalesce(a.topic, r.topic), coalesce(a.subject, r.subject),
       CASE
@@ -53,7 +47,13 @@ BEGIN
       END
     FROM alive AS a
     FULL JOIN (%s) AS r ON r.topic = a.topic AND r.subject = a.subject
-    WHERE CASE WHEN r.status IS NULL THEN r.data IS DISTINCT FROM a.data::text ELSE r.status IS DISTINCT FROM a.status END
+    WHERE CASE
+      WHEN r.status IS NOT NULL THEN r.status IS DISTINCT FROM a.status
+      WHEN a.subject IS NULL OR r.subject IS NULL THEN true
+      WHEN r.data = a.data::text THEN false
+      ELSE EXISTS (
+        SELECT FROM json_each(r.data::json) AS n JOIN json_each(a.data) AS o USING (key) WHERE n.value::text <> o.value::text)
+    END
     UNION ALL
     SELECT NULL, NULL, format('position %%s follows %%s', position, position - step) FROM steps WHERE step <> 1
     UNION ALL

@@ -25,10 +25,19 @@ const RULES: Record<string, Fault> = {
   tasks_labels_distinct: { path: '/labels', message: 'must be distinct strings' },
   tasks_created_at_past: { path: '/created_at', message: 'must not be in the future' },
   tasks_labels_length: { path: '/labels', message: 'must have 1 to 50 characters each' },
+  currencies_currency_format: { path: '/currency', message: 'must be three letters from A to Z' },
+  currencies_name_length: { path: '/name', message: 'must have 1 to 200 characters after trimming' },
+  currencies_nominal_positive: { path: '/nominal', message: 'must be greater than 0' },
+  currencies_rate_range: { path: '/rate', message: 'must be greater than 0 and less than 1e20' },
+  currencies_rate_scale: { path: '/rate', message: 'must have at most 20 decimals' },
+  currencies_rouble_is_one: { path: '/rate', message: 'must be 1: rates are in roubles' },
+  currencies_rate_date_range: { path: '/rate_date', message: 'must be in the years 0001 to 9999' },
 };
 
 const CONFLICTS: Record<string, string> = {
   tasks_pkey: 'the task exists',
+  currencies_pkey: 'the currency exists',
+  currencies_currency_key: 'there is a currency with this code',
   tasks_source_external_id_key: 'another task has its source and external_id',
 };
 

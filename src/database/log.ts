@@ -54,10 +54,13 @@ export async function readOfSubjects(
 
 const Topic = z.strictObject({ topic: z.string(), entity: z.string(), by_status: z.boolean() });
 
-/** The watched tables. */
+/** The watched tables; those that were dropped since are none. */
 export async function readTopics(pool: DatabasePool): Promise<readonly TopicInfo[]> {
   return pool.any(sql.prepared('read_topics', Topic)`
-    SELECT topic, entity, status_column IS NOT NULL AS by_status FROM feed.topics ORDER BY topic`);
+    SELECT topic, entity, status_column IS NOT NULL AS by_status
+    FROM feed.topics
+    WHERE EXISTS (SELECT FROM pg_class WHERE pg_class.oid = relation)
+    ORDER BY topic`);
 }
 
 const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string() });

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket } from 'ws';
+import { isTypeOf, type TopicInfo } from '../events.ts';
+import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { judge } from '../feed/subscription.ts';
@@ -102,15 +104,19 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       channel.end(CLOSE.reset, reason);
       return undefined;
     }
-    const snapshot = wanted.snapshot ? await topicsOf(place) : [];
+    const snapshot = wanted.snapshot ? await topicsOf(wanted.filter) : [];
     const { after = head.head, filter } = wanted;
     return channel.open
       ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
       : undefined;
   }
 
-  async function topicsOf({ topic }: Place): Promise<readonly string[]> {
-    return topic === undefined ? (await log.topics()).map(info => info.topic) : [topic];
+  // Those that the events can be of.
+  async function topicsOf({ topics, types }: Filter): Promise<readonly string[]> {
+    const isMeant = (info: TopicInfo) =>
+      (topics.size === 0 || topics.has(info.topic)) &&
+      (types.size === 0 || [...types].some(type => isTypeOf(type, info)));
+    return (await log.topics()).filter(isMeant).map(({ topic }) => topic);
   }
 
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.

@@ -12,11 +12,8 @@ export interface Frame {
   origin?: string;
   transaction?: string;
   requestid?: string | null;
-  data?: {
-    task?: Record<string, unknown>;
-    run?: Record<string, unknown>;
-    previous?: Record<string, unknown>;
-  };
+  /** What the entity is called, and `previous`. */
+  data?: Record<string, Record<string, unknown>>;
 }
 
 export interface TestSocket {

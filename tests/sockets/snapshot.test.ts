@@ -123,11 +123,11 @@ test('/ws/events sends one snapshot per topic, told apart by its name', async t 
   t.is(rows.length, 1);
   const socket = openSocket(instance.address, '/ws/events?snapshot=true');
   const topics = new Set<string>();
-  for (let frame = (await socket.next()) as SnapshotFrame; topics.size < 2; ) {
+  for (let frame = (await socket.next()) as SnapshotFrame; topics.size < 3; ) {
     frame = (await socket.next()) as SnapshotFrame;
     t.is(frame.type, 'snapshot');
     if (frame.last) topics.add(frame.topic);
   }
-  t.deepEqual(topics, new Set(['runs', 'tasks']));
+  t.deepEqual(topics, new Set(['currencies', 'runs', 'tasks']));
   socket.drop();
 });

@@ -41,6 +41,9 @@ for (const role of ['taskwire_app', 'taskwire_reader']) {
         `feed.next_version('tasks', 'x')`,
         `feed.remember_version('tasks', '{}', 'id')`,
         `feed.watch('tasks', 'x', 'x')`,
+        `feed.unwatch('tasks')`,
+        `feed.fold(NULL)`,
+        `feed.render_value('1', 'integer'::regtype)`,
         `feed.ensure_trigger('tasks', 'x', 'AFTER INSERT', 'ROW', 'feed.capture()')`,
         'public.add_run_job(NULL)',
       ]) {

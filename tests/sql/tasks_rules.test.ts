@@ -1,14 +1,14 @@
-// Every rule of a task, broken from psql: as the owner and as the role the service works under.
+// Every rule of a task, broken from psql.
 import test from 'ava';
-import type pg from 'pg';
-import { refusal, withDatabase } from '../helpers/sql.ts';
+import { type Attack, brokenBy, testRules } from '../helpers/rules.ts';
+import { withDatabase } from '../helpers/sql.ts';
 
 const ID = '00000000-0000-7000-8000-000000000001';
 const given = (column: string, value: string) =>
   `INSERT INTO tasks (title, ${column}) VALUES ('x', ${value})`;
 const titled = (title: string) => `INSERT INTO tasks (title) VALUES (${title})`;
 
-const ATTACKS: [rule: string, statement: string][] = [
+const ATTACKS: Attack[] = [
   ['tasks_title_length', titled(`''`)],
   ['tasks_title_length', titled(`E' \\t\\n\\u00A0\\u3000\\uFEFF'`)],
   ['tasks_title_length', titled(`repeat('x', 201)`)],
@@ -48,74 +48,17 @@ const ATTACKS: [rule: string, statement: string][] = [
   ['tasks_identity_fixed', `UPDATE tasks SET created_at = created_at - interval '1 microsecond'`],
 ];
 
-// The trigger makes these columns itself; the rules stand behind it, for whoever switches triggers off.
-const BEHIND_TRIGGERS: [rule: string, statement: string][] = [
-  ['tasks_version_positive', 'UPDATE tasks SET version = 0'],
-  ['tasks_completed_at_when_done', `UPDATE tasks SET status = 'done'`],
-  ['tasks_completed_at_when_done', 'UPDATE tasks SET completed_at = now()'],
-];
-
-async function brokenBy(session: pg.Client, statement: string): Promise<string | undefined> {
-  await session.query('BEGIN');
-  const { constraint } = await refusal(session.query(statement));
-  await session.query('ROLLBACK');
-  return constraint;
-}
-
-for (const role of ['the owner', 'taskwire_app']) {
-  test(
-    `${role} cannot break a rule of a task, and is told which one it was`,
-    withDatabase(async (t, database) => {
-      const session = await database.psql();
-      if (role !== 'the owner') await session.query(`SET ROLE ${role}`);
-      await session.query(
-        `INSERT INTO tasks (id, title, source, external_id) VALUES ('${ID}', 'there already', 'sample', '1')`,
-      );
-      for (const [rule, statement] of ATTACKS) t.is(await brokenBy(session, statement), rule, statement);
-    }),
-  );
-}
-
-test(
-  'the rules behind the triggers hold with the triggers switched off',
-  withDatabase(async (t, database) => {
-    const session = await database.psql();
-    await session.query(titled(`'x'`));
-    await session.query('ALTER TABLE tasks DISABLE TRIGGER ALL');
-    for (const [rule, statement] of BEHIND_TRIGGERS)
-      t.is(await brokenBy(session, statement), rule, statement);
-  }),
-);
-
-test(
-  'no rule of tasks goes without an attack here',
-  withDatabase(async (t, database) => {
-    const session = await database.psql();
-    const { rows } = await session.query(
-      `SELECT conname FROM pg_constraint WHERE conrelid = 'public.tasks'::regclass AND contype IN ('c', 'p', 'u', 'f')`,
-    );
-    const attacked = new Set([...ATTACKS, ...BEHIND_TRIGGERS].map(([rule]) => rule));
-    t.deepEqual(
-      rows.map(row => row.conname).filter(name => !attacked.has(name)),
-      [],
-    );
-  }),
-);
-
-test(
-  'what a task must have cannot be missing',
-  withDatabase(async (t, database) => {
-    const session = await database.psql();
-    for (const column of ['title', 'status', 'priority', 'labels']) {
-      await session.query('BEGIN');
-      const fault = await refusal(
-        session.query(`INSERT INTO tasks (title) VALUES ('x'); UPDATE tasks SET ${column} = NULL`),
-      );
-      await session.query('ROLLBACK');
-      t.deepEqual([fault.code, fault.column], ['23502', column]);
-    }
-  }),
-);
+testRules(test, {
+  table: 'tasks',
+  setup: `INSERT INTO tasks (id, title, source, external_id) VALUES ('${ID}', 'there already', 'sample', '1')`,
+  attacks: ATTACKS,
+  behindTriggers: [
+    ['tasks_version_positive', 'UPDATE tasks SET version = 0'],
+    ['tasks_completed_at_when_done', `UPDATE tasks SET status = 'done'`],
+    ['tasks_completed_at_when_done', 'UPDATE tasks SET completed_at = now()'],
+  ],
+  required: ['title', 'status', 'priority', 'labels'],
+});
 
 test(
   'the edges of every rule are inside it',

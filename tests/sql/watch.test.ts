@@ -71,7 +71,7 @@ test(
       ${NOTES};
       CREATE TABLE bare (id uuid);
       CREATE TABLE pairs (id uuid, other uuid, PRIMARY KEY (id, other));
-      CREATE TABLE unrendered (id uuid PRIMARY KEY);
+      CREATE TABLE listed (id integer[] PRIMARY KEY);
       CREATE UNLOGGED TABLE fleeting (id uuid PRIMARY KEY);
       CREATE TABLE parts (id uuid PRIMARY KEY) PARTITION BY HASH (id);
       CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
@@ -82,7 +82,8 @@ test(
       ['notes', /primary key is not the column id$/],
       ['bare', /primary key is not the column id$/],
       ['pairs', /primary key is not the column id$/],
-      ['unrendered', /no function feed\.render\(public\.unrendered\)$/],
+      ['listed', /its key is of the type integer\[\], which is no single value$/],
+      ['feed.topics', /belongs to the log itself$/],
       ['fleeting', /do not outlive a crash/],
       ['parts', /no ordinary table$/],
       ['part', /no ordinary table$/],

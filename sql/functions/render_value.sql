@@ -1,0 +1,54 @@
+-- A value that PostgreSQL has turned to JSON, as the log spells values of its type: times as feed.rfc3339() writes them,
+-- numeric as strings, and the same inside of rows, arrays and domains. Called by feed.render(anyelement), under its
+-- settings, and by itself. A time without RFC 3339, such as infinity, keeps PostgreSQL's own spelling; a timestamp without
+-- time zone is no moment, and has no Z.
+CREATE OR REPLACE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  kind pg_type;
+  moment timestamptz;
+BEGIN
+  SELECT t.* INTO kind FROM pg_type AS t WHERE t.oid = of_type;
+  WHILE kind.typtype = 'd' LOOP
+    SELECT t.* INTO kind FROM pg_type AS t WHERE t.oid = kind.typbasetype;
+  END LOOP;
+
+  IF json_typeof(value) = 'null' THEN
+    RETURN value;
+  ELSIF kind.oid = 'numeric'::regtype THEN
+    RETURN to_json(value #>> '{}');
+  ELSIF kind.oid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN
+    moment := value #>> '{}';
+    RETURN CASE
+      WHEN moment < '0001-01-01 00:00:00Z' OR moment >= '10000-01-01 00:00:00Z' THEN value
+      WHEN kind.oid = 'timestamp'::regtype THEN to_json(rtrim(feed.rfc3339(moment), 'Z'))
+      ELSE to_json(feed.rfc3339(moment))
+    END;
+  ELSIF kind.typrelid <> 0 THEN
+    RETURN (
+      SELECT json_object_agg(
+        v.key,
+        CASE
+          -- What needs no look, for most columns are of these types.
+          WHEN a.atttypid::regtype = ANY ('{bool,int2,int4,int8,text,varchar,uuid,date,json,jsonb}'::regtype[]) THEN v.value
+          ELSE feed.render_value(v.value, a.atttypid)
+        END
+        ORDER BY v.ordinality)
+      FROM json_each(value) WITH ORDINALITY AS v
+      JOIN pg_attribute AS a ON a.attrelid = kind.typrelid AND a.attname = v.key
+      WHERE a.attgenerated <> 'v');
+  ELSIF kind.typcategory = 'A' AND json_typeof(value) = 'array' THEN
+    RETURN (
+      SELECT coalesce(
+        json_agg(
+          -- A list of several dimensions has lists for elements; they are of its own type.
+          feed.render_value(v.value, CASE json_typeof(v.value) WHEN 'array' THEN kind.oid ELSE kind.typelem END)
+          ORDER BY v.ordinality),
+        '[]')
+      FROM json_array_elements(value) WITH ORDINALITY AS v);
+  END IF;
+  RETURN value;
+END
+$$;
+COMMENT ON FUNCTION feed.render_value(json, oid) IS 'A value as JSON in the log''s spelling of its type.';

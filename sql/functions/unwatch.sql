@@ -1,0 +1,24 @@
+-- Says "this table is no topic any more": its changes are no events from now on, and what the log holds of it is told as
+-- deleted, for the log will not know what becomes of it. Called by people, who must own the log and the table, and by
+-- feed.watch() for a topic whose table was dropped. The table's rows stay as they are.
+CREATE OR REPLACE FUNCTION feed.unwatch(topic text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  watched feed.topics;
+BEGIN
+  SELECT w.* INTO watched FROM feed.topics AS w WHERE w.topic = unwatch.topic FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
+    EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture" ON %s', watched.relation);
+    EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture_truncate" ON %s', watched.relation);
+  END IF;
+  PERFORM feed.stage(watched.topic, watched.entity || '_deleted', last.subject, last.data, NULL)
+  FROM feed.fold(watched.topic) AS last
+  WHERE last.type <> watched.entity || '_deleted';
+  DELETE FROM feed.topics AS w WHERE w.topic = watched.topic;
+END
+$$;
+COMMENT ON FUNCTION feed.unwatch(text) IS 'Ends a topic: its entities are told as deleted, its table is left alone.';

@@ -1,0 +1,111 @@
+// import_rates(): one day's file of a bank, all of it or nothing.
+import test from 'ava';
+import type pg from 'pg';
+import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+
+type Entry = [currency: string, nominal: number, value: string];
+
+async function bring(session: pg.Client, day: string, entries: Entry[]): Promise<number[]> {
+  const said = entries.map(([currency, nominal, value]) => ({ currency, name: currency, nominal, value }));
+  const { rows } = await session.query(`SELECT * FROM import_rates('bank', $1, $2)`, [
+    day,
+    JSON.stringify(said),
+  ]);
+  return [rows[0].created, rows[0].updated, rows[0].unchanged];
+}
+
+const current = async (session: pg.Client) =>
+  (
+    await session.query(
+      `SELECT concat_ws(' ', currency, rate, nominal, rate_date, version) AS line FROM currencies ORDER BY 1`,
+    )
+  ).rows.map(row => row.line);
+
+test(
+  'only what changed is written, and the same file again is no event at all',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query('SET ROLE taskwire_app');
+    const file: Entry[] = [
+      ['USD', 1, '115.1963'],
+      ['AMD', 100, '22.3221'],
+    ];
+    t.deepEqual(await bring(session, '2022-03-15', file), [2, 0, 0]);
+    t.deepEqual(await bring(session, '2022-03-15', file), [0, 0, 2]);
+    t.deepEqual(
+      await bring(session, '2022-03-15', [
+        ['USD', 1, '115.2'],
+        ['AMD', 1000, '223.221'],
+        ['EUR', 1, '1'],
+      ]),
+      [1, 2, 0],
+    );
+    await session.query('RESET ROLE');
+    t.deepEqual(
+      (await sequence(session)).map(({ type, data }) => `${type} ${data.currency} ${data.rate}`),
+      [
+        'currency_created AMD 0.223221',
+        'currency_created USD 115.1963',
+        'currency_updated AMD 0.223221',
+        'currency_created EUR 1',
+        'currency_updated USD 115.2',
+      ],
+    );
+  }),
+);
+
+test(
+  'an older day is kept as past and never takes the place of a newer one',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await bring(session, '2022-07-23', [['USD', 1, '57.3917']]);
+    t.deepEqual(await bring(session, '2022-03-15', [['USD', 1, '115.1963']]), [0, 0, 1]);
+    t.deepEqual(await current(session), ['USD 57.3917 1 2022-07-23 1']);
+    t.deepEqual(
+      (await session.query('SELECT rate FROM currency_rates ORDER BY rate_date')).rows.map(row => row.rate),
+      ['115.1963', '57.3917'],
+    );
+    t.deepEqual(await bring(session, '2022-07-26', [['USD', 1, '57.3917']]), [0, 1, 0]);
+    t.deepEqual(await current(session), ['USD 57.3917 1 2022-07-26 2']);
+  }),
+);
+
+test(
+  'a rate per unit is exact wherever it ends, and rounded at 20 decimals elsewhere',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const cases: [string, number, string, string][] = [
+      ['AAA', 1, '0.0001', '0.0001'],
+      ['BBB', 1_000_000_000, '0.0000000001', '0.0000000000000000001'],
+      ['CCC', 10_000, '99999999.9999', '9999.99999999'],
+      ['DDD', 8, '1', '0.125'],
+      ['EEE', 7, '1', '0.14285714285714285714'],
+      ['FFF', 3, '200', '66.66666666666666666667'],
+    ];
+    await bring(
+      session,
+      '2024-01-01',
+      cases.map(([code, nominal, value]) => [code, nominal, value]),
+    );
+    for (const [code, , , rate] of cases)
+      t.is(await readValue(session, `SELECT rate::text FROM currencies WHERE currency = '${code}'`), rate);
+  }),
+);
+
+test(
+  'a file with one entry that breaks a rule changes nothing',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    for (const bad of [
+      ['EUR', 1, 'NaN'],
+      ['EUR', 1, '0'],
+      ['eur', 1, '1'],
+      ['RUB', 1, '2'],
+    ] as Entry[]) {
+      const { code } = await refusal(bring(session, '2024-01-01', [['USD', 1, '90'], bad]));
+      t.is(code, '23514', bad.join(' '));
+    }
+    t.is(await readValue(session, 'SELECT count(*)::int FROM currencies'), 0);
+    t.is(await readValue(session, 'SELECT count(*)::int FROM currency_rates'), 0);
+  }),
+);
