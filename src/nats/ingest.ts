@@ -62,7 +62,7 @@ export const ingestSubject = (service: string) => `${service}.currencies.ingest`
 export const ingestName = (service: string) => `${service}_ingest`;
 
 const AGAIN_AFTER = 2_000; // ms
-const ACKNOWLEDGE_WITHIN = 60_000; // ms, longer than a few statements may take
+const ACKNOWLEDGE_WITHIN = 15_000; // ms, then it is sent again: to another instance, if this one is gone
 const MOST_WAITING = 100_000; // messages
 const MOST_PENDING = 256;
 const AT_HAND = 32;

@@ -30,7 +30,7 @@ const rate = z
       z
         .number()
         .transform(value => String(value))
-        .refine(text => text.replace(/^0\.0*|\D/g, '').length <= 15),
+        .refine(text => text.replace(/^0\.0*|\D/g, '').length <= 15, { error: RATE, abort: true }),
     ],
     { error: required(RATE) },
   )

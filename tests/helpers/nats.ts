@@ -176,3 +176,18 @@ export async function makeEventStream(
     ...given,
   });
 }
+
+/** Where rates are told, and one. */
+export const INGEST = 'taskwire.currencies.ingest';
+export const USD = { currency: 'USD', rate: '83.51', timestamp: '2026-11-01T12:00:00Z' };
+
+/** Publishes a message of these bytes, or this JSON, for an instance to bring in; waits for its stream to be there. */
+export async function tell(nats: TestNats, body: unknown): Promise<void> {
+  const payload = body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
+  await until(() => nats.client.publish(INGEST, payload).catch(() => undefined));
+}
+
+/** Resolves once every message was acknowledged or terminated. */
+export async function untilTaken(nats: TestNats): Promise<void> {
+  await until(async () => (await nats.manager.streams.info('taskwire_ingest')).state.messages === 0);
+}

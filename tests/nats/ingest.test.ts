@@ -1,27 +1,9 @@
 // Rates in: what other services publish is in the database once, the newest last, and what is none is kept and told.
-import type { ExecutionContext } from 'ava';
 import type pg from 'pg';
-import { createCable } from '../helpers/cable.ts';
-import { startInstance } from '../helpers/instance.ts';
-import { natsTest, readStream, type TestNats, untilPosition } from '../helpers/nats.ts';
-import { readMetric, untilWarnings, withNats } from '../helpers/nats_scene.ts';
+import { INGEST, natsTest, readStream, tell, USD, untilPosition, untilTaken } from '../helpers/nats.ts';
+import { readMetric, withNats } from '../helpers/nats_scene.ts';
 import { createRandom } from '../helpers/random.ts';
 import { readValue } from '../helpers/sql.ts';
-import { until } from '../helpers/until.ts';
-
-const SUBJECT = 'taskwire.currencies.ingest';
-const USD = { currency: 'USD', rate: '83.51', timestamp: '2026-11-01T12:00:00Z' };
-
-/** Publishes to the stream, once an instance has made it. */
-async function tell(nats: TestNats, body: unknown): Promise<void> {
-  const payload = body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body);
-  await until(() => nats.client.publish(SUBJECT, payload).catch(() => undefined));
-}
-
-/** How many messages the stream has that nobody has acknowledged or terminated. */
-async function untilTaken(nats: TestNats): Promise<void> {
-  await until(async () => (await nats.manager.streams.info('taskwire_ingest')).state.messages === 0);
-}
 
 async function rateOf(psql: pg.Client, currency: string): Promise<unknown> {
   const { rows } = await psql.query(
@@ -51,7 +33,7 @@ natsTest(
       rate_date: '2026-11-02',
       timestamp: '2026-11-02T09:00:00.123456Z',
     });
-    const events = (await readStream(nats)).map(({ subject, body }) => ({ subject, ...JSON.parse(body) }));
+    const events = (await readStream(nats)).map(({ subject, body }) => ({ ...JSON.parse(body), subject }));
     t.like(events[0], {
       subject: 'taskwire.events.currencies.currency_created',
       origin: 'nats',
@@ -123,7 +105,10 @@ const BAD: Record<string, [unknown, RegExp]> = {
   'a time to come': [{ ...USD, timestamp: '9000-01-01T00:00:00Z' }, /^timestamp must not be more than a day/],
   'a field that nobody knows': [{ ...USD, rates: 1, 'a\0b': 2 }, /^rates, a.b is not known here$/],
   'a name of nothing': [{ ...USD, name: ' \n ' }, /^name must have 1 to 200 characters$/],
-  'a rule of the database': [{ ...USD, currency: 'RUB', rate: '2' }, /^rate must be 1: rates are in roubles$/],
+  'a rule of the database': [
+    { ...USD, currency: 'RUB', rate: '2' },
+    /^rate must be 1: rates are in roubles$/,
+  ],
 };
 
 natsTest(
@@ -140,7 +125,11 @@ natsTest(
       const sent = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
       t.deepEqual(kept[index].payload, Buffer.from(sent), name);
       t.regex(kept[index].reason, reason, name);
-      t.like(kept[index], { subject: SUBJECT, stream: 'taskwire_ingest', payload_size: kept[index].payload.length });
+      t.like(kept[index], {
+        subject: INGEST,
+        stream: 'taskwire_ingest',
+        payload_size: kept[index].payload.length,
+      });
     }
     t.is(await readMetric(instance, 'taskwire_nats_ingested_total{outcome="rejected"}'), kept.length);
   }),
