@@ -125,7 +125,10 @@ export interface Tail {
   foreign: number;
 }
 
-/** Asks the stream where it ends; what somebody else has published there is looked past. */
+/**
+ * Asks the stream where it ends; what somebody else has published there is looked past. An empty stream is asked for no
+ * message: it may be one that is only being made, and nats-server 2.9 dies of that.
+ */
 export async function readTail(
   manager: JetStreamManager,
   { config, state }: StreamInfo,

@@ -2,9 +2,12 @@
 // must come after, so the server takes them in this order, or the one that fails and none behind it: whoever publishes
 // the same, a twin that is late or has been quicker, is refused.
 //
-// Why the last sequence and not the last message's id: the server forgets that id with its window for duplicates, and
-// a restart after that would refuse everything. And why an answer of "duplicate" counts as a failure: the server gives
-// it before it looks at the sequence, and also for messages that were purged, or that had other content.
+// All but the first also name the id of the one before: a message of somebody else in between would take just the
+// sequence of one that is refused, and those behind it would fit. The first cannot: the server knows the last id only
+// for as long as it lives, or within its window for duplicates, and after that would refuse everything.
+//
+// An answer of "duplicate" counts as a failure: the server gives it before it looks at the sequence, and also for a
+// message that was purged since, or that had other content.
 import { JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
 import { errors, headers } from '@nats-io/transport-node';
 import type { FeedEvent } from '../events.ts';
@@ -53,11 +56,16 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const answer = await client.publish(subjectOf(service, event), event.json, {
       msgID: String(event.position),
       headers: own,
-      expect: { lastSequence: sequence - 1 },
+      expect: expectationOf(event, sequence),
       timeout: ANSWER_WITHIN,
     });
     if (answer.duplicate || answer.seq !== sequence)
       throw new Error(`the stream says that it had position ${event.position} already`);
+  }
+
+  function expectationOf({ position }: FeedEvent, sequence: number) {
+    const lastSequence = sequence - 1;
+    return lastSequence === after ? { lastSequence } : { lastSequence, lastMsgID: String(position - 1) };
   }
 
   function store(event: FeedEvent, sequence: number): void {
