@@ -37,6 +37,9 @@ export interface Slice {
   readonly end: number;
 }
 
+/** Who may have made a change; psql is whoever did not say. */
+export const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
+
 /** Makes the event of a row. `data` goes in as the database rendered it, unparsed. */
 export function toEvent(row: LogRow): FeedEvent {
   return {
@@ -60,6 +63,47 @@ function envelope(row: LogRow): string {
     `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row.type))}:${row.data}${previous}}}`
   );
 }
+
+/** An event as envelope() writes it. */
+export const EventEnvelope = z
+  .object({
+    specversion: z.literal('1.0'),
+    id: z.string().meta({ description: 'The position, as a string.' }),
+    position: z.int().meta({ description: 'The number of the change: 1, 2, 3, … without a gap.' }),
+    type: z.string().meta({ description: 'What happened, such as task_updated.' }),
+    source: z.string().meta({ description: 'The topic, such as /tasks.' }),
+    subject: z.string().meta({ description: 'The id of what changed.' }),
+    time: z.string().meta({ format: 'date-time', description: 'When the change was made.' }),
+    datacontenttype: z.literal('application/json'),
+    origin: z.enum(ORIGINS).meta({ description: 'Who made the change.' }),
+    transaction: z.string().meta({ description: 'The same on all events of one transaction.' }),
+    requestid: z.string().nullable().meta({ description: 'The X-Request-Id of the request that made it.' }),
+    data: z.record(z.string(), z.unknown()).meta({
+      description:
+        'The row after the change, under the name of its noun; `previous` has what an update changed.',
+    }),
+  })
+  .meta({
+    id: 'Event',
+    description: 'A committed change, as a CloudEvents 1.0 JSON object.',
+    example: {
+      specversion: '1.0',
+      id: '1042',
+      position: 1042,
+      type: 'task_updated',
+      source: '/tasks',
+      subject: '0198c0de-5c1f-7a30-8f1e-3b5c6d7e8f90',
+      time: '2026-11-23T05:38:12.345678Z',
+      datacontenttype: 'application/json',
+      origin: 'psql',
+      transaction: '7351',
+      requestid: null,
+      data: {
+        task: { title: 'Water the plants', status: 'done', version: 4 },
+        previous: { status: 'todo', version: 3 },
+      },
+    },
+  });
 
 /** A watched table, as subscribers name it: its topic, what a row of it is called, and whether only its status is told. */
 export interface TopicInfo {

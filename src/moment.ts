@@ -6,10 +6,16 @@ const FIRST = Date.parse('0001-01-01T00:00:00Z');
 const END = Date.parse('9999-12-31T23:59:59.999Z') + 1;
 
 /** A real moment of the years 0001 to 9999 in UTC, with an offset and up to six digits of fraction. */
-export const moment = z.string({ error: 'must be a time in RFC 3339' }).superRefine((text, context) => {
-  const fault = faultOf(text);
-  if (fault) context.addIssue({ code: 'custom', message: fault });
-});
+export const moment = z
+  .string({ error: 'must be a time in RFC 3339' })
+  .superRefine((text, context) => {
+    const fault = faultOf(text);
+    if (fault) context.addIssue({ code: 'custom', message: fault });
+  })
+  .meta({ format: 'date-time' });
+
+/** A time as the service writes it: in UTC, with six digits of fraction. */
+export const time = z.string().meta({ format: 'date-time' });
 
 function faultOf(text: string): string | undefined {
   const match = RFC_3339.exec(text);

@@ -14,9 +14,9 @@ import { countRuns } from './database/runs.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
 import { createHttpApp } from './http/app.ts';
-import { createGeneratorRouter } from './http/generator_routes.ts';
-import { createMetricsRouter } from './http/metrics_routes.ts';
-import { createTaskRouter } from './http/task_routes.ts';
+import { createGeneratorOperations } from './http/generator_operations.ts';
+import { createMetricsOperations } from './http/metrics_operations.ts';
+import { createTaskOperations } from './http/task_operations.ts';
 import { describeSources } from './jobs/sources/adapters.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
@@ -28,7 +28,7 @@ import type { Nats } from './nats/nats.ts';
 import { createOrigins, type Origins } from './origins.ts';
 import { createReadiness } from './readiness.ts';
 import { createSocketApp } from './sockets/app.ts';
-import { createEventRouter } from './sockets/event_routes.ts';
+import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';
 import { createSessions, type Sessions } from './sockets/sessions.ts';
 import { handUpgradesTo } from './sockets/upgrade.ts';
@@ -240,17 +240,21 @@ async function createHttp(
     present: () => ({ ...readPresent(pool, config, feed), nats: nats?.state() }),
     stored: () => readStored(pool),
   };
-  const routers = [
-    createTaskRouter({ pool }),
-    createGeneratorRouter({ pool, sources: describeSources(config.taskSources), cron: config.generatorCron }),
-    createEventRouter({ ...receiver, sessions: feed.sessions, logger }),
-    createMetricsRouter({ scrape: () => metrics.scrape(sources) }),
+  const operations = [
+    createTaskOperations({ pool }),
+    createGeneratorOperations({
+      pool,
+      sources: describeSources(config.taskSources),
+      cron: config.generatorCron,
+    }),
+    createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
+    createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
   ];
   return createHttpApp({
     pool,
     logger,
     origins: originsOf(config),
-    routers,
+    operations,
     readiness,
     presence,
     answered: metrics.answered,

@@ -2,7 +2,8 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow } from '../events.ts';
-import { LOG_COLUMNS } from './log.ts';
+import { LOG_COLUMNS, readSnapshotPage } from './log.ts';
+import type { After } from './noun.ts';
 import type { DatabasePool } from './pool.ts';
 
 /** One entity of a topic. */
@@ -15,13 +16,25 @@ const Pending = z.strictObject({ id: z.number().nullable() });
 const Numbered = z.strictObject({ numbered: z.boolean() });
 const Position = z.strictObject({ position: z.number() });
 const PastState = z.strictObject({ version: z.number(), document: z.string() });
-const PastRow = z.strictObject({ id: z.string(), created_at: z.string(), document: z.string().nullable() });
+const PastRow = z.strictObject({
+  id: z.string(),
+  key: z.string().nullable(),
+  document: z.string().nullable(),
+});
 
 /** An entity as it was. */
 export type PastState = z.infer<typeof PastState>;
 
 /** An entity of a list as it was, or how far the list was looked through: then it has no document. */
 export type PastRow = z.infer<typeof PastRow>;
+
+/** A page of a topic's list as of a position. */
+export interface PastPage {
+  topic: string;
+  position: number;
+  limit: number;
+  after: After | undefined;
+}
 
 /** The last change of the entity that has committed and is not in the log yet; null if there is none. */
 export async function readPending(pool: DatabasePool, { topic, subject }: Entity): Promise<number | null> {
@@ -85,15 +98,18 @@ export async function readPast(
  */
 export async function listPast(
   pool: DatabasePool,
-  page: {
-    topic: string;
-    position: number;
-    limit: number;
-    after: { created_at: string; id: string } | undefined;
-  },
+  { topic, position, after, limit }: PastPage,
 ): Promise<readonly PastRow[]> {
-  const { topic, position, after, limit } = page;
   return pool.any(sql.prepared('list_past', PastRow)`
-    SELECT subject AS id, created_at, document
-    FROM feed.list_past(${topic}, ${position}, ${after?.created_at ?? null}, ${after?.id ?? null}, ${limit})`);
+    SELECT subject AS id, created_at AS key, document
+    FROM feed.list_past(${topic}, ${position}, ${after?.key ?? null}, ${after?.id ?? null}, ${limit})`);
+}
+
+/** The same in the order of their ids, for those that have no created_at. */
+export async function listPastById(
+  pool: DatabasePool,
+  { topic, position, after, limit }: PastPage,
+): Promise<readonly PastRow[]> {
+  const rows = await readSnapshotPage(pool, { topic, position, after: after?.id, limit });
+  return rows.map(({ subject, document }) => ({ id: subject, key: null, document }));
 }

@@ -57,12 +57,12 @@ export function isAllPlace({ topics, types, subjects, fields }: Filter): boolean
   return parts.length + fields.size <= 1;
 }
 
-/** The values under which an event is looked for; of a field, those before the change and those after it. */
-export function valuesFor(event: FeedEvent, key: Key): Iterable<string> {
-  if (key === 'subject') return [event.subject];
-  if (key === 'type') return [event.type];
-  if (key === 'topic') return [event.topic];
-  if (key === 'any') return [''];
+/** What an event is looked for under: of a field, the values before the change and those after it. */
+export function valueFor(event: FeedEvent, key: Key): string | ReadonlySet<string> {
+  if (key === 'subject') return event.subject;
+  if (key === 'type') return event.type;
+  if (key === 'topic') return event.topic;
+  if (key === 'any') return '';
   const column = key.slice('field '.length);
   return new Set(statesOf(event).flatMap(state => valuesOf(state[column])));
 }

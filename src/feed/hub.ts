@@ -2,7 +2,7 @@
 // that are a little behind. Subscribers are found by index: an event costs as much as it has matches, whatever the
 // number of those who want other things.
 import type { FeedEvent } from '../events.ts';
-import { type Filter, type Key, placeOf, valuesFor } from './filter.ts';
+import { type Filter, type Key, placeOf, valueFor } from './filter.ts';
 
 /** What the hub offers its events to, while it is live. */
 export interface Listener {
@@ -69,36 +69,50 @@ export function createHub(logId: string, start: number, published?: (event: Feed
   };
 }
 
+// Whoever is filed under one value. Mostly that is one, who then stands there without a set around it: a look into ten
+// thousand sets, each in another corner of the memory, is most of what an event costs.
+type Place = Listener | Set<Listener>;
+
 // Listeners by key and value. A key stands only while somebody is filed under it, so that nobody pays for the others.
 function createIndex() {
-  const keys = new Map<Key, Map<string, Set<Listener>>>();
+  const keys = new Map<Key, Map<string, Place>>();
+
+  function offerAt(place: Place | undefined, event: FeedEvent): void {
+    if (place === undefined) return;
+    if (!(place instanceof Set)) place.offer(event);
+    else for (const listener of place) listener.offer(event);
+  }
 
   return {
     add(listener: Listener): void {
       const [key, values] = placeOf(listener.filter);
-      const places = keys.get(key) ?? new Map<string, Set<Listener>>();
+      const places = keys.get(key) ?? new Map<string, Place>();
       keys.set(key, places);
-      for (const value of values) places.set(value, (places.get(value) ?? new Set()).add(listener));
+      for (const value of values) places.set(value, joined(places.get(value), listener));
     },
     remove(listener: Listener): void {
       const [key, values] = placeOf(listener.filter);
       const places = keys.get(key);
       for (const value of values) {
         const place = places?.get(value);
-        place?.delete(listener);
-        if (place?.size === 0) places?.delete(value);
+        if (place instanceof Set) place.delete(listener);
+        if (place === listener || (place instanceof Set && place.size === 0)) places?.delete(value);
       }
       if (places?.size === 0) keys.delete(key);
     },
     offer(event: FeedEvent): void {
       for (const [key, places] of keys) {
-        for (const value of valuesFor(event, key)) {
-          const place = places.get(value);
-          if (place) for (const listener of place) listener.offer(event);
-        }
+        const value = valueFor(event, key);
+        if (typeof value === 'string') offerAt(places.get(value), event);
+        else for (const each of value) offerAt(places.get(each), event);
       }
     },
   };
+}
+
+function joined(place: Place | undefined, listener: Listener): Place {
+  if (place === undefined || place === listener) return listener;
+  return place instanceof Set ? place.add(listener) : new Set([place, listener]);
 }
 
 const RING_EVENTS = 4_096;

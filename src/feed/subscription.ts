@@ -73,7 +73,9 @@ export function subscribe(options: {
   const listener: Listener = {
     filter,
     offer(event) {
-      if (event.position <= cursor || give(event, isSure || matches(filter, event))) return;
+      if (event.position <= cursor) return;
+      cursor = event.position;
+      if (!(isSure || matches(filter, event)) || outlet.write(event)) return;
       hub.leave(listener);
       state = 'behind';
     },

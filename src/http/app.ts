@@ -1,16 +1,17 @@
 // Puts the HTTP side together. It assembles and does not listen; nothing here can tell a socket anything.
-import type { Router } from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import { type DatabasePool, ping } from '../database/pool.ts';
 import { createPresence, type Presence } from '../database/presence.ts';
 import type { Logger } from '../logger.ts';
+import type { Operation } from '../operation.ts';
 import type { Origins } from '../origins.ts';
-import { createHealthRouter, type Readiness } from './health_routes.ts';
-import { createProblemRouter } from './problem_routes.ts';
+import { createHealthOperations, type Readiness } from './health_operations.ts';
+import { createProblemOperations } from './problem_operations.ts';
 import { problems } from './problems.ts';
 import { requestId } from './request_id.ts';
 import { type RequestOutcome, requestLog } from './request_log.ts';
 import { readableTarget, refuseUnreadable } from './request_target.ts';
+import { createRouter } from './router.ts';
 import { refuseStrangers } from './strangers.ts';
 import { unmatched } from './unmatched.ts';
 
@@ -22,8 +23,8 @@ export interface HttpAppOptions {
   logger: Logger;
   /** Which pages may use it. */
   origins: Origins;
-  /** The nouns' routers, and whatever else the composition serves. */
-  routers: readonly Router[];
+  /** The nouns' operations, and whatever else the composition serves; those that are asked most stand first. */
+  operations: readonly (readonly Operation[])[];
   /** What readiness asks for; without it, that the database answers. */
   readiness?: Readiness | undefined;
   /** Told of requests that met no database. */
@@ -32,16 +33,21 @@ export interface HttpAppOptions {
   answered?: ((outcome: RequestOutcome) => void) | undefined;
 }
 
+/** What is served, and all that can be asked of it. */
+export interface HttpApp extends Koa {
+  readonly operations: readonly Operation[];
+}
+
 /** The Koa app; `callback()` is what an HTTP server wants. */
 export function createHttpApp({
   pool,
   logger,
   origins,
-  routers,
+  operations,
   readiness,
   presence,
   answered,
-}: HttpAppOptions): Koa {
+}: HttpAppOptions): HttpApp {
   const app = new Koa();
   app.on('error', error => {
     if (CLIENT_GONE.test(error.code)) logger.debug({ code: error.code }, 'the client broke off its request');
@@ -54,11 +60,12 @@ export function createHttpApp({
   app.use(problems());
   app.use(refuseUnreadable());
   app.use(refuseStrangers(origins));
-  const health = createHealthRouter(readiness ?? { database: () => reaches(pool), parts: () => [] });
-  // Each router looks at every request that gets to it, so those that are asked most stand first.
-  for (const router of [...routers, health, createProblemRouter()]) app.use(router.routes());
+  const health = createHealthOperations(readiness ?? { database: () => reaches(pool), parts: () => [] });
+  const lists = [...operations, health, createProblemOperations()];
+  // A router looks at all its routes for each request that gets to it: one for each list, so that it need not be many.
+  for (const list of lists) app.use(createRouter(list).routes());
   app.use(unmatched());
-  return app;
+  return Object.assign(app, { operations: lists.flat() });
 }
 
 async function reaches(pool: DatabasePool): Promise<readonly string[]> {

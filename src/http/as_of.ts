@@ -5,21 +5,26 @@ import { readHead } from '../database/log.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { moment } from '../moment.ts';
+import { parameter } from '../query.ts';
 import { badParameter } from './input.ts';
-import { parameter } from './paging.ts';
 
 /** A moment as the client wrote it. */
 export type AsOf = { position: number } | { time: string };
 
-const text = z.string().transform((value, context): AsOf => {
-  if (/^\d+$/.test(value)) return { position: Number(value) };
-  if (moment.safeParse(value).success) return { time: value };
-  context.addIssue({ code: 'custom', message: 'must be a position or a time in RFC 3339 with an offset' });
-  return z.NEVER;
-});
+const text = z
+  .string()
+  .transform((value, context): AsOf => {
+    if (/^\d+$/.test(value)) return { position: Number(value) };
+    if (moment.safeParse(value).success) return { time: value };
+    context.addIssue({ code: 'custom', message: 'must be a position or a time in RFC 3339 with an offset' });
+    return z.NEVER;
+  })
+  .meta({ anyOf: [{ pattern: '^\\d+$' }, { format: 'date-time' }] });
 
 /** As a query parameter. */
-export const asOf = parameter(text).optional();
+export const asOf = parameter(text)
+  .optional()
+  .meta({ description: 'A position of the log, or a time: the answer is as it was then.' });
 
 /**
  * The position that is meant: for a time the last one given by then, so the present head for a time to come. Throws 400

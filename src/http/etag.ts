@@ -1,7 +1,7 @@
 // ETags are versions. What a client says about them: If-None-Match to be spared a body, If-Match to be sure.
 import type { Context } from 'koa';
+import { z } from 'zod';
 import { isKnownTag, tagsOf } from '../entity_tag.ts';
-import { ServiceError } from '../errors.ts';
 
 const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 const VERSION = /^"([1-9]\d{0,14})"$/;
@@ -15,17 +15,31 @@ export function sendEntity(ctx: Context, { version, document }: { version: numbe
   if (reads(ctx) && isKnownTag(ctx.get('If-None-Match'), etag(version))) ctx.status = 304;
 }
 
-/** The versions that If-Match allows; undefined if any will do. Throws 400 for what is no list of ETags. */
-export function expectedVersions(ctx: Context): number[] | undefined {
-  const header = ctx.get('If-Match').trim();
-  if (header === '' || header === '*') return undefined;
-  const tags = tagsOf(header);
-  if (!tags.every(tag => ENTITY_TAG.test(tag))) {
-    throw new ServiceError('malformed', 'If-Match must be "<version>", a list of such, or *');
-  }
+/** If-Match: the versions that it allows; undefined if any will do. */
+export const ifMatch = z
+  .string()
+  .refine(text => text === '*' || tagsOf(text).every(tag => ENTITY_TAG.test(tag)), {
+    error: 'must be "<version>", a list of such, or *',
+    abort: true,
+  })
   // A weak tag never matches here (RFC 9110, section 13.1.1), nor does one that no version ever had.
-  return tags.flatMap(tag => VERSION.exec(tag)?.[1] ?? []).map(Number);
-}
+  .transform(text =>
+    text === '*'
+      ? undefined
+      : tagsOf(text)
+          .flatMap(tag => VERSION.exec(tag)?.[1] ?? [])
+          .map(Number),
+  )
+  .optional()
+  .meta({ description: 'The version that may be changed, such as `"3"`; another one is 412.' });
+
+/** If-None-Match, which sendEntity() reads. */
+export const ifNoneMatch = z
+  .string()
+  .optional()
+  .meta({ description: 'The ETag of what the client has; if it is still that, the answer is 304.' });
+
+export const ETAG_HEADER = { ETag: 'The version, in quotes.' };
 
 function etag(version: number): string {
   return `"${version}"`;

@@ -13,24 +13,27 @@ export function object<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 /** A field that only the service writes. */
-export const readOnly = z.never({ error: 'is read-only: the service sets it' }).optional();
+export const readOnly = z
+  .never({ error: 'is read-only: the service sets it' })
+  .optional()
+  .meta({ description: 'Set by the service; refused here.' });
+
+/** The id of an entity in a path; what is none is told there is no such entity. */
+export function idOf(entity: string) {
+  return z
+    .string()
+    .regex(UUID, { error: ({ input }) => `there is no ${entity} ${input}` })
+    .meta({ pattern: undefined, format: 'uuid' });
+}
 
 /** A string of so many characters, that is code points. */
-export function text({ from = 0, to }: { from?: number; to: number }) {
-  return string().superRefine((value, context) => {
-    const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
-    if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
-  });
+export function text(length: Length) {
+  return string().superRefine(within(length)).meta(described(length));
 }
 
 /** A string without the white space around it, of so many characters after that. */
-export function trimmedText({ from, to }: { from: number; to: number }) {
-  return string()
-    .transform(trim)
-    .superRefine((value, context) => {
-      const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
-      if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
-    });
+export function trimmedText(length: Length) {
+  return string().transform(trim).superRefine(within(length)).meta(described(length));
 }
 
 /** One of a few words. */
@@ -43,7 +46,24 @@ export function distinctTexts({ most, of }: { most: number; of: z.ZodType<string
   return z
     .array(of, { error: 'must be a list of strings' })
     .max(most, { error: `must be at most ${most}` })
-    .refine(list => new Set(list).size === list.length, { error: 'must be distinct strings' });
+    .refine(list => new Set(list).size === list.length, { error: 'must be distinct strings' })
+    .meta({ uniqueItems: true });
+}
+
+interface Length {
+  from?: number;
+  to: number;
+}
+
+function within({ from = 0, to }: Length) {
+  return (value: string, context: z.RefinementCtx<string>) => {
+    const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
+    if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
+  };
+}
+
+function described({ from = 0, to }: Length) {
+  return { ...(from > 0 && { minLength: from }), maxLength: to };
 }
 
 function string() {

@@ -2,11 +2,12 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
+import { listsOf } from '../query.ts';
 
 // A body of 1 MiB can hold a hundred thousand faults; an answer ten times its size helps nobody.
 const MOST_FAULTS = 100;
 
-/** The query of a route that takes no parameters. */
+/** The query of an operation that takes no parameters. */
 export const NoParameters = z.strictObject({});
 
 /** The body as the schema gives it back. Throws 422 with a JSON Pointer for each fault. */
@@ -21,19 +22,34 @@ export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknow
  * Throws 400 naming each parameter that is unknown or wrong.
  */
 export function checkQuery<Schema extends z.ZodType>(schema: Schema, ctx: Context): z.output<Schema> {
-  const given = new URLSearchParams(ctx.querystring);
-  const lists = Object.fromEntries([...given.keys()].map(name => [name, given.getAll(name)]));
-  const result = schema.safeParse(lists);
+  return check(schema, listsOf(new URLSearchParams(ctx.querystring)));
+}
+
+/** The headers that the schema names, as it gives them back. Throws 400 naming each that is wrong. */
+export function checkHeaders<Schema extends z.ZodObject>(schema: Schema, ctx: Context): z.output<Schema> {
+  const names = Object.keys(schema.shape);
+  return check(schema, Object.fromEntries(names.map(name => [name, ctx.get(name).trim() || undefined])));
+}
+
+/** What stands in the path, as the schema gives it back. Throws 404 with the schema's words. */
+export function checkParams<Schema extends z.ZodType>(schema: Schema, params: unknown): z.output<Schema> {
+  const result = schema.safeParse(params);
   if (result.success) return result.data;
-  throw refusal(
-    'malformed',
-    faultsOf(result.error, path => String(path[0])),
-  );
+  throw new ServiceError('not_found', result.error.issues[0]?.message ?? 'there is no such thing');
 }
 
 /** One fault of the query that only its reader can see. */
 export function badParameter(name: string, message: string): ServiceError {
   return refusal('malformed', [{ path: name, message }]);
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw refusal(
+    'malformed',
+    faultsOf(result.error, path => String(path[0])),
+  );
 }
 
 function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {

@@ -2,33 +2,67 @@
 // while others write.
 import type { Context } from 'koa';
 import { z } from 'zod';
+import { type Noun, type Sort, sortsOf } from '../database/noun.ts';
+import { moment } from '../moment.ts';
+import { parameter, wholeNumber } from '../query.ts';
+import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
-
-/** A query parameter that may stand once; the schema sees its text. */
-export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema) {
-  return z
-    .array(z.string())
-    .length(1, { error: 'may stand only once' })
-    .transform(values => values[0] ?? '')
-    .pipe(schema);
-}
 
 /** The parameters of a list of which a page may have so many rows. */
 export function pageParametersOf(rows: { default: number; most: number }) {
-  const error = `must be a number from 1 to ${rows.most}`;
-  const limit = z
-    .string()
-    .regex(/^\d{1,4}$/, { error, abort: true })
-    .transform(Number)
-    .refine(limit => limit >= 1 && limit <= rows.most, { error });
+  const { most } = rows;
+  const limit = wholeNumber({ from: 1, to: most, digits: 4, error: `must be a number from 1 to ${most}` });
   return {
-    limit: parameter(limit).default(rows.default),
-    cursor: parameter(z.string()).optional(),
+    limit: parameter(limit, { default: rows.default })
+      .default(rows.default)
+      .meta({ description: 'How many there may be on a page.' }),
+    cursor: parameter(z.string())
+      .optional()
+      .meta({ description: 'The `next_cursor` of the page before, with the same parameters.' }),
   };
 }
 
 /** The parameters of a list of entities. */
 export const pageParameters = pageParametersOf({ default: 50, most: 200 });
+
+/** The parameter sort, where there is a choice; where there is none, it is as good as never given. */
+export function sortParametersOf(noun: Noun) {
+  const sorts = sortsOf(noun);
+  const error = `must be one of ${sorts.join(', ')}`;
+  const sort = parameter(z.enum(sorts, { error }), { default: noun.defaultSort })
+    .optional()
+    .meta({ description: 'What to sort by, with - for descending; what has no such value stands last.' });
+  return Object.keys(noun.sorts).length > 1 ? { sort } : ({} as { sort: typeof sort });
+}
+
+/** An id in a cursor. */
+export const uuid = z.string().regex(UUID);
+
+/** A key in a cursor, as keyOf() gave it. */
+export function keyTextOf({ type, nullable }: Sort): z.ZodType<string | null> {
+  return nullable ? KEY_TEXTS[type].nullable() : KEY_TEXTS[type];
+}
+
+const KEY_TEXTS = {
+  timestamptz: moment,
+  date: z.iso.date(),
+  text: z.string().refine(text => !text.includes('\0') && text.isWellFormed()),
+  int4: z.string().regex(/^-?\d{1,9}$/),
+  numeric: z.string().regex(/^-?\d{1,40}(\.\d{1,40})?$/),
+};
+
+/** A page as sendPage() writes it. */
+export function pageOf<Schema extends z.ZodType>(id: string, item: Schema) {
+  return z
+    .object({
+      data: z.array(item),
+      next_cursor: z.string().nullable().meta({ description: 'What the next page is asked for with.' }),
+    })
+    .meta({ id, description: 'A page of a list; the last one has no `next_cursor`.' });
+}
+
+/** The headers of a page. */
+export const PAGE_HEADERS = { Link: 'The next page, `rel="next"`, where there is one.' };
 
 /** The keys that a cursor holds. Throws 400 for one that this list did not give. */
 export function readCursor<Keys extends z.ZodType>(keys: Keys, cursor: string): z.output<Keys> {

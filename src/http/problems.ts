@@ -1,5 +1,6 @@
 // Answers every error as application/problem+json (RFC 9457): what the catalogue knows, and nothing of the inside.
 import type { Context, Middleware } from 'koa';
+import { z } from 'zod';
 import { translateDatabaseError } from '../database/errors.ts';
 import { CATALOGUE, type ErrorCode, ServiceError } from '../errors.ts';
 import { closeAfterAnswer } from './closing.ts';
@@ -15,6 +16,37 @@ export function problems(): Middleware {
     }
   };
 }
+
+/** A problem as it is answered. */
+export const Problem = z
+  .object({
+    type: z.string().meta({ format: 'uri-reference', description: 'A page that explains it.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().meta({ format: 'uri-reference', description: 'The path that was asked for.' }),
+    request_id: z.string().meta({ description: 'Names the request in the log of the service.' }),
+    reason: z.string().optional().meta({ description: 'A word for programs, where one type has several.' }),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({
+        description: 'Every fault: a JSON Pointer into the body, or the name of a parameter or header.',
+      }),
+  })
+  .meta({
+    id: 'Problem',
+    description: 'What went wrong (RFC 9457), as application/problem+json.',
+    example: {
+      type: '/problems/invalid',
+      title: 'The content is invalid',
+      status: 422,
+      detail: '/title is required',
+      instance: '/tasks',
+      request_id: '6e4f3a8e-6d0f-4f0e-9a53-0f0e3f1c2b7d',
+      errors: [{ path: '/title', message: 'is required' }],
+    },
+  });
 
 /** What a problem's `type` is: a path that answers with an explanation. */
 export function problemType(code: ErrorCode): string {

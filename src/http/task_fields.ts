@@ -1,6 +1,7 @@
-// What a client may write of a task. The database has the same rules, and the last word.
+// What a client may write of a task, and what it reads. The database has the same rules, and the last word.
+import { z } from 'zod';
 import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
-import { moment } from '../moment.ts';
+import { moment, time } from '../moment.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
 
 const title = trimmedText({ from: 1, to: 200 });
@@ -29,7 +30,7 @@ export const NewTask = object({
   due_at: dueAt.default(null),
   labels: labels.default([]),
   ...madeByTheService,
-});
+}).meta({ id: 'NewTask', description: 'A task to be made; only `title` is required.' });
 
 /** The body of PATCH, a merge patch (RFC 7396): what is missing stays, null clears. */
 export const TaskPatch = object({
@@ -40,4 +41,41 @@ export const TaskPatch = object({
   due_at: dueAt.optional(),
   labels: labels.optional(),
   ...madeByTheService,
-});
+}).meta({ id: 'TaskPatch', description: 'What is to change of a task; what is missing stays.' });
+
+/** A task as feed.render() writes it. */
+export const Task = z
+  .object({
+    id: z.uuid(),
+    title: z.string(),
+    description: z.string().nullable(),
+    status: z.enum(TASK_STATUSES),
+    priority: z.enum(TASK_PRIORITIES),
+    due_at: time.nullable(),
+    labels: z.array(z.string()),
+    source: z.string().nullable().meta({ description: 'Where the generator read it.' }),
+    external_id: z.string().nullable().meta({ description: 'What it is called there.' }),
+    created_at: time,
+    updated_at: time,
+    completed_at: time.nullable().meta({ description: 'Since when its status is done.' }),
+    version: z.int().meta({ description: 'One more with every change.' }),
+  })
+  .meta({
+    id: 'Task',
+    description: 'Something to do.',
+    example: {
+      id: '0198c0de-5c1f-7a30-8f1e-3b5c6d7e8f90',
+      title: 'Water the plants',
+      description: null,
+      status: 'todo',
+      priority: 'normal',
+      due_at: '2026-12-01T09:00:00.000000Z',
+      labels: ['home'],
+      source: null,
+      external_id: null,
+      created_at: '2026-11-23T05:38:12.345678Z',
+      updated_at: '2026-11-23T05:38:12.345678Z',
+      completed_at: null,
+      version: 1,
+    },
+  });

@@ -18,6 +18,7 @@ import { type Place, readParameters, sentence } from './parameters.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
+import { letGo } from './upgrade.ts';
 
 type WithSocket = { ws?: () => Promise<WebSocket> };
 
@@ -68,10 +69,12 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       context.body = 'There is no such WebSocket.\n';
       return;
     }
-    const { req, path, querystring } = context;
-    const webSocket = await accept(context.ws, req.socket);
-    const query = new URLSearchParams(querystring);
-    if (webSocket) await serve(webSocket, { place, path, query, socket: req.socket, headers: req.headers });
+    const { req, res, path, querystring } = context;
+    const { socket, headers } = req;
+    const webSocket = await accept(context.ws, socket);
+    if (!webSocket) return;
+    letGo(res);
+    await serve(webSocket, { place, path, query: new URLSearchParams(querystring), socket, headers });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Fault } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
+import { listsOf, parameter, repeated, wholeNumber } from '../query.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -22,27 +23,35 @@ export interface Wanted {
   filter: Filter;
 }
 
-const wholeNumber = (most: number, least = 0) => {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
+const position = (error: string) =>
+  z
     .string()
-    .regex(/^\d{1,16}$/, { error, abort: true })
+    .regex(/^\d{1,15}$/, error)
     .transform(Number)
-    .refine(value => value >= least && value <= most, { error });
-};
-
-const POSITION = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be a position: a whole number from 0')
-  .transform(Number);
+    .meta({ type: 'integer', minimum: 0, pattern: undefined });
+const within = (to: number, from = 0) =>
+  wholeNumber({ from, to, digits: 16, error: `must be a whole number from ${from} to ${to}` });
 
 const EXTRA = {
-  after: once(POSITION),
-  log: once(z.uuid('must be the id of a log').toLowerCase()),
-  snapshot: once(z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true')),
-  limit: once(wholeNumber(1_000, 1)),
-  wait: once(wholeNumber(30)),
+  after: parameter(position('must be a position: a whole number from 0')).meta({
+    description: 'The position behind which to begin.',
+  }),
+  log: parameter(z.uuid('must be the id of a log').toLowerCase()).meta({
+    description: 'The id of the log that `after` is of; of another one nothing is told.',
+  }),
+  snapshot: parameter(
+    z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true'),
+  ).meta({ description: 'Whether to begin with the present state.' }),
+  limit: parameter(within(1_000, 1)).meta({ description: 'How many events there may be on a page.' }),
+  wait: parameter(within(30)).meta({
+    description: 'How many seconds to wait for an event, if there is none yet.',
+  }),
 };
+
+/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is. */
+export const lastEventId = position('must be a position')
+  .optional()
+  .meta({ description: 'The last position that was seen; it wins over `after`.' });
 
 /**
  * The parameters of a query, or every fault in it. `topics` is asked for only where topics or types are named: those
@@ -53,35 +62,27 @@ export async function readParameters(
   place: Place,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Fault[]> {
-  const result = schemaOf(place).safeParse(listsOf(query));
+  const result = querySchemaOf(place).safeParse(listsOf(query));
   if (!result.success) return result.error.issues.flatMap(faultsOf);
-  const { after, log, snapshot, limit, wait, ...filters } = result.data as Partial<Wanted> & Lists;
+  return toWanted(result.data, place, topics);
+}
+
+/** What a query means that the place's schema has checked, or what only the database knows to be wrong with it. */
+export async function toWanted(
+  checked: object,
+  place: Place,
+  topics: () => Promise<readonly TopicInfo[]>,
+): Promise<Wanted | Fault[]> {
+  const { after, log, snapshot, limit, wait, ...filters } = checked as Partial<Wanted> & Lists;
   const filter = toFilter(filters, place);
   const faults = snapshot && after !== undefined ? [CONTRADICTION] : [];
   if (filter.types.size > 0 || filters.topic) faults.push(...unknownNames(filter, await topics()));
   return faults.length > 0 ? faults : { after, log, snapshot, limit, wait, filter };
 }
 
-// In one pass: a target of 16 KiB has room for thousands of names.
-function listsOf(query: URLSearchParams): Record<string, string[]> {
-  const lists = new Map<string, string[]>();
-  for (const [name, value] of query) {
-    const list = lists.get(name);
-    if (list) list.push(value);
-    else lists.set(name, [value]);
-  }
-  return Object.fromEntries(lists);
-}
-
 /** The faults in a sentence. */
 export function sentence(faults: readonly Fault[]): string {
   return faults.map(({ path, message }) => `${path} ${message}`).join('; ');
-}
-
-/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is. */
-export function readLastEventId(text: string): number | Fault {
-  const result = POSITION.safeParse(text);
-  return result.success ? result.data : { path: 'Last-Event-ID', message: 'must be a position' };
 }
 
 type Lists = Readonly<Record<string, readonly string[] | undefined>>;
@@ -91,18 +92,19 @@ const CONTRADICTION: Fault = {
   message: 'contradicts snapshot=true, which begins with the present state',
 };
 
-function schemaOf({ topic, takes }: Place) {
+/** The schema of a place's query; it sees each parameter as the list of its values. */
+export function querySchemaOf({ topic, takes }: Place) {
   const extra = Object.fromEntries(takes.map(name => [name, EXTRA[name].optional()]));
   const filters = Object.entries(FILTERS[topic ?? ''] ?? {}).map(([name, { values }]) => [
     name,
-    anyOf(values ? z.enum(values, `must be ${values.join(', ')}`) : TEXT).optional(),
+    repeated(values ? z.enum(values, `must be ${values.join(', ')}`) : TEXT).optional(),
   ]);
   return z.strictObject({
     ...extra,
     ...Object.fromEntries(filters),
-    ...(topic === undefined && { topic: anyOf(TEXT).optional() }),
-    type: anyOf(TEXT).optional(),
-    subject: anyOf(topic === 'tasks' ? TASK_ID : TEXT).optional(),
+    ...(topic === undefined && { topic: repeated(TEXT).optional() }),
+    type: repeated(TEXT).optional(),
+    subject: repeated(topic === 'tasks' ? TASK_ID : TEXT).optional(),
   });
 }
 
@@ -116,21 +118,6 @@ const TASK_ID = z
   .string()
   .regex(UUID, 'must be the id of a task')
   .transform(id => id.toLowerCase());
-
-function once<Schema extends z.ZodType<unknown, string>>(schema: Schema) {
-  return z
-    .array(z.string())
-    .length(1, 'may stand only once')
-    .transform(values => values[0] ?? '')
-    .pipe(schema);
-}
-
-// A filter that is repeated means any of its values.
-const MOST_VALUES = 100;
-
-function anyOf(schema: z.ZodType<string, string>) {
-  return z.array(schema).max(MOST_VALUES, `may stand at most ${MOST_VALUES} times`);
-}
 
 function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filter {
   const known = FILTERS[place.topic ?? ''] ?? {};

@@ -15,16 +15,29 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 export function handUpgradesTo(handle: Handler, server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof Socket)) throw new TypeError('only TCP carries upgrades here');
-    socket.on('error', () => {}); // a peer that resets; whoever writes next is told
+    socket.on('error', ignore); // a peer that resets; whoever writes next is told
     socket.pause();
     if (head.length > 0) socket.unshift(head);
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.on('finish', () => {
+      if (!response.socket) return; // let go: it is a WebSocket by now
       response.detachSocket(socket);
       socket.destroySoon(); // end() would wait for the other side, for ever if it likes
     });
     handle(request, response).catch(() => socket.destroy());
   });
+}
+
+// Made out here: inside, what it closes over would keep the answer alive.
+function ignore(): void {}
+
+/**
+ * Forgets the request of a connection that is a WebSocket now. Whoever waits for its answer to finish, as Koa does, would
+ * otherwise keep it, the answer and the context for as long as the socket lives: a third of what a socket costs.
+ */
+export function letGo(response: ServerResponse): void {
+  if (response.socket) response.detachSocket(response.socket);
+  response.emit('finish');
 }

@@ -3,13 +3,13 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
-import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { createHttpApp } from '../../src/http/app.ts';
-import { createTaskRouter } from '../../src/http/task_routes.ts';
+import { createTaskOperations } from '../../src/http/task_operations.ts';
+import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
 import { createTestDatabase } from './database.ts';
 
@@ -25,6 +25,8 @@ export type Send = (
 
 export interface TestApi {
   readonly url: string;
+  /** All that can be asked of it. */
+  readonly operations: readonly Operation[];
   /** What the service logged so far. */
   readonly log: readonly LogLine[];
   /** fetch with a path instead of an address. */
@@ -52,7 +54,7 @@ export interface TestApiOptions {
   /** Turns the database's address into the one that the service uses. */
   databaseUrl?: (url: string) => string;
   /** Served beside the tasks. */
-  routers?: readonly Router[];
+  operations?: (pool: DatabasePool) => readonly Operation[];
   /** Without them: as on an address that others can reach. */
   origins?: Origins;
 }
@@ -60,7 +62,7 @@ export interface TestApiOptions {
 /** Starts the service's HTTP side: no feed, no jobs. */
 export async function startTestApi({
   databaseUrl = url => url,
-  routers = [],
+  operations = () => [],
   origins = createOrigins({ loopback: false, allowed: [] }),
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
@@ -71,7 +73,7 @@ export async function startTestApi({
     pool,
     logger: log.logger,
     origins,
-    routers: [createTaskRouter({ pool }), ...routers],
+    operations: [createTaskOperations({ pool }), operations(pool)],
     presence,
   });
   const server = createServer(app.callback());
@@ -81,6 +83,7 @@ export async function startTestApi({
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
+    operations: app.operations,
     log: log.lines,
     request: (path, init) => fetch(`${url}${path}`, init),
     send: senderTo(url),

@@ -42,8 +42,9 @@ export async function startProcess(
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  process.once('exit', () => child.kill('SIGKILL')); // a test that was cut short
-  const exited = once(child, 'exit');
+  const cutShort = () => child.kill('SIGKILL');
+  process.once('exit', cutShort);
+  const exited = once(child, 'exit').then(() => process.off('exit', cutShort));
   let address: string | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     address = told.exec(line)?.[1];

@@ -12,7 +12,16 @@ const LOG = '00000000-0000-7000-8000-000000000000';
 
 /** Serves /ws/tasks on a server; what is published in the hub is all there is. */
 export function serveSockets(server: Server, logger: Logger): Hub {
-  const hub = createHub(LOG, 0);
+  const feed = emptyFeed(logger);
+  const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
+  const origins = createOrigins({ loopback: false, allowed: [] });
+  const app = createSocketApp({ ...feed, places, origins });
+  handUpgradesTo(app.callback(), server);
+  return feed.hub;
+}
+
+/** A hub and a log that nothing is in. */
+export function emptyFeed(logger: Logger) {
   const queries = {
     head: async () => ({ log: LOG, head: 0, first: 1 }),
     range: async () => [],
@@ -21,10 +30,5 @@ export function serveSockets(server: Server, logger: Logger): Hub {
     snapshot: async () => [],
   };
   const log = createLogReader(queries, logger);
-  const sessions = createSessions(logger);
-  const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
-  const origins = createOrigins({ loopback: false, allowed: [] });
-  const app = createSocketApp({ hub, log, sessions, places, origins, logger });
-  handUpgradesTo(app.callback(), server);
-  return hub;
+  return { hub: createHub(LOG, 0), log, sessions: createSessions(logger), logger };
 }

@@ -4,7 +4,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { createHttpApp } from '../../src/http/app.ts';
-import { createGeneratorRouter } from '../../src/http/generator_routes.ts';
+import { createGeneratorOperations } from '../../src/http/generator_operations.ts';
 import { createSchedule } from '../../src/http/generator_schedule.ts';
 import { describeSources } from '../../src/jobs/sources/adapters.ts';
 import { createOrigins } from '../../src/origins.ts';
@@ -25,7 +25,7 @@ async function startApi(t: ExecutionContext, cron?: string) {
     pool,
     logger,
     origins: createOrigins({ loopback: true, allowed: [] }),
-    routers: [createGeneratorRouter({ pool, sources, cron })],
+    operations: [createGeneratorOperations({ pool, sources, cron })],
   });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');

@@ -1,7 +1,7 @@
 // What every answer has in common, and what errors say: problem+json, the request's id, one line in the log.
-import { Router } from '@koa/router';
 import test from 'ava';
 import { CATALOGUE } from '../../src/errors.ts';
+import { operation } from '../../src/operation.ts';
 import { read, startTestApi, type TestApi } from '../helpers/http.ts';
 
 let api: TestApi;
@@ -122,8 +122,20 @@ test('an unexpected error is 500 without its reason, which the log has once', as
   }
 });
 
-test('a router handed in is served like the others', async t => {
-  const own = await startTestApi({ routers: [teapot()] });
+const teapot = operation({
+  id: 'show_teapot',
+  method: 'get',
+  path: '/teapot',
+  summary: 'Fails.',
+  tag: 'tea',
+  answers: {},
+  handle() {
+    throw new Error('short and stout');
+  },
+});
+
+test('an operation handed in is served like the others', async t => {
+  const own = await startTestApi({ operations: () => [teapot] });
   t.teardown(() => own.close());
   t.is((await own.send('GET', '/teapot')).body.status, 500);
   t.is((await own.send('PUT', '/teapot')).headers.get('allow'), 'GET, HEAD, OPTIONS');
@@ -139,14 +151,6 @@ test('bytes that are no HTTP get an answer, not a crash', async t => {
   );
   t.is((await api.send('GET', '/health/live')).status, 200);
 });
-
-function teapot(): Router {
-  const router = new Router();
-  router.get('/teapot', () => {
-    throw new Error('short and stout');
-  });
-  return router;
-}
 
 test('a request target that is no URL is malformed, not a fault of the service', async t => {
   const answer = await api.raw('GET http://[/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');

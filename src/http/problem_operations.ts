@@ -1,6 +1,6 @@
 // The pages that the `type` of a problem leads to.
-import { Router } from '@koa/router';
 import { CATALOGUE, type ErrorCode } from '../errors.ts';
+import { type Operation, operation } from '../operation.ts';
 import { problemType } from './problems.ts';
 
 const EXPLANATIONS: Record<ErrorCode, string> = {
@@ -30,17 +30,23 @@ const EXPLANATIONS: Record<ErrorCode, string> = {
   unfit_settings: 'The service was started with settings that it cannot work with. It says so at start.',
 };
 
-/** GET /problems/{code}, with dashes. */
-export function createProblemRouter(): Router {
-  const router = new Router();
-  for (const code of Object.keys(EXPLANATIONS) as ErrorCode[]) {
-    router.get(problemType(code), ctx => {
-      ctx.set('Cache-Control', 'public, max-age=3600');
-      ctx.type = 'text/html';
-      ctx.body = page(code);
-    });
-  }
-  return router;
+/** GET /problems/… for each code, with dashes. */
+export function createProblemOperations(): Operation[] {
+  return (Object.keys(EXPLANATIONS) as ErrorCode[]).map(code =>
+    operation({
+      id: `explain_${code}`,
+      method: 'get',
+      path: problemType(code),
+      summary: `Explains the problem “${CATALOGUE[code].title}”.`,
+      tag: 'problems',
+      answers: { 200: { description: 'A page to read.', type: 'text/html' } },
+      handle(ctx) {
+        ctx.set('Cache-Control', 'public, max-age=3600');
+        ctx.type = 'text/html';
+        ctx.body = page(code);
+      },
+    }),
+  );
 }
 
 function page(code: ErrorCode): string {

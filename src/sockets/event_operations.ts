@@ -1,20 +1,21 @@
 // GET /events: the log in pages, with long poll; GET /events/stream: the same as Server-Sent Events. Both are
 // subscriptions like a socket's.
-import { Router } from '@koa/router';
 import type { Context } from 'koa';
+import { z } from 'zod';
 import { isKnownTag } from '../entity_tag.ts';
 import { ServiceError } from '../errors.ts';
-import type { FeedEvent } from '../events.ts';
+import { EventEnvelope, type FeedEvent } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { type Place, readLastEventId, readParameters, sentence, type Wanted } from './parameters.ts';
+import { type Operation, operation } from '../operation.ts';
+import { lastEventId, type Place, querySchemaOf, sentence, toWanted, type Wanted } from './parameters.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-export interface EventRoutesOptions {
+export interface EventOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
@@ -25,16 +26,60 @@ const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 
+const EventPage = z
+  .object({
+    data: z.array(EventEnvelope),
+    head: z
+      .int()
+      .optional()
+      .meta({ description: 'The last position there is; not on a page that never changes.' }),
+    next_after: z.int().meta({ description: 'What the next page is asked for with, as `after`.' }),
+  })
+  .meta({ id: 'EventPage', description: 'Events in their order.' });
+
 /** GET /events and GET /events/stream. */
-export function createEventRouter(options: EventRoutesOptions): Router {
-  const router = new Router();
-  router.get('/events', ctx => sendPage(ctx, options));
-  router.get('/events/stream', ctx => stream(ctx, options));
-  return router;
+export function createEventOperations(options: EventOptions): Operation[] {
+  const { topics } = options.log;
+  return [
+    operation({
+      id: 'list_events',
+      method: 'get',
+      path: '/events',
+      summary: 'Lists the events after a position, and waits for one if asked to.',
+      tag: 'events',
+      query: querySchemaOf(PAGE),
+      headers: z.object({ 'If-None-Match': z.string().optional() }),
+      answers: {
+        200: {
+          description: 'A page. A full one of a log that is named never changes, and says so.',
+          schema: EventPage,
+          headers: { ETag: 'Of a page that never changes.' },
+        },
+        304: { description: 'The client has it already.' },
+      },
+      refusals: ['gone'],
+      handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
+    }),
+    operation({
+      id: 'stream_events',
+      method: 'get',
+      path: '/events/stream',
+      summary: 'Streams the events as they are committed, as Server-Sent Events.',
+      tag: 'events',
+      query: querySchemaOf(STREAM),
+      headers: z.object({ 'Last-Event-ID': lastEventId }),
+      answers: { 200: { description: 'The stream.', type: 'text/event-stream' } },
+      refusals: ['gone'],
+      async handle(ctx, { query, headers }) {
+        const wanted = await wantedOf(toWanted(query, STREAM, topics));
+        // The header wins: a browser that comes back sends the address that it began with.
+        await stream(ctx, { ...wanted, after: headers['Last-Event-ID'] ?? wanted.after }, options);
+      },
+    }),
+  ];
 }
 
-async function sendPage(ctx: Context, options: EventRoutesOptions): Promise<void> {
-  const wanted = await parametersOf(ctx, PAGE, options.log);
+async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
   const { events, position } = await collect(ctx, { ...wanted, after, limit }, head, options);
@@ -58,7 +103,7 @@ async function collect(
   ctx: Context,
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
-  { hub, log, sessions }: EventRoutesOptions,
+  { hub, log, sessions }: EventOptions,
 ): Promise<{ events: readonly FeedEvent[]; position: number }> {
   const events: FeedEvent[] = [];
   const done = Promise.withResolvers<void>();
@@ -100,10 +145,13 @@ async function collect(
   }
 }
 
-async function stream(ctx: Context, { hub, log, sessions, logger }: EventRoutesOptions): Promise<void> {
-  const wanted = await parametersOf(ctx, STREAM, log);
-  const after = lastEventId(ctx) ?? wanted.after;
-  const head = await headFor({ ...wanted, after }, log);
+async function stream(
+  ctx: Context,
+  wanted: Wanted,
+  { hub, log, sessions, logger }: EventOptions,
+): Promise<void> {
+  const { after, filter } = wanted;
+  const head = await headFor(wanted, log);
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
   ctx.status = 200;
   ctx.set(STREAM_HEADERS);
@@ -113,7 +161,7 @@ async function stream(ctx: Context, { hub, log, sessions, logger }: EventRoutesO
   const entry = sessions.enter(clientOf(ctx));
   const channel = createStreamChannel(ctx.res);
   channel.onClose(entry.left);
-  const options = { channel, hub, log, head, filter: wanted.filter, snapshot: [], logger };
+  const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after: after ?? head.head }));
 }
 
@@ -135,19 +183,10 @@ function clientOf(ctx: Context) {
   } as const;
 }
 
-async function parametersOf(ctx: Context, place: Place, log: Log): Promise<Wanted> {
-  const wanted = await readParameters(new URLSearchParams(ctx.querystring), place, log.topics);
+async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
+  const wanted = await read;
   if (!Array.isArray(wanted)) return wanted;
   throw new ServiceError('malformed', sentence(wanted), { faults: wanted });
-}
-
-// The header wins: a browser that comes back sends the address that it began with.
-function lastEventId(ctx: Context): number | undefined {
-  const text = ctx.get('Last-Event-ID');
-  if (text === '') return undefined;
-  const after = readLastEventId(text);
-  if (typeof after === 'number') return after;
-  throw new ServiceError('malformed', sentence([after]), { faults: [after] });
 }
 
 async function headFor(

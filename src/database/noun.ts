@@ -1,0 +1,81 @@
+// What a noun is to the database: a row of a table that people keep, told of by the log. Everything that is the same
+// for every noun is done from this description, see entities.ts.
+import { type FragmentSqlToken, sql } from 'slonik';
+
+export interface Noun {
+  /** The topic of its events, and the last part of its path: tasks. */
+  topic: string;
+  /** What one row is called: task. */
+  entity: string;
+  /** Schema and name. Its key is `id`, a uuid; it has a `version` and a feed.render(). */
+  table: readonly [schema: string, name: string];
+  /** The columns that a client may write, and their types. */
+  columns: Readonly<Record<string, ColumnType>>;
+  /** A second unique column that it may be found by, and how its values are written, so that none is taken for an id. */
+  alias?: { column: string; pattern: RegExp };
+  /** What lists may be sorted by. */
+  sorts: Readonly<Record<string, Sort>>;
+  /** The name of a sort, with - for descending. */
+  defaultSort: string;
+  /** What lists may be filtered by. */
+  filters?: Readonly<Record<string, Filter>>;
+  /** Whether rows have a created_at that never changes: the list as of a moment is then sorted by it, else by id. */
+  hasCreatedAt: boolean;
+}
+
+export type ColumnType = 'text' | 'timestamptz' | 'date' | 'int4' | 'numeric' | 'text[]';
+
+export interface Sort {
+  /** Of a row `t`; NULLs stand last in either direction. */
+  by: FragmentSqlToken;
+  /** Of `by`. */
+  type: Exclude<ColumnType, 'text[]'>;
+  nullable?: boolean;
+}
+
+/** The condition on a row `t` that a filter's values make. */
+export type Filter = (values: readonly string[]) => FragmentSqlToken;
+
+/** Where a page begins: behind the row with this key and id. */
+export interface After {
+  key: string | null;
+  id: string;
+}
+
+/** A sort and its direction. */
+export interface Order extends Sort {
+  name: string;
+  descending: boolean;
+}
+
+/** The names of all that the noun may be sorted by, in both directions. */
+export function sortsOf({ sorts }: Noun): string[] {
+  return Object.keys(sorts).flatMap(name => [name, `-${name}`]);
+}
+
+/** The sort of a name such as created_at or -created_at. Throws for one that the noun does not have. */
+export function orderOf({ sorts, topic }: Noun, name: string): Order {
+  const descending = name.startsWith('-');
+  const sort = sorts[descending ? name.slice(1) : name];
+  if (!sort) throw new TypeError(`${topic} cannot be sorted by ${name}`);
+  return { ...sort, name, descending };
+}
+
+/** The key by which a row is sorted, as text that gives the same value when it is read again. */
+export function keyOf({ by, type }: Sort): FragmentSqlToken {
+  return type === 'timestamptz' ? sql.fragment`feed.rfc3339(${by})` : sql.fragment`(${by})::text`;
+}
+
+export function orderBy({ by, descending, nullable }: Order): FragmentSqlToken {
+  if (!descending) return sql.fragment`${by}, t.id`;
+  return nullable ? sql.fragment`${by} DESC NULLS LAST, t.id DESC` : sql.fragment`${by} DESC, t.id DESC`;
+}
+
+/** What comes behind a row. Of a sort without NULLs it is one comparison of rows, which an index answers. */
+export function isBehind({ by, type, descending, nullable }: Order, { key, id }: After): FragmentSqlToken {
+  const than = descending ? sql.fragment`<` : sql.fragment`>`;
+  if (key === null) return sql.fragment`${by} IS NULL AND t.id ${than} ${id}::uuid`;
+  const value = sql.fragment`${key}::${sql.identifier([type])}`;
+  const behind = sql.fragment`(${by}, t.id) ${than} (${value}, ${id}::uuid)`;
+  return nullable ? sql.fragment`(${behind} OR ${by} IS NULL)` : behind;
+}

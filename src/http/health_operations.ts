@@ -1,0 +1,74 @@
+// What an orchestrator asks: does the process live, and can it work?
+import { z } from 'zod';
+import { translateDatabaseError } from '../database/errors.ts';
+import { type Operation, operation } from '../operation.ts';
+
+/** Why the instance cannot work now: sentences for an operator, none if it can. */
+export interface Readiness {
+  /** What is wrong with the database, or in it; throws while it does not answer. */
+  database(): Promise<readonly string[]>;
+  /** Which of the instance's own parts do not do what they are for. */
+  parts(): readonly string[];
+  /** What is wrong without keeping it from its work. */
+  warnings?(): readonly string[];
+}
+
+const PATIENCE = 3_000; // ms
+
+const Healthy = z.object({ status: z.literal('ok') }).meta({ id: 'Healthy', description: 'All is well.' });
+const warnings = z
+  .array(z.string())
+  .optional()
+  .meta({ description: 'What is wrong, and keeps the instance from nothing that its clients ask of it.' });
+const Ready = Healthy.extend({ warnings }).meta({ id: 'Ready', description: 'The instance can work.' });
+const Unavailable = z
+  .object({ status: z.literal('unavailable'), reasons: z.array(z.string()), warnings })
+  .meta({ id: 'Unavailable', description: 'Why the instance cannot work now.' });
+
+/** /health/live always says yes; /health/ready says 503, and why, while the instance cannot work. */
+export function createHealthOperations(readiness: Readiness): Operation[] {
+  return [
+    operation({
+      id: 'show_liveness',
+      method: 'get',
+      path: '/health/live',
+      summary: 'Tells that the process lives.',
+      tag: 'health',
+      answers: { 200: { description: 'It does.', schema: Healthy } },
+      handle(ctx) {
+        ctx.body = { status: 'ok' };
+      },
+    }),
+    operation({
+      id: 'show_readiness',
+      method: 'get',
+      path: '/health/ready',
+      summary: 'Tells whether the instance can work, and if not, why.',
+      tag: 'health',
+      answers: {
+        200: { description: 'It can.', schema: Ready },
+        503: { description: 'It cannot, for these reasons.', schema: Unavailable },
+      },
+      async handle(ctx) {
+        const reasons = [...(await reasonsOfDatabase(readiness)), ...readiness.parts()];
+        const found = readiness.warnings?.() ?? [];
+        const state = reasons.length === 0 ? { status: 'ok' } : { status: 'unavailable', reasons };
+        ctx.status = reasons.length === 0 ? 200 : 503;
+        ctx.body = found.length === 0 ? state : { ...state, warnings: found };
+      },
+    }),
+  ];
+}
+
+// A database that has silently gone is found out late by its connections, and orchestrators do not wait for that.
+async function reasonsOfDatabase({ database }: Readiness): Promise<readonly string[]> {
+  const late = Promise.withResolvers<readonly string[]>();
+  const timer = setTimeout(() => late.resolve(['the database did not answer in time']), PATIENCE);
+  try {
+    return await Promise.race([database(), late.promise]);
+  } catch (error) {
+    return [translateDatabaseError(error)?.message ?? 'the database does not answer as it should'];
+  } finally {
+    clearTimeout(timer);
+  }
+}

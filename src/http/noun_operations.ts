@@ -1,0 +1,246 @@
+// REST for any noun, made of its description. An operation asks the database and answers; whoever listens hears of it
+// from the log.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import {
+  deleteEntity,
+  entityExists,
+  insertEntity,
+  listEntities,
+  readEntity,
+  type Stored,
+  type Target,
+  updateEntity,
+} from '../database/entities.ts';
+import { type Noun, orderOf, sortsOf } from '../database/noun.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import { ServiceError } from '../errors.ts';
+import { type Operation, operation } from '../operation.ts';
+import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
+import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
+import { badParameter, NoParameters } from './input.ts';
+import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
+import {
+  keyTextOf,
+  PAGE_HEADERS,
+  pageOf,
+  pageParameters,
+  readCursor,
+  sendPage,
+  sortParametersOf,
+  uuid,
+} from './paging.ts';
+import { requestIdOf } from './request_id.ts';
+import { nothing, type Resource, referenceTo, resolve, type Served } from './resource.ts';
+
+const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
+const WriteHeaders = z.object({ 'If-Match': ifMatch });
+
+/** List, create, show, patch, remove and, where the noun has them, history and restore. */
+export function createNounOperations(resource: Resource, { pool }: { pool: DatabasePool }): Operation[] {
+  const served = { ...resource, pool };
+  return [
+    listOf(served),
+    creationOf(served),
+    showingOf(served),
+    changeOf(served),
+    deletionOf(served),
+    ...(served.hasHistory ? [historyOf(served)] : []),
+    ...restorationOf(served),
+  ];
+}
+
+function listOf(served: Served): Operation {
+  const { pool, noun, Entity, hasPast } = served;
+  const { topic, defaultSort } = noun;
+  const Page = pageOf(`${Entity.meta()?.id}Page`, Entity);
+  const cursors = new Map(sortsOf(noun).map(sort => [sort, cursorOf(noun, sort)]));
+  const filters: object = served.filters ?? {};
+  return operation({
+    id: `list_${topic}`,
+    method: 'get',
+    path: `/${topic}`,
+    summary: `Lists the ${topic}, page by page.`,
+    tag: topic,
+    query: z.strictObject({
+      ...pageParameters,
+      ...pastParametersOf(served),
+      ...sortParametersOf(noun),
+      ...filters,
+    }),
+    answers: { 200: { description: 'A page.', schema: Page, headers: PAGE_HEADERS } },
+    refusals: hasPast ? ['gone'] : [],
+    async handle(ctx, { query: { limit, cursor, as_of, sort, ...rest } }) {
+      const filters = givenOf(rest);
+      if (as_of && (sort !== undefined || Object.keys(filters).length > 0))
+        throw badParameter('as_of', 'takes no sort and no filter');
+      if (as_of) return listPastEntities(ctx, served, { limit, cursor, as_of });
+      const order = sort ?? defaultSort;
+      const Keys = cursors.get(order);
+      const after = cursor === undefined || !Keys ? undefined : readCursor(Keys, cursor);
+      // One more than asked for tells whether there is another page.
+      const rows = await listEntities(pool, noun, { sort: order, filters, after, limit: limit + 1 });
+      sendPage(ctx, { rows, limit, keysOf: row => [order, row.key, row.id] });
+    },
+  });
+}
+
+function cursorOf(noun: Noun, sort: string) {
+  return z
+    .tuple([z.literal(sort), keyTextOf(orderOf(noun, sort)), uuid])
+    .transform(([, key, id]) => ({ key, id }));
+}
+
+function givenOf(parameters: object): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(parameters).filter(([, values]) => values !== undefined));
+}
+
+function creationOf(served: Served): Operation {
+  const { pool, noun, New } = served;
+  return operation({
+    id: `create_${noun.entity}`,
+    method: 'post',
+    path: `/${noun.topic}`,
+    summary: `Creates a ${noun.entity}.`,
+    tag: noun.topic,
+    query: NoParameters,
+    body: { schema: New, types: JSON_TYPES },
+    answers: createdBy(served),
+    refusals: ['conflict'],
+    handle: async (ctx, { body }) =>
+      sendCreated(ctx, served, await insertEntity(pool, noun, body, requestIdOf(ctx))),
+  });
+}
+
+function showingOf(served: Served): Operation {
+  const { pool, noun, hasPast } = served;
+  return operation({
+    id: `show_${noun.entity}`,
+    method: 'get',
+    path: `/${noun.topic}/{id}`,
+    summary: `Shows a ${noun.entity}.`,
+    tag: noun.topic,
+    params: referenceTo(noun),
+    query: z.strictObject(pastParametersOf(served)),
+    headers: ShowHeaders,
+    answers: {
+      ...shownBy(served),
+      304: { description: 'The client has it already.', headers: ETAG_HEADER },
+    },
+    refusals: hasPast ? ['gone'] : [],
+    async handle(ctx, { params, query: { as_of } }) {
+      const id = await resolve(served, params.id);
+      if (as_of) return showPast(ctx, served, id, as_of);
+      const found = await readEntity(pool, noun, id);
+      if (!found) throw nothing(noun, params.id);
+      sendEntity(ctx, found);
+    },
+  });
+}
+
+function changeOf(served: Served): Operation {
+  const { pool, noun, Patch } = served;
+  return operation({
+    id: `update_${noun.entity}`,
+    method: 'patch',
+    path: `/${noun.topic}/{id}`,
+    summary: `Changes some fields of a ${noun.entity}.`,
+    tag: noun.topic,
+    params: referenceTo(noun),
+    query: NoParameters,
+    headers: WriteHeaders,
+    body: { schema: Patch, types: MERGE_PATCH_TYPES },
+    answers: shownBy(served),
+    refusals: ['stale', 'conflict'],
+    async handle(ctx, { params, headers, body: changes }) {
+      const target = await targetOf(ctx, served, params.id, headers['If-Match']);
+      sendEntity(ctx, await written(served, target, () => updateEntity(pool, noun, { ...target, changes })));
+    },
+  });
+}
+
+function deletionOf(served: Served): Operation {
+  const { pool, noun } = served;
+  return operation({
+    id: `delete_${noun.entity}`,
+    method: 'delete',
+    path: `/${noun.topic}/{id}`,
+    summary: `Deletes a ${noun.entity}.`,
+    tag: noun.topic,
+    params: referenceTo(noun),
+    query: NoParameters,
+    headers: WriteHeaders,
+    answers: { 204: { description: 'It is deleted.' } },
+    refusals: ['stale', 'conflict'],
+    async handle(ctx, { params, headers }) {
+      const target = await targetOf(ctx, served, params.id, headers['If-Match']);
+      await written(served, target, () => deleteEntity(pool, noun, target));
+      ctx.status = 204;
+    },
+  });
+}
+
+function restorationOf(served: Served): Operation[] {
+  const { pool, noun, restore } = served;
+  if (!restore) return [];
+  const restoration = operation({
+    id: `restore_${noun.entity}`,
+    method: 'post',
+    path: `/${noun.topic}/{id}/restore`,
+    summary: `Brings a deleted ${noun.entity} back as it last was.`,
+    tag: noun.topic,
+    params: referenceTo(noun),
+    query: NoParameters,
+    answers: createdBy(served),
+    refusals: ['conflict'],
+    async handle(ctx, { params }) {
+      const restored = await restore(pool, await resolve(served, params.id), requestIdOf(ctx));
+      if (!restored) throw new ServiceError('not_found', `there never was a ${noun.entity} ${params.id}`);
+      sendCreated(ctx, served, restored);
+    },
+  });
+  return [restoration];
+}
+
+function shownBy({ noun, Entity }: Served) {
+  return { 200: { description: `The ${noun.entity}.`, schema: Entity, headers: ETAG_HEADER } };
+}
+
+function createdBy({ noun, Entity }: Served) {
+  const headers = { ...ETAG_HEADER, Location: 'Its address.' };
+  return { 201: { description: `The ${noun.entity}.`, schema: Entity, headers } };
+}
+
+function sendCreated(ctx: Context, { noun }: Served, stored: Stored): void {
+  ctx.status = 201;
+  ctx.set('Location', `/${noun.topic}/${stored.id}`);
+  sendEntity(ctx, stored);
+}
+
+async function targetOf(
+  ctx: Context,
+  served: Served,
+  reference: string,
+  versions: readonly number[] | undefined,
+): Promise<Target> {
+  return { id: await resolve(served, reference), versions, requestId: requestIdOf(ctx) };
+}
+
+// A write that found no row: it is not there, or not in a version that If-Match allows, or somebody deleted it and
+// inserted it again while the write waited for its row: then it is there now.
+async function written<Result>(
+  { pool, noun }: Served,
+  { id, versions }: Target,
+  write: () => Promise<Result>,
+): Promise<NonNullable<Result>> {
+  for (;;) {
+    const result = await write();
+    if (result) return result;
+    if (!(await entityExists(pool, noun, id))) throw nothing(noun, id);
+    if (versions)
+      throw new ServiceError(
+        'stale',
+        `${noun.entity} ${id} has another version than If-Match says; read it again`,
+      );
+  }
+}

@@ -1,0 +1,115 @@
+// What entities were: one or the list as of a moment, and the history of one. All of it comes out of the log.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import {
+  type Entity,
+  isNumbered,
+  listPast,
+  listPastById,
+  readHistory,
+  readPast,
+  readPending,
+} from '../database/history.ts';
+import type { Noun } from '../database/noun.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import { ServiceError } from '../errors.ts';
+import { EventEnvelope, toEvent } from '../events.ts';
+import { moment } from '../moment.ts';
+import { type Operation, operation } from '../operation.ts';
+import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
+import { sendEntity } from './etag.ts';
+import { badParameter } from './input.ts';
+import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from './paging.ts';
+import { type Resource, referenceTo, resolve, type Served } from './resource.ts';
+
+const LOOK_EVERY = 10; // ms
+const PATIENCE = 2_000; // ms
+
+const HistoryQuery = z.strictObject(pageParametersOf({ default: 1000, most: 1000 }));
+const HistoryPage = pageOf('EventHistory', EventEnvelope);
+const position = z.int().nonnegative();
+const HistoryKeys = z.tuple([position]);
+
+/** The parameter as_of, where the noun has a past; where it has none, it is as good as never given. */
+export function pastParametersOf({ hasPast }: Resource): { as_of: typeof asOf } {
+  return hasPast ? { as_of: asOf } : ({} as { as_of: typeof asOf });
+}
+
+/** Answers with the entity as it was. */
+export async function showPast(ctx: Context, { pool, noun }: Served, id: string, asOf: AsOf): Promise<void> {
+  const position = await resolveAsOf(pool, asOf);
+  const found = await readPast(pool, entityOf(noun, id), position);
+  if (!found)
+    throw new ServiceError('not_found', `at position ${position} there was no ${noun.entity} ${id}`);
+  sendEntity(ctx, found);
+}
+
+/** Answers with a page of the list as it was. The cursor holds the position: later pages are of the same moment. */
+export async function listPastEntities(
+  ctx: Context,
+  { pool, noun: { topic, hasCreatedAt } }: Served,
+  { limit, cursor, as_of }: { limit: number; cursor: string | undefined; as_of: AsOf },
+): Promise<void> {
+  const { name, Keys, read } = hasCreatedAt ? NEWEST_FIRST : BY_ID;
+  const keys = cursor === undefined ? undefined : readCursor(Keys, cursor);
+  if (keys && 'position' in as_of && as_of.position !== keys.position)
+    throw badParameter('cursor', 'is of another as_of');
+  const position = await resolveAsOf(pool, keys ?? as_of);
+  const rows = await read(pool, { topic, position, limit: limit + 1, after: keys?.after });
+  sendPage(ctx, { rows, limit, keysOf: row => [name, position, row.key, row.id] });
+}
+
+// The orders that the past can be listed in.
+const NEWEST_FIRST = order('as_of -created_at', moment, listPast);
+const BY_ID = order('as_of id', z.null(), listPastById);
+
+function order(name: string, key: z.ZodType<string | null>, read: typeof listPast) {
+  const Keys = z
+    .tuple([z.literal(name), position, key, uuid])
+    .transform(([, position, key, id]) => ({ position, after: { key, id } }));
+  return { name, Keys, read };
+}
+
+/** A noun's history: its events as sockets send them, also after its deletion. */
+export function historyOf(served: Served): Operation {
+  const { topic, entity } = served.noun;
+  return operation({
+    id: `list_${entity}_history`,
+    method: 'get',
+    path: `/${topic}/{id}/history`,
+    summary: `Lists the events of a ${entity}, oldest first, also after its deletion.`,
+    tag: topic,
+    params: referenceTo(served.noun),
+    query: HistoryQuery,
+    answers: { 200: { description: 'A page of its events.', schema: HistoryPage, headers: PAGE_HEADERS } },
+    async handle(ctx, { params, query: { limit, cursor } }) {
+      const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
+      const of = entityOf(served.noun, await resolve(served, params.id));
+      await untilNumbered(served.pool, of);
+      const events = await readHistory(served.pool, of, { after, limit: limit + 1 });
+      if (events.length === 0 && after === 0)
+        throw new ServiceError('not_found', `there never was a ${entity} ${params.id}`);
+      const rows = events.map(toEvent).map(({ position, json }) => ({ position, document: json }));
+      sendPage(ctx, { rows, limit, keysOf: row => [row.position] });
+    },
+  });
+}
+
+function entityOf({ topic }: Noun, id: string): Entity {
+  return { topic, subject: id.toLowerCase() };
+}
+
+// Whoever has just written must find it here. Only what had committed at the first look is waited for: to an entity
+// that changes all the time there is always one more.
+async function untilNumbered(pool: DatabasePool, of: Entity): Promise<void> {
+  const change = await readPending(pool, of);
+  const end = performance.now() + PATIENCE;
+  while (change !== null && !(await isNumbered(pool, change))) {
+    if (performance.now() > end)
+      throw new ServiceError('timeout', 'its last change is not in the log yet; try again', {
+        headers: { 'Retry-After': '1' },
+      });
+    await pause(LOOK_EVERY);
+  }
+}

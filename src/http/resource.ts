@@ -1,0 +1,53 @@
+// A noun as REST shows it: from this its operations are made.
+import { z } from 'zod';
+import { type Fields, identify, type Stored } from '../database/entities.ts';
+import type { Noun } from '../database/noun.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import { ServiceError } from '../errors.ts';
+import { UUID } from './fields.ts';
+
+export interface Resource {
+  noun: Noun;
+  /** One as it is answered; has an id for its component, such as Task. */
+  Entity: z.ZodType;
+  /** The body of POST, defaults filled in: every column that a client may write. */
+  New: z.ZodType<Fields>;
+  /** The body of PATCH, a merge patch (RFC 7396). */
+  Patch: z.ZodType<Fields>;
+  /** The query parameters of its list that are filters: those of the noun, by their names. */
+  filters?: Readonly<Record<string, z.ZodType<readonly string[] | undefined>>>;
+  /** Whether its events may be read, also after its deletion. */
+  hasHistory: boolean;
+  /** Whether it may be read as it was at a moment of the log. */
+  hasPast: boolean;
+  /** Brings a deleted one back, where that can be; null if there never was one. */
+  restore?: (pool: DatabasePool, id: string, requestId: string) => Promise<Stored | null>;
+}
+
+/** A resource and where its rows are. */
+export interface Served extends Resource {
+  pool: DatabasePool;
+}
+
+/** What stands in the path for one: its id, or its second key where the noun has one. */
+export function referenceTo({ entity, alias }: Noun) {
+  const id = z
+    .string()
+    .refine(text => UUID.test(text) || alias?.pattern.test(text), {
+      error: ({ input }) => `there is no ${entity} ${input}`,
+    })
+    .meta(alias ? { description: `The id, or the ${alias.column}.` } : { format: 'uuid' });
+  return z.object({ id });
+}
+
+/** The id that a reference means. Throws 404 if it is no id and nothing has it for its second key. */
+export async function resolve({ pool, noun }: Served, reference: string): Promise<string> {
+  if (UUID.test(reference)) return reference;
+  const id = await identify(pool, noun, reference);
+  if (id === null) throw nothing(noun, reference);
+  return id;
+}
+
+export function nothing({ entity }: Noun, reference: string): ServiceError {
+  return new ServiceError('not_found', `there is no ${entity} ${reference}`);
+}

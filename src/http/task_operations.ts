@@ -1,0 +1,22 @@
+// REST for tasks: what they have of what nouns may have.
+import type { DatabasePool } from '../database/pool.ts';
+import { restoreTask, tasks } from '../database/tasks.ts';
+import type { Operation } from '../operation.ts';
+import { createNounOperations } from './noun_operations.ts';
+import { NewTask, Task, TaskPatch } from './task_fields.ts';
+
+/** /tasks, with everything below it. */
+export function createTaskOperations({ pool }: { pool: DatabasePool }): Operation[] {
+  return createNounOperations(
+    {
+      noun: tasks,
+      Entity: Task,
+      New: NewTask,
+      Patch: TaskPatch,
+      hasHistory: true,
+      hasPast: true,
+      restore: restoreTask,
+    },
+    { pool },
+  );
+}

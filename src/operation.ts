@@ -1,0 +1,91 @@
+// An operation of the REST API as data: it is routed, checked and documented from this description and nothing else.
+import type { Context } from 'koa';
+import type { z } from 'zod';
+import type { ErrorCode } from './errors.ts';
+
+/** A body that an operation takes: of which media types, and what must be in it. */
+export interface RequestBody<Schema extends z.ZodType = z.ZodType> {
+  schema: Schema;
+  types: readonly string[];
+}
+
+/** How an operation answers with one status. */
+export interface Answer {
+  description: string;
+  /** What the body is. Without it and without a type there is none. */
+  schema?: z.ZodType | undefined;
+  /** The body's media type; application/json where only a schema is given. */
+  type?: string | undefined;
+  /** The headers that are part of the answer, and what each says. */
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What came in, checked: as the schemas give it back; undefined where there is no schema. */
+export interface Input<Params = unknown, Query = unknown, Headers = unknown, Body = unknown> {
+  params: Params;
+  query: Query;
+  headers: Headers;
+  body: Body;
+}
+
+interface Described<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Headers extends z.ZodType,
+  Body extends z.ZodType,
+> {
+  /** OpenAPI's operationId. */
+  id: string;
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** As OpenAPI writes it: /tasks/{id}. */
+  path: string;
+  /** One sentence. */
+  summary: string;
+  tag: string;
+  /** Refuses who may not ask, before anything else is looked at. */
+  admit?: ((ctx: Context) => void) | undefined;
+  /** What stands in the path. What does not fit is 404 with the schema's message, whatever else is wrong. */
+  params?: Params | undefined;
+  /** Each parameter as the list of its values, see query.ts. Without it whatever is asked is ignored. */
+  query?: Query | undefined;
+  /** The headers that it reads, by their names; one that is missing or empty is undefined. */
+  headers?: Headers | undefined;
+  body?: RequestBody<Body> | undefined;
+  answers: Readonly<Record<number, Answer>>;
+  /** The errors that it has besides those of refusalsOf(). */
+  refusals?: readonly ErrorCode[] | undefined;
+  /** Answers. Everything in `input` has been checked. */
+  handle(
+    ctx: Context,
+    input: Input<z.output<Params>, z.output<Query>, z.output<Headers>, z.output<Body>>,
+  ): unknown;
+}
+
+/** Any operation, as the router and the documents see it. */
+export type Operation = Described<z.ZodObject, z.ZodObject, z.ZodObject, z.ZodType>;
+
+type Nothing = z.ZodType<undefined>;
+
+/** An operation whose input has the types of its schemas. */
+export function operation<
+  Params extends z.ZodType = Nothing,
+  Query extends z.ZodType = Nothing,
+  Headers extends z.ZodType = Nothing,
+  Body extends z.ZodType = Nothing,
+>(described: Described<Params, Query, Headers, Body>): Operation {
+  return described as unknown as Operation; // the router gives handle() what the schemas beside it made
+}
+
+const ALWAYS: readonly ErrorCode[] = ['malformed', 'forbidden', 'unavailable', 'timeout', 'internal'];
+const OF_BODIES: readonly ErrorCode[] = ['too_large', 'unsupported_media_type', 'invalid'];
+
+/** Every error that an operation can answer: those of any request, of its parts, and its own. */
+export function refusalsOf({ params, body, refusals = [] }: Operation): readonly ErrorCode[] {
+  const all = [
+    ...ALWAYS,
+    ...(params ? (['not_found'] as const) : []),
+    ...(body ? OF_BODIES : []),
+    ...refusals,
+  ];
+  return [...new Set(all)];
+}

@@ -1,0 +1,53 @@
+// How query parameters are read: each as the list of its values, so that one that stands twice cannot hide.
+import { z } from 'zod';
+
+/** A parameter that may stand once; the schema sees its text. `shown` is what else its description says, as a default. */
+export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema, shown: object = {}) {
+  return z
+    .array(z.string())
+    .length(1, { error: 'may stand only once' })
+    .transform(values => values[0] ?? '')
+    .pipe(schema)
+    .meta({ items: { ...describeInput(schema), ...shown } });
+}
+
+const MOST_VALUES = 100;
+
+/** A parameter that may be repeated: any of its values is meant. */
+export function repeated(schema: z.ZodType<string, string>) {
+  return z.array(schema).max(MOST_VALUES, { error: `may stand at most ${MOST_VALUES} times` });
+}
+
+/** A number, without a sign, of so many digits at most. */
+export function wholeNumber({ from, to, digits, error }: WholeNumber) {
+  return z
+    .string()
+    .regex(new RegExp(`^\\d{1,${digits}}$`), { error, abort: true })
+    .transform(Number)
+    .refine(value => value >= from && value <= to, { error })
+    .meta({ type: 'integer', minimum: from, maximum: to, pattern: undefined });
+}
+
+export interface WholeNumber {
+  from: number;
+  to: number;
+  digits: number;
+  error: string;
+}
+
+/** The values of each parameter. In one pass: a target of 16 KiB has room for thousands of names. */
+export function listsOf(query: URLSearchParams): Record<string, string[]> {
+  const lists = new Map<string, string[]>();
+  for (const [name, value] of query) {
+    const list = lists.get(name);
+    if (list) list.push(value);
+    else lists.set(name, [value]);
+  }
+  return Object.fromEntries(lists);
+}
+
+// A schema's input in JSON Schema, to be put where a pipe would hide it.
+function describeInput(schema: z.ZodType) {
+  const { $schema, ...described } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input' });
+  return described;
+}
