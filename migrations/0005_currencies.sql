@@ -4,9 +4,9 @@ CREATE TABLE public.currencies (
   id uuid NOT NULL,
   currency text NOT NULL,
   name text NOT NULL,
-  nominal integer NOT NULL DEFAULT 1,
+  nominal integer NOT NULL,
   rate numeric NOT NULL,
-  rate_date date NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')::date,
+  rate_date date NOT NULL,
   source text,
   "timestamp" timestamptz NOT NULL,
   version bigint NOT NULL,
@@ -25,8 +25,8 @@ CREATE TABLE public.currencies (
   CONSTRAINT currencies_version_positive CHECK (version > 0)
 );
 COMMENT ON TABLE public.currencies IS
-  'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed) and '
-  'version are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. '
+  'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed), '
+  'version, and what a writer leaves out (name, nominal, rate_date) are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. '
   '`nominal` is how many units the bank quotes; the rate is of one.';
 
 CREATE TABLE public.currency_rates (
@@ -45,6 +45,10 @@ CREATE TABLE public.currency_rates (
 COMMENT ON TABLE public.currency_rates IS
   'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger '
   'currencies_keep_rate writes what `currencies` says; the rates job adds older days. It outlives its currency.';
+
+-- Which id had a code: of a currency that is gone only the log knows.
+CREATE INDEX events_by_currency ON feed.events ((data ->> 'currency'), "position")
+WHERE topic = 'currencies' AND type = 'currency_created';
 
 -- Only where `version` is the service's own does it count changes: a table of somebody's may call anything so.
 ALTER TABLE feed.topics ADD COLUMN versioned boolean NOT NULL DEFAULT false;

@@ -73,6 +73,11 @@ const Settings = z.object({
     ),
   GENERATOR_CRON: cron.default('*/15 * * * *'),
   TASK_SOURCES: z.string().optional().transform(splitSources),
+  RATES_CRON: cron.default('0 * * * *'),
+  RATES_URL: z
+    .string()
+    .refine(isHttpUrl, 'must be an address such as https://www.cbr.ru/scripts/XML_daily.asp')
+    .default('https://www.cbr.ru/scripts/XML_daily.asp'),
   GITHUB_TOKEN: z
     .string()
     .trim()
@@ -126,6 +131,8 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
       sources ?? (settings.DATABASE_URL === undefined ? [{ adapter: 'sample', url: undefined }] : []),
+    ratesCron: settings.RATES_CRON === 'off' ? undefined : settings.RATES_CRON,
+    ratesUrl: settings.RATES_URL,
     sourceTokens: { github: settings.GITHUB_TOKEN },
     natsUrl: settings.NATS_URL,
     production: settings.NODE_ENV === 'production',

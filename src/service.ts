@@ -14,10 +14,14 @@ import { countRuns } from './database/runs.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
 import { createHttpApp } from './http/app.ts';
-import { createGeneratorOperations } from './http/generator_operations.ts';
+import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
+import { createRunOperations } from './http/run_operations.ts';
 import { createTaskOperations } from './http/task_operations.ts';
-import { describeSources } from './jobs/sources/adapters.ts';
+import { createTestOperations } from './http/test_operations.ts';
+import { currencyRates } from './jobs/currency_rates.ts';
+import type { RunKind } from './jobs/run_kind.ts';
+import { taskGenerator } from './jobs/task_generator.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
 import { listening } from './listening.ts';
@@ -48,8 +52,11 @@ export interface Instance extends Service {
 
 const PLACES: Record<string, Place> = {
   '/ws/tasks': { topic: 'tasks', takes: ['after', 'log', 'snapshot'] },
+  '/ws/currencies': { topic: 'currencies', takes: ['after', 'log', 'snapshot'] },
   '/ws/events': { takes: ['after', 'log', 'snapshot'] },
 };
+const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
+const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 // Of their own, so that no crowd of requests, waiting for a row that somebody locked, holds up the events.
 const LOG_CONNECTIONS = 3;
 const LOG_TIMEOUT = 10_000; // ms: pages are short, and whoever waits for one is live
@@ -72,9 +79,10 @@ export function createInstance(options: InstanceOptions): Instance {
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
     const nats = await createBroker(pool, options, { feed, metrics });
-    for (const service of [receiver, sequencer, ...(nats ? [nats] : []), createJobs(pool, options)])
-      await begin(service);
-    const http = await createHttp(pool, options, { feed, metrics, presence, nats });
+    const kinds = createKinds(config);
+    const jobs = createJobs(pool, kinds, options);
+    for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
+    const http = await createHttp(pool, options, { feed, kinds, metrics, presence, nats });
     const server = createServer(
       { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
       http.callback(),
@@ -184,16 +192,22 @@ function createSockets({ receiver: { hub, log }, sessions }: Feed, { config, log
   return createSocketApp({ hub, log, sessions, places: PLACES, origins: originsOf(config), logger });
 }
 
-function createJobs(pool: DatabasePool, { config, directUrl, logger }: InstanceOptions): Service {
-  return createWorker({
-    pool,
-    directUrl,
-    service: config.service,
-    sources: config.taskSources,
-    tokens: config.sourceTokens,
-    cron: config.generatorCron,
-    logger,
-  });
+type Kinds = Readonly<Record<'generator' | 'rates', RunKind>>;
+
+function createKinds(config: Config): Kinds {
+  const { taskSources: sources, sourceTokens: tokens, generatorCron, ratesUrl, ratesCron } = config;
+  return {
+    generator: taskGenerator({ sources, tokens, cron: generatorCron }),
+    rates: currencyRates({ url: ratesUrl, cron: ratesCron }),
+  };
+}
+
+function createJobs(
+  pool: DatabasePool,
+  kinds: Kinds,
+  { config, directUrl, logger }: InstanceOptions,
+): Service {
+  return createWorker({ pool, directUrl, service: config.service, kinds: Object.values(kinds), logger });
 }
 
 interface Parts {
@@ -227,7 +241,7 @@ async function createBroker(
 async function createHttp(
   pool: DatabasePool,
   { config, logger }: InstanceOptions,
-  { feed, metrics, presence, nats }: Parts & { presence: Presence },
+  { feed, kinds, metrics, presence, nats }: Parts & { kinds: Kinds; presence: Presence },
 ) {
   const { receiver } = feed;
   const readiness = createReadiness({
@@ -242,13 +256,13 @@ async function createHttp(
   };
   const operations = [
     createTaskOperations({ pool }),
-    createGeneratorOperations({
-      pool,
-      sources: describeSources(config.taskSources),
-      cron: config.generatorCron,
-    }),
+    // Before those of the currencies: GET /currencies/refresh is of none.
+    createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
+    createCurrencyOperations({ pool }),
+    createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
     createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
     createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
+    createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   return createHttpApp({
     pool,

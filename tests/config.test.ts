@@ -31,6 +31,8 @@ test('nothing needs to be set', t => {
     allowedOrigins: [],
     generatorCron: '*/15 * * * *',
     taskSources: [{ adapter: 'sample', url: undefined }],
+    ratesCron: '0 * * * *',
+    ratesUrl: 'https://www.cbr.ru/scripts/XML_daily.asp',
     logLevel: 'info',
   });
 });
@@ -89,6 +91,8 @@ for (const [name, values] of Object.entries({
   DATABASE_POOL_SIZE: ['1', '1001', 'many'],
   DATABASE_URL: ['localhost', 'http://x', 'postgresql://', 'postgres://['],
   GENERATOR_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
+  RATES_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
+  RATES_URL: ['cbr', 'ftp://cbr.ru/x', 'file:///etc/passwd', 'https://'],
   LOG_LEVEL: ['INFO', 'verbose'],
   SERVICE_NAME: [
     'Shop',
@@ -111,8 +115,12 @@ for (const [name, values] of Object.entries({
   });
 }
 
-test('PORT=0 asks for a free one, and GENERATOR_CRON=off for no runs', t => {
-  t.like(settings({ PORT: '0', GENERATOR_CRON: 'off' }), { port: 0, generatorCron: undefined });
+test('PORT=0 asks for a free one, and GENERATOR_CRON=off and RATES_CRON=off for no runs', t => {
+  t.like(settings({ PORT: '0', GENERATOR_CRON: 'off', RATES_CRON: 'off' }), {
+    port: 0,
+    generatorCron: undefined,
+    ratesCron: undefined,
+  });
 });
 
 test('only loopback is open without a word', t => {

@@ -42,6 +42,7 @@ CREATE TABLE feed.events (
 );
 COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_events() appends to it. A staged row can be numbered once only: events_staged_id_key.';
 CREATE INDEX events_by_created_at ON feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C") WHERE (type ~~ '%\_created'::text);
+CREATE INDEX events_by_currency ON feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
 CREATE INDEX events_by_subject ON feed.events USING btree (subject, "position");
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
@@ -124,9 +125,9 @@ CREATE TABLE public.currencies (
   id uuid NOT NULL,
   currency text NOT NULL,
   name text NOT NULL,
-  nominal integer DEFAULT 1 NOT NULL,
+  nominal integer NOT NULL,
   rate numeric NOT NULL,
-  rate_date date DEFAULT ((now() AT TIME ZONE 'UTC'::text))::date NOT NULL,
+  rate_date date NOT NULL,
   source text,
   "timestamp" timestamp with time zone NOT NULL,
   version bigint NOT NULL,
@@ -143,7 +144,7 @@ CREATE TABLE public.currencies (
   CONSTRAINT currencies_timestamp_range CHECK ((("timestamp" >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND ("timestamp" < '10000-01-01 00:00:00+00'::timestamp with time zone))),
   CONSTRAINT currencies_version_positive CHECK ((version > 0))
 );
-COMMENT ON TABLE public.currencies IS 'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed) and version are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. `nominal` is how many units the bank quotes; the rate is of one.';
+COMMENT ON TABLE public.currencies IS 'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed), version, and what a writer leaves out (name, nominal, rate_date) are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. `nominal` is how many units the bank quotes; the rate is of one.';
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION feed.capture('currencies', 'currency', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.currencies FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('currencies', 'currency', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER currencies_before_write BEFORE INSERT OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION public.currencies_before_write(); -- ENABLE ALWAYS
@@ -396,6 +397,11 @@ CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_colum
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.convert_currency(of_amount numeric, from_code text, to_code text, OUT amount text, OUT from_rate text, OUT from_date text, OUT to_rate text, OUT to_date text) RETURNS record
+  LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.convert_currency(numeric,text,text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.convert_currency(numeric,text,text) TO taskwire_app;
+
 CREATE FUNCTION public.count_distinct(list text[]) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.count_distinct(text[]) TO PUBLIC;
@@ -410,10 +416,10 @@ CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURN
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.hand_back_run(uuid,integer) TO taskwire_app;
 
-CREATE FUNCTION public.import_rates(from_source text, of_date date, entries jsonb, OUT created integer, OUT updated integer, OUT unchanged integer) RETURNS record
+CREATE FUNCTION public.import_rates(from_source text, of_date date, entries jsonb, may_create boolean, OUT created integer, OUT updated integer, OUT unchanged integer, OUT kept integer) RETURNS record
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb,boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.import_rates(text,date,jsonb,boolean) TO taskwire_app;
 
 CREATE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -431,6 +437,11 @@ GRANT EXECUTE ON FUNCTION public.queue_first_run(text) TO taskwire_app;
 CREATE FUNCTION public.queue_run(wanted text) RETURNS public.runs
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.queue_run(text) TO taskwire_app;
+
+CREATE FUNCTION public.quotient(dividend numeric, divisor numeric) RETURNS numeric
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.quotient(numeric,numeric) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.quotient(numeric,numeric) TO taskwire_app;
 
 CREATE FUNCTION public.requeue_run(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;

@@ -1,5 +1,5 @@
--- Makes what the database alone decides about a currency: id, trimmed name, the moment of its rate, and version. The
--- BEFORE ROW trigger of currencies. A change that changes nothing keeps its version. A rate has one spelling: equal ones
+-- Makes what the database alone decides about a currency: id, trimmed name, the moment of its rate, version, and what the
+-- writer of a new one left out. The BEFORE ROW trigger of currencies. A change that changes nothing keeps its version. A rate has one spelling: equal ones
 -- must read the same, or a row would seem to change that does not.
 -- A writer who knows when the rate changed says so in `timestamp`; otherwise it is now.
 CREATE OR REPLACE FUNCTION public.currencies_before_write() RETURNS trigger
@@ -11,6 +11,8 @@ BEGIN
 
   IF TG_OP = 'INSERT' THEN
     NEW.name := coalesce(NEW.name, NEW.currency);
+    NEW.nominal := coalesce(NEW.nominal, 1);
+    NEW.rate_date := coalesce(NEW.rate_date, (now() AT TIME ZONE 'UTC')::date);
     NEW.version := CASE WHEN NEW.id IS NULL THEN 1 ELSE feed.next_version('currencies', NEW.id::text) END;
     NEW.id := coalesce(NEW.id, feed.uuid_v7());
     NEW."timestamp" := coalesce(NEW."timestamp", clock_timestamp());

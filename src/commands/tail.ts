@@ -92,7 +92,7 @@ function lineOf(event: FeedEvent): string {
   const { previous, ...entities } = data as Record<string, Record<string, unknown>>;
   const entity = Object.values(entities)[0] ?? {};
   const changes = Object.keys(previous ?? {})
-    .filter(name => name !== 'version' && name !== 'updated_at')
+    .filter(name => !['version', 'updated_at', 'timestamp'].includes(name))
     .map(name => `${name}: ${JSON.stringify(previous?.[name])} → ${JSON.stringify(entity[name])}`);
   const name = entity.title ?? entity.name ?? entity.kind;
   return [

@@ -3,7 +3,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow } from '../events.ts';
 import { LOG_COLUMNS, readSnapshotPage } from './log.ts';
-import type { After } from './noun.ts';
+import type { After, Noun } from './noun.ts';
 import type { DatabasePool } from './pool.ts';
 
 /** One entity of a topic. */
@@ -72,6 +72,28 @@ export async function readPositionAt(pool: DatabasePool, time: string): Promise<
       ORDER BY at DESC, last_position DESC
       LIMIT 1
     ), 0) AS position`);
+}
+
+const Identified = z.strictObject({ subject: z.string() });
+
+/**
+ * The id of the entity that was made last with this value in the noun's second key, by a position. The noun's words stand
+ * in the statement as they are, so that an index on just these events can answer it.
+ */
+export async function identifyPast(
+  pool: DatabasePool,
+  { topic, entity, alias }: Noun,
+  value: string,
+  position: number,
+): Promise<string | null> {
+  if (!alias) return null;
+  return pool.maybeOneFirst(sql.prepared(`identify_past_${entity}`, Identified)`
+    SELECT subject
+    FROM feed.events
+    WHERE topic = ${sql.literalValue(topic)} AND type = ${sql.literalValue(`${entity}_created`)}
+      AND data ->> ${sql.literalValue(alias.column)} = ${value} AND position <= ${position}
+    ORDER BY position DESC
+    LIMIT 1`);
 }
 
 /** An entity as it was at a position; null if it was not there then. */

@@ -1,8 +1,8 @@
 // Queries on what the generator has read: which items of a source are new to it, and the import of one.
-import pg from 'pg';
+import type pg from 'pg';
 import { z } from 'zod';
-import { translateDatabaseError } from './errors.ts';
 import { ask } from './run_session.ts';
+import { write } from './write.ts';
 
 /** An item as its source has it: the fields of a task that the source speaks about. */
 export interface ImportItem {
@@ -15,11 +15,6 @@ export type Outcome = { kind: 'created' | 'updated' | 'unchanged' } | { kind: 'r
 
 const Position = z.strictObject({ position: z.string().transform(Number) });
 const Imported = z.strictObject({ outcome: z.enum(['created', 'updated', 'unchanged']) });
-
-const LOCKED = '55P03';
-const AGAIN = new Set(['40001', '40P01']);
-// 22: a value that fits no type. 23: a constraint. P0001: a trigger that somebody added to refuse things.
-const BREAKS_A_RULE = /^(22...|23...|P0001)$/;
 
 /** The items that are not as the source said last time. The others need no further look. */
 export async function findChangedItems(
@@ -44,29 +39,13 @@ export async function findChangedItems(
 
 /** Creates or merges the task of one item, in a transaction of its own. A broken rule is an outcome, not an error. */
 export async function importItem(client: pg.Client, source: string, item: ImportItem): Promise<Outcome> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { rows } = await ask(client, 'SELECT public.import_task($1, $2, $3) AS outcome', [
-        source,
-        item.external_id,
-        JSON.stringify(item.fields),
-      ]);
-      return { kind: Imported.parse(rows[0]).outcome };
-    } catch (error) {
-      if (attempt < 5 && error instanceof pg.DatabaseError && AGAIN.has(error.code ?? '')) continue;
-      const reason = reasonOf(error);
-      if (reason === undefined) throw error;
-      return { kind: 'rejected', reason };
-    }
-  }
-}
-
-function reasonOf(error: unknown): string | undefined {
-  if (!(error instanceof pg.DatabaseError)) return undefined;
-  if (error.code === LOCKED) return 'somebody else was changing the task for too long';
-  if (!BREAKS_A_RULE.test(error.code ?? '')) return undefined;
-  const known = translateDatabaseError(error);
-  if (known?.faults.length)
-    return known.faults.map(({ path, message }) => `${path.slice(1)} ${message}`).join('; ');
-  return known?.message ?? `breaks the rule ${error.constraint ?? error.code}`;
+  const outcome = await write(async () => {
+    const { rows } = await ask(client, 'SELECT public.import_task($1, $2, $3) AS outcome', [
+      source,
+      item.external_id,
+      JSON.stringify(item.fields),
+    ]);
+    return Imported.parse(rows[0]).outcome;
+  });
+  return 'refused' in outcome ? { kind: 'rejected', reason: outcome.refused } : { kind: outcome.written };
 }

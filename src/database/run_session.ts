@@ -1,7 +1,7 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { askWithin, closeSession, openSession, TAKE_ROLE } from './session.ts';
+import { askWithin, closeSession, openSession, type SessionOptions, TAKE_ROLE } from './session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {
@@ -48,11 +48,10 @@ export async function claimRun(of: {
   attempt: number;
 }): Promise<RunSession | undefined> {
   const { id, attempt, ...where } = of;
-  const client = await openSession({ ...where, name: 'run' });
+  const client = await openWriter({ ...where, name: 'run' });
   const lost = new AbortController();
   client.once('end', () => lost.abort(new Error('the session of the run was lost')));
   try {
-    await prepare(client);
     if (await claim(client, { id, attempt })) return toRunSession(client, lost.signal, { id, attempt });
     await closeSession(client);
     return undefined;
@@ -78,15 +77,23 @@ function toRunSession(
   };
 }
 
-async function prepare(client: pg.Client): Promise<void> {
-  await ask(
-    client,
-    `SELECT set_config('taskwire.origin', 'generator', false)
-     UNION ALL
-     SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)`,
-    [JSON.stringify(SETTINGS)],
-  );
-  await ask(client, TAKE_ROLE);
+/** A session that writes as the service's own jobs do: in their name, with their role and their limits. */
+export async function openWriter(options: SessionOptions): Promise<pg.Client> {
+  const client = await openSession(options);
+  try {
+    await ask(
+      client,
+      `SELECT set_config('taskwire.origin', 'generator', false)
+       UNION ALL
+       SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)`,
+      [JSON.stringify(SETTINGS)],
+    );
+    await ask(client, TAKE_ROLE);
+    return client;
+  } catch (error) {
+    await closeSession(client);
+    throw error;
+  }
 }
 
 async function claim(client: pg.Client, { id, attempt }: { id: string; attempt: number }): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../errors.ts';
+import { parseExactly } from '../exact_json.ts';
 
 export const JSON_TYPES = ['application/json'];
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
@@ -86,7 +87,7 @@ function parse(bytes: unknown): unknown {
     throw new ServiceError('malformed', 'the body is not valid UTF-8');
   }
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     const where = error instanceof SyntaxError ? `: ${error.message}` : '';
     throw new ServiceError('malformed', `the body is not valid JSON${where}`);

@@ -129,8 +129,8 @@ function showingOf(served: Served): Operation {
     },
     refusals: hasPast ? ['gone'] : [],
     async handle(ctx, { params, query: { as_of } }) {
+      if (as_of) return showPast(ctx, served, params.id, as_of);
       const id = await resolve(served, params.id);
-      if (as_of) return showPast(ctx, served, id, as_of);
       const found = await readEntity(pool, noun, id);
       if (!found) throw nothing(noun, params.id);
       sendEntity(ctx, found);

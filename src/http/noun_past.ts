@@ -2,8 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
+import { identify } from '../database/entities.ts';
 import {
   type Entity,
+  identifyPast,
   isNumbered,
   listPast,
   listPastById,
@@ -19,9 +21,10 @@ import { moment } from '../moment.ts';
 import { type Operation, operation } from '../operation.ts';
 import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
 import { sendEntity } from './etag.ts';
+import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
 import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from './paging.ts';
-import { type Resource, referenceTo, resolve, type Served } from './resource.ts';
+import { type Resource, referenceTo, type Served } from './resource.ts';
 
 const LOOK_EVERY = 10; // ms
 const PATIENCE = 2_000; // ms
@@ -37,11 +40,17 @@ export function pastParametersOf({ hasPast }: Resource): { as_of: typeof asOf } 
 }
 
 /** Answers with the entity as it was. */
-export async function showPast(ctx: Context, { pool, noun }: Served, id: string, asOf: AsOf): Promise<void> {
+export async function showPast(
+  ctx: Context,
+  { pool, noun }: Served,
+  reference: string,
+  asOf: AsOf,
+): Promise<void> {
   const position = await resolveAsOf(pool, asOf);
-  const found = await readPast(pool, entityOf(noun, id), position);
+  const id = UUID.test(reference) ? reference : await identifyPast(pool, noun, reference, position);
+  const found = id === null ? null : await readPast(pool, entityOf(noun, id), position);
   if (!found)
-    throw new ServiceError('not_found', `at position ${position} there was no ${noun.entity} ${id}`);
+    throw new ServiceError('not_found', `at position ${position} there was no ${noun.entity} ${reference}`);
   sendEntity(ctx, found);
 }
 
@@ -85,7 +94,7 @@ export function historyOf(served: Served): Operation {
     answers: { 200: { description: 'A page of its events.', schema: HistoryPage, headers: PAGE_HEADERS } },
     async handle(ctx, { params, query: { limit, cursor } }) {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
-      const of = entityOf(served.noun, await resolve(served, params.id));
+      const of = entityOf(served.noun, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
       const events = await readHistory(served.pool, of, { after, limit: limit + 1 });
       if (events.length === 0 && after === 0)
@@ -94,6 +103,16 @@ export function historyOf(served: Served): Operation {
       sendPage(ctx, { rows, limit, keysOf: row => [row.position] });
     },
   });
+}
+
+// Whoever has the second key now, else who had it last.
+async function resolveEver({ pool, noun }: Served, reference: string): Promise<string> {
+  if (UUID.test(reference)) return reference;
+  const id =
+    (await identify(pool, noun, reference)) ??
+    (await identifyPast(pool, noun, reference, Number.MAX_SAFE_INTEGER));
+  if (id === null) throw new ServiceError('not_found', `there never was a ${noun.entity} ${reference}`);
+  return id;
 }
 
 function entityOf({ topic }: Noun, id: string): Entity {

@@ -43,12 +43,12 @@ export const Run = z
     },
   });
 
-/** What GET /task-generator tells. */
-export const GeneratorOverview = z
+/** What is told of a background job. */
+export const Job = z
   .object({
     sources: z.array(z.object({ name: z.string(), url: z.string().nullable() })),
     schedule: z.string().nullable().meta({ description: 'Five cron fields, in UTC; null for never.' }),
     next_run_at: time.nullable(),
     last_run: Run.nullable(),
   })
-  .meta({ id: 'TaskGenerator', description: 'Where tasks are read from, and when.' });
+  .meta({ id: 'Job', description: 'Where a background job reads from, and when.' });

@@ -3,6 +3,12 @@ import type pg from 'pg';
 import type { RunResult } from '../database/run_session.ts';
 import type { Logger } from '../logger.ts';
 
+/**
+ * How long a run goes on trying to reach its source, in milliseconds: less than the longest wait of whoever asks for
+ * one, so that who waits hears of the failure.
+ */
+export const RETRY_FOR = 25_000;
+
 /** What a run works with. */
 export interface RunContext {
   /** The run's own session: all that the run writes goes through it. */
@@ -14,12 +20,20 @@ export interface RunContext {
   logger: Logger;
 }
 
-/** A kind of run. `perform` says by the result's error that it failed, and throws for what should not happen. */
+/** A source as anybody may see it: no credentials, and nothing of a query that could hold one. */
+export interface SourceDescription {
+  name: string;
+  url: string | null;
+}
+
+/** A kind of run; its name is that of its jobs, too. `perform` says by the result's error that it failed, and throws for what should not happen. */
 export interface RunKind {
   readonly kind: string;
   /** When it runs, in UTC; undefined for never by itself. */
   readonly cron: string | undefined;
   /** Whether the first start of all asks for a run. */
   readonly runsFirst: boolean;
+  /** Where it reads from, as anybody may see it. */
+  readonly sources: readonly SourceDescription[];
   perform(context: RunContext): Promise<void>;
 }

@@ -1,26 +1,42 @@
 // The task generator: reads every source, one after the other, and imports what they have.
 import { fetchJson } from './fetch_json.ts';
+
 import { importItems } from './import_items.ts';
-import type { RunContext } from './run_kind.ts';
-import { ADAPTERS } from './sources/adapters.ts';
-import {
-  type FoundItem,
-  type SourceAdapter,
-  type SourceContext,
-  SourceError,
-  type TaskSource,
-} from './sources/source.ts';
+import { RETRY_FOR, type RunContext, type RunKind } from './run_kind.ts';
+import { SourceError } from './source_error.ts';
+import { ADAPTERS, describeSources } from './sources/adapters.ts';
+import type { FoundItem, SourceAdapter, SourceContext, TaskSource } from './sources/source.ts';
 
-/** A source as runs use it: with its token, where there is one, and what it remembers from run to run. */
-export type SourceInUse = TaskSource & Pick<SourceContext, 'token' | 'pages'>;
+export interface TaskGeneratorOptions {
+  sources: readonly TaskSource[];
+  /** Secrets of the sources, by adapter. */
+  tokens?: Readonly<Record<string, string | undefined>>;
+  /** When it runs; undefined for never by itself. */
+  cron: string | undefined;
+  /** How long a run goes on trying to reach a source, in milliseconds. */
+  retryFor?: number;
+}
 
-/** The kind of its runs, and the name of their jobs. */
-export const TASK_GENERATOR = 'task_generator';
+// A source as runs use it: with its token, where there is one, and what it remembers from run to run.
+type SourceInUse = TaskSource & Pick<SourceContext, 'token' | 'pages'>;
 
 const LONGEST_SOURCE = 10 * 60_000; // ms
 
-/** What a run of the generator does. A source that fails is named in the result's error, and the others go on. */
-export async function generateTasks(
+/** The generator as a kind of run. Without sources it has nothing to run for by itself. */
+export function taskGenerator(options: TaskGeneratorOptions): RunKind {
+  const { sources, tokens = {}, cron, retryFor = RETRY_FOR } = options;
+  const inUse = sources.map(source => ({ ...source, token: tokens[source.adapter], pages: new Map() }));
+  return {
+    kind: 'task_generator',
+    cron,
+    runsFirst: cron !== undefined && sources.length > 0,
+    sources: describeSources(sources),
+    perform: context => generateTasks(context, { sources: inUse, retryFor }),
+  };
+}
+
+// A source that fails is named in the result's error, and the others go on.
+async function generateTasks(
   { client, result, signal, logger }: RunContext,
   { sources, retryFor }: { sources: readonly SourceInUse[]; retryFor: number },
 ): Promise<void> {

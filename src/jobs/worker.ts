@@ -10,9 +10,7 @@ import { executeRun } from './execute_run.ts';
 import { createJobQueue } from './job_queue.ts';
 import type { RunKind } from './run_kind.ts';
 import { settleWithin } from './settle_within.ts';
-import type { TaskSource } from './sources/source.ts';
 import { createSweeper } from './sweeper.ts';
-import { generateTasks, TASK_GENERATOR } from './task_generator.ts';
 
 export interface WorkerOptions {
   pool: DatabasePool;
@@ -20,20 +18,13 @@ export interface WorkerOptions {
   directUrl: string;
   /** Default: the default name. */
   service?: string;
-  sources: readonly TaskSource[];
-  /** Secrets of the sources, by adapter. */
-  tokens?: Readonly<Record<string, string | undefined>>;
-  /** When the generator runs; undefined for never by itself. */
-  cron: string | undefined;
+  kinds: readonly RunKind[];
   logger: Logger;
-  /** How long a run goes on trying to reach a source, and how often dead runs are looked for, in milliseconds. */
-  retryFor?: number;
+  /** How often dead runs are looked for, in milliseconds. */
   sweepEvery?: number;
 }
 
 const QUEUE_RUN = 'queue_run';
-// Less than the longest wait of POST /task-generator/run, so that who waits hears of the failure.
-const RETRY_FOR = 25_000;
 const SWEEP_EVERY = 2_000;
 const STOP_WITHIN = 3_000; // ms that the sweeper gets; what it waits for may be a database that does not answer
 
@@ -42,14 +33,13 @@ const ScheduleJob = z.object({ kind: z.string() });
 
 /** Builds the worker of an instance; it lives from start() to stop(). */
 export function createWorker(options: WorkerOptions): Service {
-  const { pool, logger } = options;
+  const { pool, kinds, logger } = options;
   const stopping = new AbortController();
-  const kinds = [taskGenerator(options)];
   const queue = createJobQueue({
     url: options.directUrl,
     service: options.service ?? DEFAULT_SERVICE,
     concurrency: kinds.length + 1, // a run of each kind, and the schedule
-    tasks: { ...runTasks(kinds, options, stopping.signal), [QUEUE_RUN]: payload => askForRun(pool, payload) },
+    tasks: { ...runTasks(options, stopping.signal), [QUEUE_RUN]: payload => askForRun(pool, payload) },
     schedule: kinds.flatMap(scheduleOf),
     logger,
   });
@@ -77,20 +67,9 @@ export function createWorker(options: WorkerOptions): Service {
   };
 }
 
-function taskGenerator({ sources, tokens = {}, cron, retryFor = RETRY_FOR }: WorkerOptions): RunKind {
-  const inUse = sources.map(source => ({ ...source, token: tokens[source.adapter], pages: new Map() }));
-  return {
-    kind: TASK_GENERATOR,
-    cron,
-    runsFirst: cron !== undefined && sources.length > 0,
-    perform: context => generateTasks(context, { sources: inUse, retryFor }),
-  };
-}
-
 // A job never fails: the run tells what became of it, and a run that was not claimed is found by the sweeper.
 function runTasks(
-  kinds: readonly RunKind[],
-  { directUrl: url, service = DEFAULT_SERVICE, logger }: WorkerOptions,
+  { kinds, directUrl: url, service = DEFAULT_SERVICE, logger }: WorkerOptions,
   stop: AbortSignal,
 ): TaskList {
   const tasks = kinds.map(kind => {

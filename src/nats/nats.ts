@@ -28,7 +28,7 @@ export interface PublishedMessage {
 export interface Nats extends Service {
   state(): NatsState;
   /** Publishes what another service would, to those who bring it in. Throws a ServiceError `broker_unavailable`. */
-  publishRate(message: Record<string, string>): Promise<PublishedMessage>;
+  publishRate(message: { currency: string; rate: string; timestamp: string }): Promise<PublishedMessage>;
 }
 
 const PUBLISH_WITHIN = 3_000; // ms

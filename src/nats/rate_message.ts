@@ -1,6 +1,8 @@
 // What other services tell about a currency's rate: the message, checked once.
 import { z } from 'zod';
+import { parseExactly } from '../exact_json.ts';
 import { moment } from '../moment.ts';
+import { code, rate } from '../rate.ts';
 import { trim } from '../white_space.ts';
 
 /** A rate as it was told; `rate` is a decimal text. */
@@ -17,33 +19,11 @@ export type RateReading = { message: RateMessage } | { fault: string };
 const DAY = 24 * 60 * 60 * 1_000; // ms
 const MOST_FAULTS = 5;
 
-const required = (sentence: string) => (issue: { input?: unknown }) =>
-  issue.input === undefined ? 'is required' : sentence;
-
-const RATE = 'must be a decimal such as "83.5173", or a number of at most 15 digits';
-
-// A number of JSON that needs more digits has lost some on the way here.
-const rate = z
-  .union(
-    [
-      z.string(),
-      z
-        .number()
-        .transform(value => String(value))
-        .refine(text => text.replace(/^0\.0*|\D/g, '').length <= 15, { error: RATE, abort: true }),
-    ],
-    { error: required(RATE) },
-  )
-  .refine(text => /^\d{1,20}(\.\d{1,20})?$/.test(text), { error: RATE, abort: true })
-  .refine(text => /[1-9]/.test(text), { error: 'must be greater than 0' });
-
 const Message = z.strictObject({
-  currency: z
-    .string({ error: required('must be a string') })
-    .regex(/^[A-Z]{3}$/, 'must be three capital letters such as USD'),
+  currency: code,
   rate,
   timestamp: z
-    .string({ error: required('must be a time in RFC 3339') })
+    .string({ error: issue => (issue.input === undefined ? 'is required' : 'must be a time in RFC 3339') })
     .transform(text => text.replace(/(\.\d{6})\d+/, '$1')) // the database keeps microseconds
     .pipe(moment)
     // From then on every other message would be an older one.
@@ -70,7 +50,7 @@ export function readRateMessage(payload: Uint8Array): RateReading {
 
 function parse(payload: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(payload));
+    return parseExactly(utf8.decode(payload));
   } catch {
     return undefined;
   }

@@ -104,7 +104,7 @@ export function querySchemaOf({ topic, takes }: Place) {
     ...Object.fromEntries(filters),
     ...(topic === undefined && { topic: repeated(TEXT).optional() }),
     type: repeated(TEXT).optional(),
-    subject: repeated(topic === 'tasks' ? TASK_ID : TEXT).optional(),
+    subject: repeated(topic === undefined ? TEXT : ID).optional(),
   });
 }
 
@@ -114,9 +114,9 @@ const TEXT = z
   .min(1, 'must not be empty')
   .max(1_000, 'must have at most 1,000 characters')
   .refine(text => !text.includes('\0'), 'must not contain U+0000');
-const TASK_ID = z
+const ID = z
   .string()
-  .regex(UUID, 'must be the id of a task')
+  .regex(UUID, 'must be an id, which is a UUID')
   .transform(id => id.toLowerCase());
 
 function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filter {

@@ -120,7 +120,13 @@ test('a name that is a word of SQL is refused', async t => {
 test('behind a pooler, a role that is no member of the service’s is told to become one', async t => {
   await withGuest(async ({ role, url }) => {
     const owner = databaseUrl(SERVER, role);
-    const settings = { DATABASE_URL: url, DATABASE_DIRECT_URL: owner, PORT: '0', GENERATOR_CRON: 'off' };
+    const settings = {
+      DATABASE_URL: url,
+      DATABASE_DIRECT_URL: owner,
+      PORT: '0',
+      GENERATOR_CRON: 'off',
+      RATES_CRON: 'off',
+    };
     const build = () =>
       createInstance({ config: parse(settings, []), databaseUrl: url, directUrl: owner, logger });
     const refused = build();
@@ -140,7 +146,7 @@ test('behind a pooler, a role that is no member of the service’s is told to be
 
 test('npm start ends with 1 and the words alone, no stack', async t => {
   await withGuest(async ({ role, url }) => {
-    const env = { PATH: process.env.PATH, DATABASE_URL: url, PORT: '0' };
+    const env = { PATH: process.env.PATH, DATABASE_URL: url, PORT: '0', RATES_CRON: 'off' };
     const child = spawn(process.execPath, ['src/main.ts'], {
       cwd: ROOT,
       env,

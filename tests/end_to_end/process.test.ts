@@ -24,7 +24,14 @@ interface Process {
 async function start(dataDir: string, environment: Record<string, string> = {}): Promise<Process> {
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, DATA_DIR: dataDir, PORT: '0', GENERATOR_CRON: 'off', ...environment },
+    env: {
+      PATH: process.env.PATH,
+      DATA_DIR: dataDir,
+      PORT: '0',
+      GENERATOR_CRON: 'off',
+      RATES_CRON: 'off',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
@@ -118,7 +125,7 @@ test('npm run sql prints rows and errors; npm run verify finds a difference made
 async function failToStart(
   environment: Record<string, string>,
 ): Promise<{ code: number | null; said: string }> {
-  const env = { PATH: process.env.PATH, PORT: '0', ...environment };
+  const env = { PATH: process.env.PATH, PORT: '0', RATES_CRON: 'off', ...environment };
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: ROOT,
     env,
@@ -167,6 +174,8 @@ test('settings that are wrong are all named at once, before anything starts', as
       PORT: '99999',
       AUTH: 'token',
       GENERATOR_CRON: 'often',
+      RATES_CRON: 'seldom',
+      RATES_URL: 'nowhere',
       TASK_SOURCES: 'nowhere',
       LOG_LEVEL: 'loud',
     },
@@ -176,6 +185,14 @@ test('settings that are wrong are all named at once, before anything starts', as
   child.stderr.on('data', data => (output += data));
   const [code] = await once(child, 'close');
   t.is(code, 1);
-  for (const name of ['PORT', 'AUTH', 'GENERATOR_CRON', 'TASK_SOURCES', 'LOG_LEVEL'])
+  for (const name of [
+    'PORT',
+    'AUTH',
+    'GENERATOR_CRON',
+    'RATES_CRON',
+    'RATES_URL',
+    'TASK_SOURCES',
+    'LOG_LEVEL',
+  ])
     t.true(output.includes(name), `${name} in ${output}`);
 });

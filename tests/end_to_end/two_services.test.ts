@@ -131,6 +131,38 @@ test('two services share a database and do not disturb each other', async t => {
   });
 });
 
+test('a table of somebody’s own is watched by one of them, under its own name', async t => {
+  await inDatabase(async database => {
+    const psql = await database.psql();
+    const shop = await startInstance(database.url, SHOP);
+    const socket = openSocket(shop.address, '/ws/events?type=thing_created');
+    await psql.query(`CREATE TABLE public.things (id integer PRIMARY KEY, price numeric)`);
+    t.like(await socket.closed, { code: 4400 });
+    await psql.query(`SELECT shop_feed.watch('public.things', 'things', 'thing')`);
+    const live = openSocket(shop.address, '/ws/events?topic=things');
+    await live.next();
+    await psql.query('INSERT INTO public.things VALUES (1, 2.50)');
+    t.deepEqual((await live.event()).data, { thing: { id: 1, price: '2.50' } });
+    await checkLog(t, psql, 'shop_feed');
+    await t.throwsAsync(psql.query(`SELECT feed.watch('public.things', 'things', 'thing')`), {
+      message: /another service of this database watches it/,
+    });
+    await shop.stop();
+  });
+});
+
+test('two services of one database have currencies and rates of their own', async t => {
+  await inDatabase(async database => {
+    const psql = await database.psql();
+    const shop = await startInstance(database.url, SHOP);
+    const made = await post(shop.address, '/currencies', { currency: 'USD', rate: '90' });
+    t.is(made.version, 1);
+    t.is(await readValue(psql, 'SELECT rate::text FROM shop.currency_rates'), '90');
+    t.is(await readValue(psql, 'SELECT count(*)::int FROM public.currencies'), 0);
+    await shop.stop();
+  });
+});
+
 test('a service starts a second time under its name without changing anything', async t => {
   await inDatabase(async database => {
     const psql = await database.psql();

@@ -15,6 +15,7 @@ export async function startInstance(
     PORT: '0',
     DATABASE_URL: url,
     GENERATOR_CRON: 'off',
+    RATES_CRON: 'off',
     LOG_LEVEL: 'fatal',
     ...environment,
   };

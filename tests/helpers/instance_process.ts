@@ -15,7 +15,7 @@ export interface InstanceProcess {
 export async function startLeader(t: ExecutionContext, url: string): Promise<InstanceProcess> {
   const child = spawn(process.execPath, ['src/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, DATABASE_URL: url, PORT: '0', GENERATOR_CRON: 'off' },
+    env: { PATH: process.env.PATH, DATABASE_URL: url, PORT: '0', GENERATOR_CRON: 'off', RATES_CRON: 'off' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));

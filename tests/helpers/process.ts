@@ -21,13 +21,19 @@ export async function startService(
   databaseUrl: string,
   environment: Record<string, string> = {},
 ): Promise<Running> {
-  const env = { DATABASE_URL: databaseUrl, PORT: '0', GENERATOR_CRON: 'off', ...environment };
+  const env = {
+    DATABASE_URL: databaseUrl,
+    PORT: '0',
+    GENERATOR_CRON: 'off',
+    RATES_CRON: 'off',
+    ...environment,
+  };
   return startProcess(process.execPath, ['src/main.ts'], env, SERVES);
 }
 
 /** `npm start` as a user types it, with everything in `dataDir`; resolves when it says that it serves. */
 export async function startByNpm(dataDir: string): Promise<Running> {
-  return startProcess('npm', ['start'], { DATA_DIR: dataDir, PORT: '0' }, SERVES);
+  return startProcess('npm', ['start'], { DATA_DIR: dataDir, PORT: '0', RATES_CRON: 'off' }, SERVES);
 }
 
 /** Runs a program; resolves when a line has told the address. Rejects if it ends before. */

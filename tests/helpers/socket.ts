@@ -5,6 +5,7 @@ export interface Frame {
   type: string;
   position?: number;
   specversion?: string;
+  source?: string;
   subject?: string;
   head?: number;
   log?: string;

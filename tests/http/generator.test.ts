@@ -4,8 +4,8 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { createHttpApp } from '../../src/http/app.ts';
-import { createGeneratorOperations } from '../../src/http/generator_operations.ts';
-import { createSchedule } from '../../src/http/generator_schedule.ts';
+import { createRunOperations } from '../../src/http/run_operations.ts';
+import { createSchedule } from '../../src/http/schedule.ts';
 import { describeSources } from '../../src/jobs/sources/adapters.ts';
 import { createOrigins } from '../../src/origins.ts';
 import { logger, startGenerator } from '../fixtures/generator.ts';
@@ -25,7 +25,14 @@ async function startApi(t: ExecutionContext, cron?: string) {
     pool,
     logger,
     origins: createOrigins({ loopback: true, allowed: [] }),
-    operations: [createGeneratorOperations({ pool, sources, cron })],
+    operations: [
+      createRunOperations({
+        pool,
+        of: { kind: 'task_generator', sources, cron },
+        path: '/task-generator',
+        requests: ['/task-generator/run'],
+      }),
+    ],
   });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');

@@ -4,9 +4,10 @@ import addFormats from 'ajv-formats';
 import test, { type ExecutionContext } from 'ava';
 import { z } from 'zod';
 import { CATALOGUE, ServiceError } from '../../src/errors.ts';
-import { createGeneratorOperations } from '../../src/http/generator_operations.ts';
+import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
 import { createMetricsOperations } from '../../src/http/metrics_operations.ts';
 import { Problem } from '../../src/http/problems.ts';
+import { createRunOperations } from '../../src/http/run_operations.ts';
 import { type Operation, operation, refusalsOf } from '../../src/operation.ts';
 import { parameter, wholeNumber } from '../../src/query.ts';
 import { createEventOperations } from '../../src/sockets/event_operations.ts';
@@ -40,12 +41,19 @@ const probe = operation({
   },
 });
 
+const GENERATOR = {
+  of: { kind: 'task_generator', sources: [{ name: 'sample', url: null }], cron: '*/15 * * * *' },
+  path: '/task-generator',
+  requests: ['/task-generator/run'],
+};
+
 let api: TestApi;
 test.before(async () => {
   api = await startTestApi({
     operations: pool => [
       probe,
-      ...createGeneratorOperations({ pool, sources: [{ name: 'sample', url: null }], cron: '*/15 * * * *' }),
+      ...createRunOperations({ pool, ...GENERATOR }),
+      ...createCurrencyOperations({ pool }),
       ...createEventOperations(emptyFeed(logger)),
       ...createMetricsOperations({ scrape: async () => ({ type: 'text/plain', text: '' }) }),
     ],

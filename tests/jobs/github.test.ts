@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { parse } from '../../src/config.ts';
 import { ADAPTERS } from '../../src/jobs/sources/adapters.ts';
 import { readRateLimit } from '../../src/jobs/sources/github.ts';
+import type { TaskGeneratorOptions } from '../../src/jobs/task_generator.ts';
 import type { WorkerOptions } from '../../src/jobs/worker.ts';
 import { createInstance } from '../../src/service.ts';
 import { startGenerator } from '../fixtures/generator.ts';
@@ -19,7 +20,7 @@ const none = { fetched: 0, created: 0, updated: 0, unchanged: 0, rejected: 0, er
 async function readGitHub(
   t: ExecutionContext,
   answer: Handler,
-  { query = '', ...options }: Partial<WorkerOptions> & { query?: string } = {},
+  { query = '', ...options }: Partial<WorkerOptions & TaskGeneratorOptions> & { query?: string } = {},
 ) {
   const generator = await startGenerator(t);
   const { source, startWorker, psql } = generator;
@@ -325,6 +326,7 @@ test('the token is in no log, no error, no event and no answer of a whole instan
       PORT: '0',
       DATABASE_URL: database.url,
       GENERATOR_CRON: 'off',
+      RATES_CRON: 'off',
       TASK_SOURCES: `github=${new URL(ISSUES, source.url)}`,
       GITHUB_TOKEN: TOKEN,
     },

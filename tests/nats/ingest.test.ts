@@ -92,7 +92,7 @@ const BAD: Record<string, [unknown, RegExp]> = {
   empty: ['', /^it is not JSON$/],
   'no object': [[USD], /^it must be a JSON object$/],
   'nothing in it': [{}, /^currency is required; rate is required; timestamp is required$/],
-  'a code of two letters': [{ ...USD, currency: 'US' }, /^currency must be three capital letters/],
+  'a code of two letters': [{ ...USD, currency: 'US' }, /^currency must be three letters/],
   'no rate': [{ ...USD, rate: 'NaN' }, /^rate must be a decimal/],
   'a rate of nothing': [{ ...USD, rate: '0.00' }, /^rate must be greater than 0$/],
   'a rate with an exponent': [{ ...USD, rate: '1e5' }, /^rate must be a decimal/],

@@ -7,7 +7,7 @@ type Entry = [currency: string, nominal: number, value: string];
 
 async function bring(session: pg.Client, day: string, entries: Entry[]): Promise<number[]> {
   const said = entries.map(([currency, nominal, value]) => ({ currency, name: currency, nominal, value }));
-  const { rows } = await session.query(`SELECT * FROM import_rates('bank', $1, $2)`, [
+  const { rows } = await session.query(`SELECT * FROM import_rates('bank', $1, $2, true)`, [
     day,
     JSON.stringify(said),
   ]);

@@ -100,6 +100,26 @@ test(
 );
 
 test(
+  'a table that the log’s owner may not read, or not all of it, is refused',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const owner = `log_owner_${process.pid}`;
+    const fault = () => readValue(session, `SELECT feed.unwatchable('notes', 'key')`);
+    await session.query(`${NOTES}; CREATE ROLE ${owner}; ALTER FUNCTION feed.capture() OWNER TO ${owner}`);
+    t.is(await fault(), `${owner}, who owns the log, may not read it`);
+    await session.query(`GRANT SELECT ON notes TO ${owner}`);
+    t.is(await fault(), null);
+    await session.query('ALTER TABLE notes ENABLE ROW LEVEL SECURITY');
+    t.is(await fault(), `its row security may hide rows from ${owner}, who owns the log`);
+    await session.query(`ALTER TABLE notes OWNER TO ${owner}`);
+    t.is(await fault(), null);
+    await session.query('ALTER TABLE notes FORCE ROW LEVEL SECURITY');
+    t.is(await fault(), `its row security may hide rows from ${owner}, who owns the log`);
+    await session.query(`DROP OWNED BY ${owner} CASCADE; DROP ROLE ${owner}`);
+  }),
+);
+
+test(
   'a key that is too long for the log is refused to its writer, and the log goes on',
   withDatabase(async (t, database) => {
     const session = await database.psql();

@@ -1,17 +1,12 @@
 // The adapters there are, by the name that TASK_SOURCES calls them.
-import { publicUrl } from '../fetch_json.ts';
+import { publicUrl } from '../fetch_bytes.ts';
+import type { SourceDescription } from '../run_kind.ts';
 import { github } from './github.ts';
 import { jsonplaceholder } from './jsonplaceholder.ts';
 import { sample } from './sample.ts';
 import type { SourceAdapter, TaskSource } from './source.ts';
 
 export const ADAPTERS: Readonly<Record<string, SourceAdapter>> = { github, jsonplaceholder, sample };
-
-/** A source as anybody may see it: no credentials, and nothing of a query that could hold one. */
-export interface SourceDescription {
-  name: string;
-  url: string | null;
-}
 
 /** The configured sources, for people to see. */
 export function describeSources(sources: readonly TaskSource[]): SourceDescription[] {

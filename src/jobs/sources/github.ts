@@ -1,14 +1,15 @@
 // Reads the issues of a GitHub repository, page by page: an open one is to do, a closed one is done. Pull requests,
 // which GitHub lists among them, are left out.
+
 import { z } from 'zod';
-import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch_json.ts';
+import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch_bytes.ts';
+import { SourceError } from '../source_error.ts';
 import {
   type FoundItem,
   type ReadPage,
   reasonOf,
   type SourceAdapter,
   type SourceContext,
-  SourceError,
   toItem,
 } from './source.ts';
 

@@ -1,7 +1,9 @@
 // Reads the to-dos of JSONPlaceholder, or of whatever else serves its format: one list, at one address.
+
 import { z } from 'zod';
-import { publicUrl } from '../fetch_json.ts';
-import { type FoundItem, reasonOf, type SourceAdapter, SourceError, toItem } from './source.ts';
+import { publicUrl } from '../fetch_bytes.ts';
+import { SourceError } from '../source_error.ts';
+import { type FoundItem, reasonOf, type SourceAdapter, toItem } from './source.ts';
 
 const Todo = z.object({
   id: z.union([z.int(), z.string()], 'must be a whole number or a string').transform(String),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ImportItem } from '../../database/imports.ts';
 import { trim } from '../../white_space.ts';
-import type { FetchedJson, FetchOptions } from '../fetch_json.ts';
+import type { Fetched, FetchOptions } from '../fetch_bytes.ts';
 
 /** One place to read from, as configured: the adapter, by name, and an address other than its own. */
 export interface TaskSource {
@@ -32,7 +32,7 @@ export interface SourceContext {
   token: string | undefined;
   /** The pages of earlier runs, by address; the adapter's own, until the process ends. */
   pages: Map<string, ReadPage>;
-  fetchJson(url: string, options?: FetchOptions): Promise<FetchedJson>;
+  fetchJson(url: string, options?: FetchOptions): Promise<Fetched<unknown>>;
 }
 
 /**
@@ -45,11 +45,6 @@ export interface SourceAdapter {
   /** Whether TASK_SOURCES must give an address; what it gives goes before `defaultUrl`. */
   readonly needsUrl?: boolean;
   read(context: SourceContext): AsyncIterable<FoundItem>;
-}
-
-/** A source that cannot be read. Its message is for people, and holds no credentials. */
-export class SourceError extends Error {
-  override readonly name = 'SourceError';
 }
 
 const text = z.string().refine(isStorable, 'holds a character that cannot be stored');

@@ -41,6 +41,7 @@ export function createInstance(options: {
     DATABASE_POOL_SIZE: '5',
     PORT: String(port),
     GENERATOR_CRON: 'off',
+    RATES_CRON: 'off',
   };
   let child: ChildProcess | undefined;
   let wanted = false;

@@ -1,0 +1,70 @@
+// Currencies: what the noun is to the database, and the queries that no other noun has.
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { Noun } from './noun.ts';
+import type { DatabasePool } from './pool.ts';
+
+export const currencies: Noun = {
+  topic: 'currencies',
+  entity: 'currency',
+  table: ['public', 'currencies'],
+  columns: {
+    currency: 'text',
+    name: 'text',
+    nominal: 'int4',
+    rate: 'numeric',
+    rate_date: 'date',
+    source: 'text',
+  },
+  alias: { column: 'currency', pattern: /^[A-Z]{3}$/ },
+  sorts: {
+    currency: { by: sql.fragment`t.currency`, type: 'text' },
+    name: { by: sql.fragment`t.name`, type: 'text' },
+    rate: { by: sql.fragment`t.rate`, type: 'numeric' },
+    rate_date: { by: sql.fragment`t.rate_date`, type: 'date' },
+    timestamp: { by: sql.fragment`t."timestamp"`, type: 'timestamptz' },
+  },
+  defaultSort: 'currency',
+  hasCreatedAt: false,
+};
+
+const ListedRate = z.strictObject({ rate_date: z.string(), document: z.string() });
+
+/** What a currency was worth, day by day, oldest first: from and to a day (both included), behind another one. */
+export async function listRates(
+  pool: DatabasePool,
+  id: string,
+  page: { from: string | undefined; to: string | undefined; after: string | undefined; limit: number },
+): Promise<readonly z.infer<typeof ListedRate>[]> {
+  const { from = null, to = null, after = null, limit } = page;
+  return pool.any(sql.prepared('list_currency_rates', ListedRate)`
+    SELECT to_char(r.rate_date, 'YYYY-MM-DD') AS rate_date, json_build_object(
+      'rate_date', to_char(r.rate_date, 'YYYY-MM-DD'), 'rate', r.rate::text, 'nominal', r.nominal)::text AS document
+    FROM public.currency_rates AS r
+    WHERE r.currency = (SELECT c.currency FROM public.currencies AS c WHERE c.id = ${id})
+      AND r.rate_date >= coalesce(${from}::date, '-infinity')
+      AND r.rate_date <= coalesce(${to}::date, 'infinity')
+      AND r.rate_date > coalesce(${after}::date, '-infinity')
+    ORDER BY r.rate_date
+    LIMIT ${limit}`);
+}
+
+const Conversion = z.strictObject({
+  amount: z.string().nullable(),
+  from_rate: z.string().nullable(),
+  from_date: z.string().nullable(),
+  to_rate: z.string().nullable(),
+  to_date: z.string().nullable(),
+});
+/** An amount in another currency; what is not known because there is no such currency is null. */
+export type Conversion = z.infer<typeof Conversion>;
+
+/** See sql/functions/convert_currency.sql; the amount is a decimal as text. */
+export async function convertCurrency(
+  pool: DatabasePool,
+  { from, to, amount }: { from: string; to: string; amount: string },
+): Promise<Conversion> {
+  return pool.one(sql.prepared('convert_currency', Conversion)`
+    SELECT c.amount, c.from_rate, c.from_date, c.to_rate, c.to_date
+    FROM public.convert_currency(${amount}::numeric, ${from}, ${to}) AS c`);
+}

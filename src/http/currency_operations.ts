@@ -1,0 +1,100 @@
+// REST for currencies: what they have of what nouns may have, their rates day by day, and conversion.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { convertCurrency, currencies, listRates } from '../database/currencies.ts';
+import { entityExists } from '../database/entities.ts';
+import type { DatabasePool } from '../database/pool.ts';
+import { type Operation, operation } from '../operation.ts';
+import { parameter } from '../query.ts';
+import { code, decimal } from '../rate.ts';
+import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
+import { badParameter } from './input.ts';
+import { createNounOperations } from './noun_operations.ts';
+import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from './paging.ts';
+import { nothing, type Resource, referenceTo, resolve } from './resource.ts';
+
+const RESOURCE: Resource = {
+  noun: currencies,
+  Entity: Currency,
+  New: NewCurrency,
+  Patch: CurrencyPatch,
+  hasHistory: true,
+  hasPast: true,
+};
+const TAG = currencies.topic;
+
+/** /currencies, with everything below it but the runs of the rates job. */
+export function createCurrencyOperations({ pool }: { pool: DatabasePool }): Operation[] {
+  return [conversionOf(pool), ratesOf(pool), ...createNounOperations(RESOURCE, { pool })];
+}
+
+const Conversion = z.strictObject({
+  from: parameter(code).meta({ description: 'The currency of the amount.' }),
+  to: parameter(code).meta({ description: 'The currency that it is wanted in.' }),
+  amount: parameter(decimal, { default: '1' })
+    .default('1')
+    .meta({ description: 'How much of it.', default: '1' }),
+});
+
+function conversionOf(pool: DatabasePool): Operation {
+  return operation({
+    id: 'convert_currency',
+    method: 'get',
+    path: '/currencies/convert',
+    summary: 'Converts an amount by the present rates, through the rouble.',
+    tag: TAG,
+    query: Conversion,
+    answers: {
+      200: { description: 'The amount, and the rates it was converted by.', schema: ConvertedAmount },
+    },
+    async handle(ctx, { query: { from, to, amount } }) {
+      const found = await convertCurrency(pool, { from, to, amount });
+      for (const [name, value, rate] of [
+        ['from', from, found.from_rate],
+        ['to', to, found.to_rate],
+      ] as const)
+        if (rate === null) throw badParameter(name, `is ${value}, of which there is no rate`);
+      sendJson(ctx, {
+        from: { currency: from, rate: found.from_rate, rate_date: found.from_date },
+        to: { currency: to, rate: found.to_rate, rate_date: found.to_date },
+        amount,
+        result: found.amount,
+      });
+    },
+  });
+}
+
+const RatesQuery = z.strictObject({
+  ...pageParameters,
+  from: parameter(day).optional().meta({ description: 'The first day.' }),
+  to: parameter(day).optional().meta({ description: 'The last day.' }),
+});
+const RatesPage = pageOf('RatePage', Rate);
+const Keys = z.tuple([z.iso.date()]);
+
+function ratesOf(pool: DatabasePool): Operation {
+  return operation({
+    id: 'list_rates_of_currency',
+    method: 'get',
+    path: '/currencies/{id}/rates',
+    summary: 'Lists what a currency was worth, day by day, oldest first.',
+    tag: TAG,
+    params: referenceTo(currencies),
+    query: RatesQuery,
+    answers: { 200: { description: 'A page of rates.', schema: RatesPage, headers: PAGE_HEADERS } },
+    async handle(ctx, { params, query: { limit, cursor, from, to } }) {
+      const after = cursor === undefined ? undefined : readCursor(Keys, cursor)[0];
+      const id = await resolve({ ...RESOURCE, pool }, params.id);
+      const rows = await listRates(pool, id, { from, to, after, limit: limit + 1 });
+      if (rows.length === 0 && !(await entityExists(pool, currencies, id)))
+        throw nothing(currencies, params.id);
+      sendPage(ctx, { rows, limit, keysOf: row => [row.rate_date] });
+    },
+  });
+}
+
+function sendJson(ctx: Context, body: object): void {
+  ctx.set('Cache-Control', 'no-cache');
+  ctx.type = 'application/json';
+  ctx.body = JSON.stringify(body);
+}

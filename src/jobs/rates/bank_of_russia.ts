@@ -1,0 +1,108 @@
+// The Bank of Russia's rates of a day: https://www.cbr.ru/development/SXML/. One file for all currencies, in roubles, in
+// windows-1251 and with decimal commas. One bad entry spoils it all: half a file would look like a whole one.
+import { z } from 'zod';
+import type { DayOfRates } from '../../database/rates.ts';
+import { trim } from '../../white_space.ts';
+import { fetchBytes, type Patience, publicUrl } from '../fetch_bytes.ts';
+import { SourceError } from '../source_error.ts';
+import { parseXml } from './xml.ts';
+
+/** What `currencies.source` calls it. */
+export const BANK_OF_RUSSIA = 'cbr';
+
+const HEADERS = { accept: 'application/xml, text/xml' };
+// The bank sets a rate for the next working day. One far ahead would keep all that come before it out of the table.
+const FARTHEST_AHEAD = 31 * 24 * 60 * 60_000; // ms
+
+/** The rates of a day (YYYY-MM-DD), or the newest there are. Throws a SourceError, or the signal's reason. */
+export async function fetchRates(
+  { url, day }: { url: string; day?: string },
+  patience: Patience,
+): Promise<DayOfRates> {
+  const address = day === undefined ? url : addressOf(url, day);
+  const { body, headers } = await fetchBytes(address, { headers: HEADERS }, patience);
+  try {
+    return readRates(parseXml(body ?? Buffer.alloc(0), headers['content-type']), new Date());
+  } catch (error) {
+    throw error instanceof SourceError ? new SourceError(`${publicUrl(url)}: ${error.message}`) : error;
+  }
+}
+
+// As the bank writes it: date_req=02/03/2002, the day first.
+function addressOf(url: string, day: string): string {
+  const address = new URL(url);
+  const [year, month, date] = day.split('-');
+  address.search += `${address.search === '' ? '' : '&'}date_req=${date}/${month}/${year}`;
+  return address.href;
+}
+
+const CODE = z.string().regex(/^[A-Z]{3}$/, 'must be three letters');
+
+const Valute = z.strictObject({
+  '@ID': z.string(),
+  NumCode: z.string().regex(/^\d{3}$/, 'must be three digits'),
+  CharCode: CODE,
+  Nominal: z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number greater than 0'),
+  Name: z
+    .string()
+    .transform(trim)
+    .refine(name => name !== '' && [...name].length <= 200, 'must have 1 to 200 characters')
+    .refine(name => !/[\p{Cc}\uFFFD]|&#?\w+;/u.test(name), 'holds what is no character of a name'),
+  Value: z
+    .string()
+    .regex(/^\d{1,12}(,\d{1,10})?$/, 'must be a number such as 83,5173')
+    .refine(value => /[1-9]/.test(value), 'must be greater than 0'),
+  VunitRate: z.string().optional(), // what Value / Nominal is, rounded
+});
+
+const ValCurs = z.strictObject(
+  {
+    '@Date': z.string().transform(toDay),
+    '@name': z.string().optional(),
+    Valute: z
+      .unknown()
+      .transform(found => [found ?? []].flat())
+      .refine(found => found.length > 0, 'must be there at least once'),
+  },
+  { error: issue => (issue.code === 'invalid_type' ? 'must be its root' : undefined) },
+);
+const List = z.object({ ValCurs });
+
+/** The rates in a document. Throws a SourceError that names the entry. */
+export function readRates(document: unknown, now: Date): DayOfRates {
+  const list = List.safeParse(document);
+  if (!list.success) throw new SourceError(`it is no list of rates: ${reasonOf(list.error)}`);
+  const { '@Date': day, Valute: found } = list.data.ValCurs;
+  if (Date.parse(day) > now.getTime() + FARTHEST_AHEAD)
+    throw new SourceError(`its date is ${day}, far ahead`);
+  const entries = found.map(toEntry);
+  const codes = entries.map(({ currency }) => currency);
+  const twice = codes.find((code, index) => codes.indexOf(code) !== index);
+  if (twice !== undefined) throw new SourceError(`${twice} stands in it twice`);
+  return { day, entries };
+}
+
+function toEntry(found: unknown, index: number): DayOfRates['entries'][number] {
+  const entry = Valute.safeParse(found);
+  if (!entry.success) {
+    const code = z.object({ CharCode: CODE }).safeParse(found);
+    const which = `entry ${index + 1}${code.success ? ` (${code.data.CharCode})` : ''}`;
+    throw new SourceError(`${which}: ${reasonOf(entry.error)}`);
+  }
+  const { CharCode, Name, Nominal, Value } = entry.data;
+  return { currency: CharCode, name: Name, nominal: Number(Nominal), value: Value.replace(',', '.') };
+}
+
+function toDay(text: string, context: z.RefinementCtx): string {
+  const [, date, month, year] = /^(\d\d)\.(\d\d)\.(\d{4})$/.exec(text) ?? [];
+  const day = `${year}-${month}-${date}`;
+  if (!z.iso.date().safeParse(day).success) {
+    context.addIssue({ code: 'custom', message: 'must be a date such as 15.03.2022' });
+  }
+  return day;
+}
+
+function reasonOf(error: z.ZodError): string {
+  const faults = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim());
+  return [...faults.slice(0, 3), ...(faults.length > 3 ? ['…'] : [])].join('; ');
+}
