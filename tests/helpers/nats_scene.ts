@@ -63,7 +63,7 @@ interface Ready {
 }
 
 /** One of an instance's metrics, by its name and labels. */
-export async function readMetric({ address }: Instance, name: string): Promise<number> {
+export async function readMetric({ address }: { address: string }, name: string): Promise<number> {
   const text = await (await fetch(`${address}/metrics`)).text();
   const line = text.split('\n').find(each => each.startsWith(`${name} `));
   return line === undefined ? Number.NaN : Number(line.slice(name.length + 1));
