@@ -2,9 +2,6 @@
 
 -- What reading the past needs: what became of one entity, which position a time means, and the list as it was.
 
--- An index takes no more than some 2,700 bytes. A key that is too long for it must fail in its writer's transaction, not
--- in the sequencer, which could not go on.
-ALTER TABLE feed.staged ADD CONSTRAINT staged_subject_length CHECK (octet_length(subject) <= 1000);
 CREATE INDEX events_by_subject ON feed.events (subject, "position");
 
 -- A time becomes the last position given by then, and a position the time by which it was given.
@@ -16,3 +13,8 @@ CREATE INDEX event_batches_by_last_position ON feed.event_batches (last_position
 CREATE INDEX events_by_created_at ON feed.events (
   topic, left(data ->> 'created_at', 27) COLLATE "C", subject COLLATE "C")
 WHERE type LIKE '%\_created';
+
+-- An index takes no more than some 2,700 bytes. A key that is too long for it must fail in its writer's transaction, not
+-- in the sequencer, which could not go on. Last, for it locks the writers out until the transaction ends, which indexes of
+-- the log alone do not.
+ALTER TABLE feed.staged ADD CONSTRAINT staged_subject_length CHECK (octet_length(subject) <= 1000);

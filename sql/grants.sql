@@ -55,7 +55,8 @@ BEGIN
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
     public.import_task(text, text, jsonb), public.import_rates(text, date, jsonb, boolean),
-    public.convert_currency(numeric, text, text), public.quotient(numeric, numeric)
+    public.convert_currency(numeric, text, text), public.quotient(numeric, numeric),
+    public.quoted_rates(jsonb)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN

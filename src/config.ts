@@ -86,6 +86,7 @@ const Settings = z.object({
   NATS_URL: natsUrl.optional(),
   // What the rest of the world calls it: any other word says that it is none.
   NODE_ENV: z.string().optional(),
+  EVENT_RETENTION: z.literal('forever', 'must be forever: this version keeps every event').optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 

@@ -4,7 +4,7 @@ const LONG_NUMBER = /[\d.]{16}/;
 const MOST_DIGITS = 15; // that a double keeps, whatever they are
 
 /** A number that JavaScript cannot hold as it was written. It is no number to any schema. */
-export class InexactNumber {}
+class InexactNumber {}
 
 /** Parses a text, giving an InexactNumber for each number that is longer than a double keeps. Throws a SyntaxError. */
 export function parseExactly(text: string): unknown {

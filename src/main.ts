@@ -7,6 +7,7 @@ import { tryPlace } from './listening.ts';
 import { createLogger, type Logger } from './logger.ts';
 
 const LONGEST_STOP = 9_500; // ms
+const SAME_WISH = 1_000; // ms
 
 const services: Service[] = [];
 let stopping: Promise<void> | undefined;
@@ -61,10 +62,16 @@ async function stop(): Promise<void> {
   for (let service = services.pop(); service; service = services.pop()) await service.stop();
 }
 
-// A second signal, or ten seconds, and the process ends as it is: the next start can cope with that.
+// A second signal, or ten seconds, and the process ends as it is: the next start can cope with that. One Ctrl-C arrives
+// twice, from the terminal and from npm, which passes it on.
 function stopOnSignals(logger: Logger): void {
+  let asked = 0;
   const end = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
+    if (stopping) {
+      if (performance.now() - asked > SAME_WISH) process.exit(1);
+      return;
+    }
+    asked = performance.now();
     logger.info({ signal }, 'stopping');
     setTimeout(() => {
       logger.error('stopping takes too long; ending without');

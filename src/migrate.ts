@@ -7,15 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { isAway, unavailable } from './database/errors.ts';
 import { explainRefusal, refuseUnfit } from './database/fitness.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './database/names.ts';
-import { openSession, sessionConfig } from './database/session.ts';
+import { closeSession, isLost, openSession, sessionConfig } from './database/session.ts';
 import type { Logger } from './logger.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 const SQL = fileURLToPath(new URL('../sql', import.meta.url));
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
 const LOCKED = new Set(['55P03', '40P01']);
+const ATTEMPTS = 30;
 
 /**
  * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
@@ -40,12 +42,23 @@ async function prepare({ url, service, logger }: Target): Promise<void> {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
     await client.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:migrate', 0))`);
-    await createSchemas(client);
-    await applyMigrations(client, logger);
+    await client.query(`SET lock_timeout = '2s'`);
+    const made = await createSchemas(client);
+    await patiently('the migrations', logger, () => applyMigrations(client, logger)).catch(
+      async (error: unknown) => {
+        await dropSchemas(client, made);
+        throw error;
+      },
+    );
     await prepareJobQueue(client, url, service);
-    await applySql(client, logger);
+    client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
+    await patiently('sql/', logger, () => applySql(client, logger));
+  } catch (error) {
+    // What pg says of a connection that was lost under a query has no code.
+    if (isLost(client) && !isAway(error)) throw unavailable(error);
+    throw error;
   } finally {
-    await client.end();
+    await closeSession(client);
   }
 }
 
@@ -56,11 +69,32 @@ export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlH
 }
 
 // By hand: CREATE SCHEMA IF NOT EXISTS asks for the right to create one also where it is there.
-async function createSchemas(client: pg.Client): Promise<void> {
+async function createSchemas(client: pg.Client): Promise<readonly string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT name FROM unnest(ARRAY['public', 'feed']) AS wanted (name) WHERE to_regnamespace(name) IS NULL`,
   );
   for (const { name } of rows) await client.query(`CREATE SCHEMA ${name}`);
+  return rows.map(({ name }) => name);
+}
+
+// Nothing is to stay behind in a database that turned out to be somebody else's. If this fails the database is away, and
+// the next start finds the schemas as they are.
+async function dropSchemas(client: pg.Client, made: readonly string[]): Promise<void> {
+  for (const name of made) await client.query(`DROP SCHEMA ${name} CASCADE`).catch(() => {});
+}
+
+// Whoever waits for a lock on a table keeps every writer waiting behind: rather give up soon, and come again.
+async function patiently(what: string, logger: Logger, work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || !LOCKED.has(error.code ?? '') || attempt === ATTEMPTS)
+        throw error;
+      if (attempt === 1) logger.warn(`${what} wait for a lock that somebody else holds`);
+      await pause(1_000);
+    }
+  }
 }
 
 async function applyMigrations(client: pg.Client, logger: Logger): Promise<void> {
@@ -85,13 +119,18 @@ async function prepareJobQueue(client: pg.Client, url: string, service: string):
     `SELECT FROM pg_namespace WHERE nspname = 'graphile_worker'`,
   );
   const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'migrate jobs' }), max: 1 });
+  let lost = false;
   pool.on('error', () => {}); // the query under way rejects with the same error
   pool.on('connect', connected => {
-    connected.on('error', () => {});
+    connected.on('error', () => {
+      lost = true;
+    });
     if (found === 0) rewriteQueries(connected, tellNobody);
   });
   try {
     await runMigrations({ pgPool: pool, schema: schemasOf(service).jobs });
+  } catch (error) {
+    throw lost && !isAway(error) ? unavailable(error) : error;
   } finally {
     await pool.end();
   }
@@ -109,27 +148,19 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
   const hash = hashOf(files);
   const stored = await client.query<{ sql_hash: string | null }>('SELECT sql_hash FROM feed.log');
   if (stored.rows[0]?.sql_hash === hash) return;
-  client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await applyFiles(client, files, hash);
-      logger.info({ files: files.length }, 'applied sql/');
-      return;
-    } catch (error) {
-      await client.query('ROLLBACK');
-      if (!(error instanceof pg.DatabaseError) || !LOCKED.has(error.code ?? '') || attempt === 30)
-        throw error;
-      logger.warn({ attempt }, 'sql/ waits for a lock that somebody else holds');
-      await pause(1000);
-    }
+  try {
+    await applyFiles(client, files, hash);
+    logger.info({ files: files.length }, 'applied sql/');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
   }
 }
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  await client.query(
-    `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL check_function_bodies = off`,
-  );
+  // READ COMMITTED, whatever the server's default: feed.watch() must see every row.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL check_function_bodies = off');
   for (const file of files) await applyFile(client, file);
   await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
   for (const file of files) await applyFile(client, file);

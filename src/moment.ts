@@ -1,11 +1,14 @@
 // A moment in time as RFC 3339 text. It stays text on its way to the database: a Date would cut microseconds off.
 import { z } from 'zod';
 
-const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,6})?(?:Z|[+-](\d\d):(\d\d))$/i;
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|[+-](\d\d):(\d\d))$/i;
 const FIRST = Date.parse('0001-01-01T00:00:00Z');
 const END = Date.parse('9999-12-31T23:59:59.999Z') + 1;
 
-/** A real moment of the years 0001 to 9999 in UTC, with an offset and up to six digits of fraction. */
+/**
+ * A real moment of the years 0001 to 9999 in UTC, with an offset. Of a fraction with more than six digits, as .NET and Go
+ * write it, the database keeps the nearest microsecond.
+ */
 export const moment = z
   .string({ error: 'must be a time in RFC 3339' })
   .superRefine((text, context) => {
@@ -19,7 +22,8 @@ export const time = z.string().meta({ format: 'date-time' });
 
 function faultOf(text: string): string | undefined {
   const match = RFC_3339.exec(text);
-  if (!match) return 'must be a time in RFC 3339 with an offset, such as 2026-11-23T05:38:12.345678Z';
+  if (!match)
+    return 'must be a time in RFC 3339 with an offset and at most nine digits of fraction, such as 2026-11-23T05:38:12.345678Z';
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
     number,
     number,

@@ -1,5 +1,11 @@
 // One instance of the service, put together: every part gets what it needs by hand, starts in order, stops in reverse.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
@@ -13,7 +19,7 @@ import { createPresence, type Presence } from './database/presence.ts';
 import { countRuns } from './database/runs.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
-import { createHttpApp } from './http/app.ts';
+import { createHttpApp, createWaitingApp } from './http/app.ts';
 import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
 import { createRunOperations } from './http/run_operations.ts';
@@ -35,7 +41,7 @@ import { createSocketApp } from './sockets/app.ts';
 import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';
 import { createSessions, type Sessions } from './sockets/sessions.ts';
-import { handUpgradesTo } from './sockets/upgrade.ts';
+import { handUpgradesTo, type UpgradeHandler } from './sockets/upgrade.ts';
 
 export interface InstanceOptions {
   config: Config;
@@ -67,14 +73,32 @@ const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 export function createInstance(options: InstanceOptions): Instance {
   const { config, logger } = options;
   const presence = createPresence(logger);
+  const door = createDoor(options, presence);
   const started: Service[] = [];
   const stopping = new AbortController();
-  let address = '';
   let starting: Promise<void> | undefined;
 
+  // It listens before anything else, so that whoever asks is told what it waits for.
   async function start(): Promise<void> {
-    const pool = await connect(options, stopping.signal, () => open('pool', config.poolSize));
-    const logPool = await open('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
+    await door.http.start();
+    for (let waiting = false; ; waiting = true) {
+      try {
+        await open();
+        if (waiting) logger.info('the database has come');
+        return;
+      } catch (error) {
+        if (!isAway(error) || stopping.signal.aborted) throw error;
+        if (!waiting) logger.warn({ err: error }, 'waiting for the database');
+        await close(); // what has begun: all of it begins again
+        await pause(DATABASE_RETRY, undefined, { signal: stopping.signal });
+      }
+    }
+  }
+
+  async function open(): Promise<void> {
+    await migrate({ url: options.directUrl, service: config.service, logger });
+    const pool = await connect('pool', config.poolSize);
+    const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
@@ -83,17 +107,12 @@ export function createInstance(options: InstanceOptions): Instance {
     const jobs = createJobs(pool, kinds, options);
     for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
     const http = await createHttp(pool, options, { feed, kinds, metrics, presence, nats });
-    const server = createServer(
-      { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
-      http.callback(),
-    );
-    handUpgradesTo(createSockets(feed, options).callback(), server);
-    await begin(listening(server, config));
+    started.push(door.http);
+    door.open(http.callback(), createSockets(feed, options).callback());
     await begin(sessions); // last, so that it stops first: its sockets keep the server open
-    address = addressOf(server);
   }
 
-  async function open(name: string, size: number, statementTimeout?: number): Promise<DatabasePool> {
+  async function connect(name: string, size: number, statementTimeout?: number): Promise<DatabasePool> {
     const pool = await openPool({
       url: options.databaseUrl,
       service: config.service,
@@ -113,10 +132,19 @@ export function createInstance(options: InstanceOptions): Instance {
     logger.debug({ service: service.name }, 'started');
   }
 
+  async function close(): Promise<void> {
+    for (let service = started.pop(); service; service = started.pop()) {
+      const { name } = service;
+      await service
+        .stop()
+        .catch((error: unknown) => logger.error({ err: error, service: name }, 'did not stop cleanly'));
+    }
+  }
+
   return {
     name: 'instance',
     get address() {
-      return address;
+      return door.address;
     },
     start() {
       starting ??= start().catch((error: unknown) => {
@@ -127,34 +155,55 @@ export function createInstance(options: InstanceOptions): Instance {
     async stop() {
       stopping.abort();
       await starting?.catch(() => {}); // whoever started it is told
-      for (let service = started.pop(); service; service = started.pop()) {
-        const { name } = service;
-        await service
-          .stop()
-          .catch((error: unknown) => logger.error({ err: error, service: name }, 'did not stop cleanly'));
-      }
+      await close();
+      await door.http.stop();
     },
   };
 }
 
-// Migrates and opens the pool, for as long as it takes the database to come.
-async function connect(
-  { config, directUrl, logger }: InstanceOptions,
-  signal: AbortSignal,
-  open: () => Promise<DatabasePool>,
-): Promise<DatabasePool> {
-  for (let waiting = false; ; waiting = true) {
-    try {
-      await migrate({ url: directUrl, service: config.service, logger });
-      const pool = await open();
-      if (waiting) logger.info('the database has come');
-      return pool;
-    } catch (error) {
-      if (!isAway(error) || signal.aborted) throw error;
-      if (!waiting) logger.warn({ err: error }, 'waiting for the database');
-      await pause(DATABASE_RETRY, undefined, { signal });
-    }
-  }
+interface Door {
+  /** Listens from start() to stop(). */
+  http: Service;
+  /** Serves; until then everything is 503. */
+  open(requests: RequestListener, upgrades: UpgradeHandler): void;
+  readonly address: string;
+}
+
+function createDoor({ config, logger }: InstanceOptions, presence: Presence): Door {
+  let requests: RequestListener = createWaitingApp({
+    logger,
+    origins: originsOf(config),
+    presence,
+  }).callback();
+  let upgrades: UpgradeHandler = refuseUpgrade;
+  let address = '';
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
+    (request, response) => requests(request, response),
+  );
+  handUpgradesTo((request, response) => upgrades(request, response), server);
+  const http = listening(server, config);
+  return {
+    http: {
+      ...http,
+      async start() {
+        await http.start();
+        address = addressOf(server);
+      },
+    },
+    open(forRequests, forUpgrades) {
+      requests = forRequests;
+      upgrades = forUpgrades;
+    },
+    get address() {
+      return address;
+    },
+  };
+}
+
+async function refuseUpgrade(_: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.writeHead(503, { 'Content-Type': 'text/plain', 'Retry-After': '1' });
+  response.end('The database is away; try again.\n');
 }
 
 interface Feed {
@@ -265,7 +314,6 @@ async function createHttp(
     createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   return createHttpApp({
-    pool,
     logger,
     origins: originsOf(config),
     operations,

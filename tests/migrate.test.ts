@@ -102,6 +102,43 @@ test(
 );
 
 test(
+  'a migration that waits for somebody’s open transaction lets the other writers go on, and is made when it ends',
+  withDatabase(async (t, database) => {
+    const [psql, person] = [await database.psql(), await database.psql()];
+    const schema = await describeSchema(psql);
+    await psql.query(`
+      DELETE FROM feed.migrations WHERE name >= '0004_history';
+      DROP TABLE currencies, currency_rates CASCADE;
+      DELETE FROM feed.topics WHERE topic = 'currencies';
+      ALTER TABLE feed.topics DROP COLUMN versioned, DROP CONSTRAINT topics_entity_not_previous;
+      UPDATE feed.log SET sql_hash = NULL;
+      ALTER TABLE feed.staged DROP CONSTRAINT staged_subject_length;
+      DROP INDEX feed.events_by_subject, feed.event_batches_by_at, feed.event_batches_by_last_position,
+        feed.events_by_created_at, feed.events_by_currency`);
+    await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
+    const waits = Promise.withResolvers<void>();
+    const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
+    const migrating = migrate({ url: database.url, logger: telling });
+    await waits.promise;
+    await psql.query(`SET statement_timeout = '20s'; INSERT INTO tasks (title) VALUES ('another')`);
+    await person.query('COMMIT');
+    await migrating;
+    t.is(await describeSchema(psql), schema);
+  }),
+);
+
+test('in a database that holds something of the same name nothing is left behind', async t => {
+  await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+    await onServer(url, 'CREATE TABLE tasks (id integer)');
+    const error = await t.throwsAsync(migrate({ url, logger }), { instanceOf: ServiceError });
+    t.regex(error.message, /relation "tasks" already exists.*SERVICE_NAME/);
+    await withSession(url, async session => {
+      t.is(await readValue(session, `SELECT to_regnamespace('feed')`), null);
+    });
+  });
+});
+
+test(
   'a trigger that was switched off or is missing comes back with the next sql/',
   withDatabase(async (t, database) => {
     const session = await database.psql();

@@ -346,7 +346,7 @@ GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_reader;
 
 CREATE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE;
 
 CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE;
@@ -437,6 +437,11 @@ GRANT EXECUTE ON FUNCTION public.queue_first_run(text) TO taskwire_app;
 CREATE FUNCTION public.queue_run(wanted text) RETURNS public.runs
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.queue_run(text) TO taskwire_app;
+
+CREATE FUNCTION public.quoted_rates(entries jsonb) RETURNS TABLE(currency text, name text, nominal integer, rate numeric)
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.quoted_rates(jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION public.quoted_rates(jsonb) TO taskwire_app;
 
 CREATE FUNCTION public.quotient(dividend numeric, divisor numeric) RETURNS numeric
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

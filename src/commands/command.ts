@@ -1,5 +1,7 @@
 // What the commands beside `npm start` share: settings, a database, and how they end.
+import { existsSync } from 'node:fs';
 import { type Config, readConfig } from '../config.ts';
+import { clusterPaths } from '../database/embedded/cluster.ts';
 import { createEmbeddedPostgres } from '../database/embedded.ts';
 import { ServiceError } from '../errors.ts';
 import { ADAPTERS } from '../jobs/sources/adapters.ts';
@@ -14,22 +16,36 @@ export interface CommandContext {
 
 /**
  * Runs a command on the configured database; on the embedded one it joins the running server, or starts it for as
- * long as it takes. `work` answers the exit code; an error is written to stderr in words and exits 1.
+ * long as it takes. Only with `makesDatabase` may there be none yet: whoever asks something of one has mistaken the
+ * folder. `work` answers the exit code; an error is written to stderr in words and exits 1.
  */
-export async function runCommand(work: (context: CommandContext) => Promise<number>): Promise<void> {
+export async function runCommand(
+  work: (context: CommandContext) => Promise<number>,
+  { makesDatabase = false } = {},
+): Promise<void> {
   try {
-    process.exitCode = await onDatabase(work);
+    process.exitCode = await onDatabase(work, makesDatabase);
   } catch (error) {
     process.stderr.write(`${error instanceof ServiceError ? error.message : explain(error)}\n`);
     process.exitCode = 1;
   }
 }
 
-async function onDatabase(work: (context: CommandContext) => Promise<number>): Promise<number> {
+async function onDatabase(
+  work: (context: CommandContext) => Promise<number>,
+  makesDatabase: boolean,
+): Promise<number> {
   const config = readConfig(Object.values(ADAPTERS));
   const level = config.logLevel === 'info' ? 'warn' : config.logLevel;
   const logger = createLogger({ level, pretty: config.pretty });
   if (config.directUrl !== undefined) return work({ config, url: config.directUrl, logger });
+  const { cluster } = clusterPaths(config.dataDir);
+  if (!makesDatabase && !existsSync(cluster)) {
+    throw new ServiceError(
+      'unfit_settings',
+      `there is no database in ${config.dataDir}: npm start makes one. If it is elsewhere, set DATA_DIR or DATABASE_URL`,
+    );
+  }
   const postgres = createEmbeddedPostgres({ dataDir: config.dataDir, port: config.databasePort, logger });
   try {
     await postgres.start();

@@ -2,8 +2,11 @@
 import { migrate } from '../migrate.ts';
 import { runCommand } from './command.ts';
 
-await runCommand(async ({ config, url, logger }) => {
-  await migrate({ url, service: config.service, logger });
-  process.stdout.write('the database is up to date\n');
-  return 0;
-});
+await runCommand(
+  async ({ config, url, logger }) => {
+    await migrate({ url, service: config.service, logger });
+    process.stdout.write('the database is up to date\n');
+    return 0;
+  },
+  { makesDatabase: true },
+);

@@ -100,7 +100,8 @@ export function isAway(error: unknown): boolean {
   return error instanceof Error && 'code' in error && AWAY_SYSTEM.has(String(error.code));
 }
 
-function unavailable(cause: unknown): ServiceError {
+/** What a request is told while there is no database. */
+export function unavailable(cause?: unknown): ServiceError {
   return new ServiceError('unavailable', 'the database is away; try again', {
     headers: { 'Retry-After': '1' },
     cause,

@@ -27,8 +27,10 @@ export function isServiceName(name: string): boolean {
   return /^[a-z][a-z0-9_]{0,39}$/.test(name) && !TAKEN.test(name);
 }
 
-// PUBLIC, everybody, is written in capitals and stays. `taskwire` itself names settings, lock keys and channels.
-const DEFAULT_NAMES = /\b(public|feed|graphile_worker|taskwire(?:_app|_reader)?)\b/g;
+// PUBLIC, everybody, is written in capitals and stays. `taskwire` itself names lock keys and channels. The settings that
+// a writer makes for its own transaction, taskwire.origin and the like, are called so everywhere: as a prefix the name
+// of an extension, such as plpgsql, would be refused.
+const DEFAULT_NAMES = /\b(public|feed|graphile_worker|taskwire(?:_app|_reader)?(?!\.\w))\b/g;
 
 /** SQL as it is for a service. Of the service with the default name that is the text itself. */
 export function renameSql(service: string, text: string): string {

@@ -87,6 +87,11 @@ export function cutSession(session: pg.Client): void {
   session.connection.stream.destroy();
 }
 
+/** Whether a session's connection is gone. */
+export function isLost(session: pg.Client): boolean {
+  return session.connection.stream.destroyed;
+}
+
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
 export async function refuseStandby(session: pg.Client): Promise<void> {
   const { rows } = await askWithin(session, 5_000, IS_STANDBY);

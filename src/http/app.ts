@@ -1,6 +1,6 @@
 // Puts the HTTP side together. It assembles and does not listen; nothing here can tell a socket anything.
 import Koa, { type Middleware } from 'koa';
-import { type DatabasePool, ping } from '../database/pool.ts';
+import { unavailable } from '../database/errors.ts';
 import { createPresence, type Presence } from '../database/presence.ts';
 import type { Logger } from '../logger.ts';
 import type { Operation } from '../operation.ts';
@@ -19,18 +19,19 @@ import { unmatched } from './unmatched.ts';
 const CLIENT_GONE = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;
 
 export interface HttpAppOptions {
-  pool: DatabasePool;
   logger: Logger;
   /** Which pages may use it. */
   origins: Origins;
   /** The nouns' operations, and whatever else the composition serves; those that are asked most stand first. */
   operations: readonly (readonly Operation[])[];
-  /** What readiness asks for; without it, that the database answers. */
-  readiness?: Readiness | undefined;
+  /** What readiness asks for. */
+  readiness: Readiness;
   /** Told of requests that met no database. */
   presence?: Presence | undefined;
   /** Told of every request once it is answered. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
+  /** What becomes of requests that no operation is for; they are refused. */
+  otherwise?: Middleware | undefined;
 }
 
 /** What is served, and all that can be asked of it. */
@@ -40,13 +41,13 @@ export interface HttpApp extends Koa {
 
 /** The Koa app; `callback()` is what an HTTP server wants. */
 export function createHttpApp({
-  pool,
   logger,
   origins,
   operations,
   readiness,
   presence,
   answered,
+  otherwise = unmatched(),
 }: HttpAppOptions): HttpApp {
   const app = new Koa();
   app.on('error', error => {
@@ -60,17 +61,22 @@ export function createHttpApp({
   app.use(problems());
   app.use(refuseUnreadable());
   app.use(refuseStrangers(origins));
-  const health = createHealthOperations(readiness ?? { database: () => reaches(pool), parts: () => [] });
-  const lists = [...operations, health, createProblemOperations()];
+  const lists = [...operations, createHealthOperations(readiness), createProblemOperations()];
   // A router looks at all its routes for each request that gets to it: one for each list, so that it need not be many.
   for (const list of lists) app.use(createRouter(list).routes());
-  app.use(unmatched());
+  app.use(otherwise);
   return Object.assign(app, { operations: lists.flat() });
 }
 
-async function reaches(pool: DatabasePool): Promise<readonly string[]> {
-  await ping(pool);
-  return [];
+/** The app of an instance that has no database yet: it lives, is not ready, and everything else is 503. */
+export function createWaitingApp(options: Pick<HttpAppOptions, 'logger' | 'origins' | 'presence'>): HttpApp {
+  const away = unavailable();
+  return createHttpApp({
+    ...options,
+    operations: [],
+    readiness: { database: () => Promise.reject(away), parts: () => [] },
+    otherwise: () => Promise.reject(away),
+  });
 }
 
 function commonHeaders(): Middleware {

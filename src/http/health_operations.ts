@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { translateDatabaseError } from '../database/errors.ts';
 import { type Operation, operation } from '../operation.ts';
+import { NoParameters } from './input.ts';
 
 /** Why the instance cannot work now: sentences for an operator, none if it can. */
 export interface Readiness {
@@ -34,6 +35,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/live',
       summary: 'Tells that the process lives.',
       tag: 'health',
+      query: NoParameters,
       answers: { 200: { description: 'It does.', schema: Healthy } },
       handle(ctx) {
         ctx.body = { status: 'ok' };
@@ -45,6 +47,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/ready',
       summary: 'Tells whether the instance can work, and if not, why.',
       tag: 'health',
+      query: NoParameters,
       answers: {
         200: { description: 'It can.', schema: Ready },
         503: { description: 'It cannot, for these reasons.', schema: Unavailable },

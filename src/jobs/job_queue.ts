@@ -61,8 +61,8 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   }
 
   // It ends itself when it cannot say that a job is done, such as while the database is away.
-  async function supervise(on: pg.Pool, first: Runner): Promise<void> {
-    let current: Runner | undefined = first;
+  async function supervise(on: pg.Pool, first: Runner | undefined): Promise<void> {
+    let current = first;
     while (!stopping.signal.aborted) {
       await current?.promise.catch((error: unknown) =>
         options.logger.warn({ err: error }, 'the worker failed'),
@@ -82,7 +82,12 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
     name: 'job queue',
     async start() {
       pool = openPool(options);
-      supervision = supervise(pool, await begin(pool));
+      // A connection that is lost in this moment is no reason not to start: it is tried again.
+      const first = await begin(pool).catch((error: unknown) => {
+        options.logger.warn({ err: error }, 'the worker could not be started, and is tried again');
+        return undefined;
+      });
+      supervision = supervise(pool, first);
     },
     nudge() {
       if (!stopping.signal.aborted) workers?.nudge(options.concurrency);

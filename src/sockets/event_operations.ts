@@ -25,6 +25,8 @@ export interface EventOptions {
 const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
+const LOG = 'Taskwire-Log';
+const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
 
 const EventPage = z
   .object({
@@ -53,7 +55,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
         200: {
           description: 'A page. A full one of a log that is named never changes, and says so.',
           schema: EventPage,
-          headers: { ETag: 'Of a page that never changes.' },
+          headers: { ...LOG_HEADER, ETag: 'Of a page that never changes.' },
         },
         304: { description: 'The client has it already.' },
       },
@@ -68,7 +70,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       tag: 'events',
       query: querySchemaOf(STREAM),
       headers: z.object({ 'Last-Event-ID': lastEventId }),
-      answers: { 200: { description: 'The stream.', type: 'text/event-stream' } },
+      answers: { 200: { description: 'The stream.', type: 'text/event-stream', headers: LOG_HEADER } },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
         const wanted = await wantedOf(toWanted(query, STREAM, topics));
@@ -91,6 +93,7 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const now = isFixed ? '' : `"head":${Math.max(head.head, position)},`;
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
+  ctx.set(LOG, head.log);
   ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
   if (!isFixed) return;
   const etag = `"${head.log}/${after}-${next}"`;
@@ -150,19 +153,20 @@ async function stream(
   wanted: Wanted,
   { hub, log, sessions, logger }: EventOptions,
 ): Promise<void> {
-  const { after, filter } = wanted;
+  const { filter } = wanted;
   const head = await headFor(wanted, log);
+  const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
   ctx.status = 200;
-  ctx.set(STREAM_HEADERS);
+  ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
   if (ctx.method === 'HEAD') return;
   ctx.respond = false;
   ctx.res.write(`retry: ${RECONNECT}\n\n`);
   const entry = sessions.enter(clientOf(ctx));
-  const channel = createStreamChannel(ctx.res);
+  const channel = createStreamChannel(ctx.res, after);
   channel.onClose(entry.left);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
-  entry.serve(createSession({ ...options, after: after ?? head.head }));
+  entry.serve(createSession({ ...options, after }));
 }
 
 const STREAM_HEADERS = {

@@ -77,10 +77,18 @@ export function streamEventOf(event: FeedEvent): Buffer {
   return bytes;
 }
 
-/** A control frame in an event stream: an event of its type, so that onmessage hears events alone. */
-export function streamControl(frame: ControlFrame): string {
-  const id = frame.type === 'position' ? `id: ${frame.position}\n` : '';
-  return `event: ${frame.type}\n${id}${dataLines(textOf(frame))}\n`;
+/**
+ * A control frame in an event stream that began at a position: an event of its type, so that onmessage hears events
+ * alone. Its id is where a browser that comes back goes on; after a reset, nowhere: a position of another log would be
+ * taken for one of this.
+ */
+export function streamControl(frame: ControlFrame, began: number): string {
+  return `event: ${frame.type}\nid: ${resumeAt(frame, began)}\n${dataLines(textOf(frame))}\n`;
+}
+
+function resumeAt(frame: ControlFrame, began: number): number | '' {
+  if (frame.type === 'reset') return '';
+  return frame.type === 'ready' ? began : frame.position;
 }
 
 // A json column may hold line breaks between its parts; the reader of a stream puts them back.

@@ -3,8 +3,11 @@ import type { ServerResponse } from 'node:http';
 import type { Channel } from './channel.ts';
 import { streamControl, streamEventOf } from './frames.ts';
 
-/** The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. */
-export function createStreamChannel(response: ServerResponse): Channel {
+/**
+ * The channel of an answer whose head is yet to be written, with events from after a position on. It has no close codes:
+ * its end is its end.
+ */
+export function createStreamChannel(response: ServerResponse, began: number): Channel {
   const hasRoom = () => !response.writableNeedDrain;
   const isOpen = () => response.writable && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
@@ -23,7 +26,7 @@ export function createStreamChannel(response: ServerResponse): Channel {
     },
     control(frame) {
       if (!isOpen()) return false;
-      response.write(streamControl(frame));
+      response.write(streamControl(frame, began));
       return hasRoom();
     },
     probe() {}, // the position that goes out anyway is one: TCP notices when nobody acknowledges it

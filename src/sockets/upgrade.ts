@@ -4,7 +4,8 @@ import { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** Answers an upgrade, by a WebSocket or otherwise. */
+export type UpgradeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /**
  * Without an upgrade listener Node keeps its HTTP parser on the socket, takes the first frame for the beginning of a
@@ -12,7 +13,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
  * what it had read beyond the request goes back, and the answer, if it is not an upgrade, ends the connection. The
  * socket is paused: whoever upgrades resumes it once listening, for what came with the handshake may be anything.
  */
-export function handUpgradesTo(handle: Handler, server: Server): void {
+export function handUpgradesTo(handle: UpgradeHandler, server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof Socket)) throw new TypeError('only TCP carries upgrades here');
     socket.on('error', ignore); // a peer that resets; whoever writes next is told

@@ -5,7 +5,7 @@ import test from 'ava';
 import { isServiceName, renameSql, schemasOf } from '../../src/database/names.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const DEFAULT_NAMES = /\b(public|feed|graphile_worker)\b|taskwire/;
+const DEFAULT_NAMES = /\b(public|feed|graphile_worker)\b|taskwire(?!\.\w)/;
 
 /** Every file of SQL, with its path. */
 async function readSql(): Promise<[path: string, text: string][]> {
@@ -36,7 +36,11 @@ test('names are replaced as whole words; PUBLIC, which is everybody, stays', t =
     renameSql('shop', text),
     `REVOKE ALL ON SCHEMA shop_feed FROM PUBLIC; GRANT shop_app TO x; CREATE TRIGGER "00_feed_capture" ON shop.tasks`,
   );
-  t.is(renameSql('shop', `'taskwire', 'taskwire.origin'`), `'shop', 'shop.origin'`);
+  t.is(
+    renameSql('shop', `'taskwire', 'taskwire.origin'`),
+    `'shop', 'taskwire.origin'`,
+    'a setting is no name',
+  );
 });
 
 test('no two services that may exist share a schema', t => {

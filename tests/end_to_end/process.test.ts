@@ -77,6 +77,29 @@ test('SIGTERM: sockets are closed with 1001, the exit code is 0, and no PostgreS
   await rm(dataDir, { recursive: true });
 });
 
+test('one Ctrl-C, which comes from the terminal and again from npm, stops everything in order', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const service = await start(dataDir);
+  const pid = await postmaster(dataDir);
+  service.child.kill('SIGINT');
+  service.child.kill('SIGINT');
+  const socket = openSocket(service.address, '/ws/tasks');
+  await socket.closed;
+  service.child.kill('SIGINT'); // a third time, while it stops
+  t.is(await service.exited, 0);
+  t.is(await processStamp(pid), undefined);
+  await rm(dataDir, { recursive: true });
+});
+
+test('a command that asks something of a database makes none where there is none', async t => {
+  const dataDir = join(tmpdir(), `taskwire-none-${process.pid}`);
+  for (const answer of [await sql(dataDir, 'SELECT 1'), await verify(dataDir)]) {
+    t.is(answer.code, 1);
+    t.regex(answer.output, /there is no database in .*taskwire-none.*DATA_DIR/);
+  }
+  await t.throwsAsync(readdir(dataDir));
+});
+
 test('SIGKILL: the next start finds the data, the log and the same numbering', async t => {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
   const first = await start(dataDir);

@@ -1,6 +1,6 @@
 // What nginx.conf promises beside spreading the load, with upstreams that behave as no instance should.
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import anyTest, { type ExecutionContext } from 'ava';
 import { NGINX, startProxy } from '../helpers/proxy.ts';
@@ -47,6 +47,21 @@ test('a stream arrives piece by piece, as it is written', async t => {
     }
     t.is(pieces.join(''), 'data: 1\n\ndata: 2\n\n');
   }
+});
+
+test('under a name that nobody expects, as by DNS rebinding, nothing is served', async t => {
+  const upstream = await serve(t, (_request, response) => response.end());
+  const address = await proxyTo(t, upstream.address, upstream.address);
+  const { port } = new URL(address);
+  const statusFor = async (host: string) => {
+    const sent = request(address, { headers: { host: `${host}:${port}` } });
+    sent.end();
+    const [answer] = await once(sent, 'response');
+    answer.resume();
+    return answer.statusCode;
+  };
+  t.is(await statusFor('evil.example'), 421);
+  for (const host of ['localhost', '127.0.0.1', '[::1]']) t.is(await statusFor(host), 200, host);
 });
 
 test('the host, the request id and whom a request is for pass to the instance', async t => {

@@ -80,6 +80,7 @@ test('/ws/currencies begins with a snapshot, and is filtered by type and subject
   const send = senderTo(instance.address);
   const { body: usd } = await send('POST', '/currencies', { currency: 'USD', rate: '90' });
   const { body: eur } = await send('POST', '/currencies', { currency: 'EUR', rate: '100' });
+  await openSocket(instance.address, '/ws/currencies?after=0').events(2);
   const whole = openSocket(instance.address, '/ws/currencies?snapshot=true');
   t.like(await whole.next(), { type: 'ready' });
   t.deepEqual(await whole.next(), {

@@ -7,9 +7,13 @@ import type pg from 'pg';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
 import { closeSession, openSession } from '../../src/database/session.ts';
 import { createLogger } from '../../src/logger.ts';
+import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
+import { findLastingPort } from '../helpers/port.ts';
+import { createRandom } from '../helpers/random.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
+import { until } from '../helpers/until.ts';
 
 const logger = createLogger({ level: 'fatal', pretty: false });
 
@@ -78,5 +82,55 @@ test('terminated backends, all of them, again and again: nothing is lost', async
   const expected = ids.map((_, index) => index + 1);
   for (const socket of sockets) t.deepEqual(await positionsUpTo(socket, ids.at(-1) ?? ''), expected);
   for (const instance of instances) await instance.stop();
+  await database.drop();
+});
+
+test('an instance that loses its connections while it starts begins again, and serves', async t => {
+  const database = await createTestDatabase();
+  const random = createRandom(text => t.log(text));
+  const psql = await database.psql();
+  const others = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+  for (let trial = 0; trial < 4; trial++) {
+    let starting = true;
+    const start = startInstance(database.url).finally(() => {
+      starting = false;
+    });
+    // The more statements are let through, the later in its start it is hit.
+    for (let hits = 0; starting && hits < 3; hits++) {
+      for (let statements = random.below(60); statements > 0; statements--) await psql.query('SELECT 1');
+      await psql.query(others);
+    }
+    const instance = await start;
+    const socket = openSocket(instance.address, '/ws/tasks?after=0');
+    await socket.next();
+    const id = await insert(psql, `trial ${trial}`);
+    t.is((await positionsUpTo(socket, id)).length, trial + 1);
+    socket.drop();
+    await instance.stop();
+  }
+  await database.drop();
+});
+
+test('started while the database is away it lives, is not ready and answers 503; then it serves', async t => {
+  const database = await createTestDatabase();
+  const cable = await createCable(new URL(database.url));
+  await cable.cut();
+  const port = await findLastingPort();
+  const address = `http://127.0.0.1:${port}`;
+  const starting = startInstance(cable.through(database.url), { PORT: String(port) });
+  const live = await until(() => fetch(`${address}/health/live`).catch(() => undefined));
+  t.is(live.status, 200);
+  const ready = await fetch(`${address}/health/ready`);
+  t.is(ready.status, 503);
+  t.deepEqual(((await ready.json()) as { reasons: string[] }).reasons, ['the database is away; try again']);
+  const tasks = await fetch(`${address}/tasks`);
+  t.deepEqual([tasks.status, tasks.headers.get('retry-after')], [503, '1']);
+  t.is((await openSocket(address, '/ws/tasks').closed).code, 1006);
+  await cable.mend();
+  const instance = await starting;
+  t.is((await fetch(`${address}/tasks`)).status, 200);
+  await instance.stop();
+  await cable.cut();
   await database.drop();
 });

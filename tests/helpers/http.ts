@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type pg from 'pg';
 import { pino } from 'pino';
-import { type DatabasePool, openPool } from '../../src/database/pool.ts';
+import { type DatabasePool, openPool, ping } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { createHttpApp } from '../../src/http/app.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
@@ -70,7 +70,7 @@ export async function startTestApi({
   const presence = createPresence(log.logger);
   const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true, presence });
   const app = createHttpApp({
-    pool,
+    readiness: { database: () => ping(pool).then(() => []), parts: () => [] },
     logger: log.logger,
     origins,
     operations: [createTaskOperations({ pool }), operations(pool)],

@@ -38,7 +38,7 @@ async function startNginx(nginx: string, [api1, api2]: number[]): Promise<TestPr
   const folder = await mkdtemp(join(tmpdir(), 'taskwire-proxy-'));
   const port = await findLastingPort();
   const configuration = (await readFile(CONFIGURATION, 'utf8'))
-    .replace('listen 8000;', `listen 127.0.0.1:${port};`)
+    .replaceAll('listen 8000', `listen 127.0.0.1:${port}`)
     .replace('api1:8000', `127.0.0.1:${api1}`)
     .replace('api2:8000', `127.0.0.1:${api2}`);
   await writeFile(join(folder, 'nginx.conf'), aroundIt(folder, configuration));

@@ -2,6 +2,7 @@
 import anyTest, { type TestFn } from 'ava';
 import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
 import { type Answer, read, startTestApi, type TestApi } from '../helpers/http.ts';
+import { createRandom } from '../helpers/random.ts';
 import { sequence } from '../helpers/sql.ts';
 
 const test = anyTest as TestFn<TestApi>;
@@ -101,6 +102,23 @@ test('a rate goes in as it is written, or not at all', async t => {
   ]) {
     const answer = await sendText(context, 'PATCH', '/currencies/USD', `{"rate": ${text}}`);
     t.deepEqual([answer.status, pathsOf(answer)], [422, ['/rate']], text);
+  }
+});
+
+test('any number of up to 15 significant digits is kept digit for digit', async t => {
+  const { context } = t;
+  const random = createRandom(t.log);
+  await context.send('POST', '/currencies', { currency: 'USD', rate: '1' });
+  for (let round = 0; round < 100; round++) {
+    const digits = Array.from(
+      { length: 1 + random.below(15) },
+      (_, n) => (n === 0 ? 1 : 0) + random.below(9),
+    ).join('');
+    const whole = random.below(digits.length + 1);
+    const text = `${digits.slice(0, whole) || '0'}${whole < digits.length ? `.${digits.slice(whole)}` : ''}`;
+    const rate = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+    const { body } = await sendText(context, 'PATCH', '/currencies/USD', `{"rate": ${text}}`);
+    t.is(body.rate, rate, text);
   }
 });
 

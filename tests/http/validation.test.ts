@@ -154,7 +154,7 @@ const notTimes = {
   'a space between date and time': '2026-01-01 00:00:00Z',
   'no seconds': '2026-01-01T00:00Z',
   'an empty fraction': '2026-01-01T00:00:00.Z',
-  'seven digits of fraction': '2026-01-01T00:00:00.1234567Z',
+  'ten digits of fraction': '2026-01-01T00:00:00.1234567891Z',
   'the 30th of February': '2026-02-30T00:00:00Z',
   'the 29th of February of a common year': '2100-02-29T00:00:00Z',
   'the 31st of April': '2026-04-31T00:00:00Z',

@@ -43,6 +43,23 @@ async function open(t: ExecutionContext<Context>, query = '', headers: Record<st
   return { response, next: async () => (await stream.next()).value as StreamEvent };
 }
 
+test('a browser that is cut off before its first event goes on from where it began, or after what it was told', async t => {
+  const psql = await t.context.database.psql();
+  await psql.query(`INSERT INTO tasks (title) VALUES ('before')`);
+  const { rows } = await psql.query('SELECT count(*)::integer AS head FROM tasks');
+  t.true(rows[0].head > 0);
+  for (const [query, header, began] of [
+    ['', undefined, undefined],
+    ['?after=0', undefined, '0'],
+    ['?after=1', '0', '0'],
+  ] as const) {
+    const { next } = await open(t, query, header === undefined ? {} : { 'Last-Event-ID': header });
+    const ready = await next();
+    t.is(ready.event, 'ready');
+    t.is(ready.id, began ?? String(ready.data.head), query);
+  }
+});
+
 test('events come as they are committed, with the position to resume from as their id', async t => {
   const { response, next } = await open(t);
   t.is(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');

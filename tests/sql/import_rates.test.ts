@@ -1,6 +1,7 @@
 // import_rates(): one day's file of a bank, all of it or nothing.
 import test from 'ava';
 import type pg from 'pg';
+import { createRandom, type Random } from '../helpers/random.ts';
 import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
 
 type Entry = [currency: string, nominal: number, value: string];
@@ -107,5 +108,62 @@ test(
     }
     t.is(await readValue(session, 'SELECT count(*)::int FROM currencies'), 0);
     t.is(await readValue(session, 'SELECT count(*)::int FROM currency_rates'), 0);
+  }),
+);
+
+const CODES = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF'];
+const DAYS = ['2024-01-01', '2024-01-02', '2024-01-03'];
+
+// Files, in a random order of their entries, by the job and by a backfill.
+async function bringSome(session: pg.Client, random: Random): Promise<void> {
+  for (let round = 0; round < 40; round++) {
+    const codes = CODES.filter(() => random.chance(0.7)).sort(() => random.below(3) - 1);
+    const entries = codes.map(currency => ({
+      currency,
+      name: currency,
+      nominal: 1,
+      value: `${1 + random.below(3)}`,
+    }));
+    await session.query('SELECT import_rates($1, $2, $3, $4)', [
+      ...['bank', random.pick(DAYS), JSON.stringify(entries), random.chance(0.7)],
+    ]);
+  }
+}
+
+// What people do, one currency at a time; one that somebody else has just made is an answer.
+async function writeSome(session: pg.Client, random: Random): Promise<void> {
+  for (let round = 0; round < 100; round++) {
+    const [code, day, rate] = [random.pick(CODES), random.pick(DAYS), 1 + random.below(3)];
+    await session
+      .query(
+        random.pick([
+          `INSERT INTO currencies (currency, rate, rate_date) VALUES ('${code}', ${rate}, '${day}')`,
+          `UPDATE currencies SET rate = ${rate} WHERE currency = '${code}'`,
+          `UPDATE currencies SET rate = ${rate}, rate_date = '${day}' WHERE currency = '${code}'`,
+          `DELETE FROM currencies WHERE currency = '${code}'`,
+        ]),
+      )
+      .catch((error: { code?: string }) => {
+        if (error.code !== '23505') throw error;
+      });
+  }
+}
+
+test(
+  'files and people may write the same currencies at once: nobody is locked out, and each rate is that of its day',
+  withDatabase(async (t, database) => {
+    const random = createRandom(text => t.log(text));
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => database.psql()));
+    await t.notThrowsAsync(
+      Promise.all(
+        sessions.map((session, index) => (index < 3 ? bringSome : writeSome)(session, random.fork())),
+      ),
+    );
+    const session = await database.psql();
+    const { rows } = await session.query(`SELECT c.currency FROM currencies AS c
+      LEFT JOIN currency_rates AS r USING (currency, rate_date, rate, nominal) WHERE r.currency IS NULL`);
+    t.deepEqual(rows, []);
+    await sequence(session);
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
   }),
 );

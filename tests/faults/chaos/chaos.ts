@@ -5,17 +5,10 @@ import { createRandom } from '../../helpers/random.ts';
 import { report } from './report.ts';
 import { runChaos } from './run.ts';
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
-});
-const minutes = Number(values.minutes);
-if (!(minutes > 0) || Number.isNaN(Number(values.seed ?? 0))) {
-  process.stderr.write('usage: npm run chaos -- [--minutes <number>] [--seed <number>]\n');
-  process.exit(1);
-}
+const { minutes, seed } = readArguments();
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
-const random = createRandom(say, values.seed);
+const random = createRandom(say, seed);
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort());
 const outcome = await runChaos({
@@ -30,4 +23,17 @@ say(report(outcome));
 if (outcome.violations.length > 0) {
   say(`\nto repeat the schedule: npm run chaos -- --minutes ${minutes} --seed ${random.seed}`);
   process.exitCode = 1;
+}
+
+function readArguments(): { minutes: number; seed: string | undefined } {
+  try {
+    const options = { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } } as const;
+    const { values } = parseArgs({ options });
+    const minutes = Number(values.minutes);
+    if (minutes > 0 && !Number.isNaN(Number(values.seed ?? 0))) return { minutes, seed: values.seed };
+  } catch {
+    // what it does not know is explained below
+  }
+  process.stderr.write('usage: npm run chaos -- [--minutes <number>] [--seed <number>]\n');
+  process.exit(1);
 }
