@@ -93,6 +93,7 @@ export function refuseUnfit({ config }: StreamInfo, service: string): void {
       ? ['it must have no limit of age, which would take its last message from a quiet service']
       : []),
     ...(config.max_msgs_per_subject > 0 ? ['it must have no limit per subject, which makes gaps'] : []),
+    ...(config.subject_transform ? ['it must leave subjects as they are'] : []),
     ...(config.no_ack ? ['it must acknowledge'] : []),
     ...(config.sealed ? ['it must not be sealed'] : []),
     ...(config.mirror || config.sources?.length ? ['it must have no other source'] : []),
