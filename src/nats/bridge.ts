@@ -9,9 +9,9 @@ import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { RESETS, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { openEventStream, readTail, refuseUnfit, type Tail } from './event_stream.ts';
+import { openEventStream, readEvent, readTail, refuseUnfit, type Tail } from './event_stream.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
-import { findStart, type Start } from './start.ts';
+import { findStart, refuseOther, type Start } from './start.ts';
 import { createTrouble, type Trouble } from './trouble.ts';
 
 /**
@@ -49,6 +49,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const trouble = createTrouble(logger, 'events do not get into NATS', 'events get into NATS again');
   let leading = false;
   let position: number | undefined;
+  let refused: { event: FeedEvent; sequence: number } | undefined;
 
   async function lead(connection: NatsConnection, held: AbortSignal): Promise<void> {
     leading = true;
@@ -69,6 +70,9 @@ export function createBridge(options: BridgeOptions): Bridge {
   async function publish(connection: NatsConnection, held: AbortSignal): Promise<void> {
     const manager = await jetstreamManager(connection, { checkAPI: false });
     const stream = await openEventStream(manager, service);
+    if (refused)
+      refuseOther(refused.event, await readEvent(manager, stream, refused.sequence), stream.config.name);
+    refused = undefined;
     const tail = await readTail(manager, stream, held);
     const start = await findStart(tail, log, stream.config.name);
     tellStart(start, tail, logger);
@@ -81,7 +85,10 @@ export function createBridge(options: BridgeOptions): Bridge {
       after: tail.sequence,
       stored,
       drained: () => subscription.resume(),
-      failed: failure.reject,
+      failed: (error, event, sequence) => {
+        refused = { event, sequence };
+        failure.reject(error);
+      },
     });
     const subscription = subscribe({
       hub,

@@ -110,8 +110,8 @@ export const EventIdentity = z.object({
   transaction: z.string(),
 });
 
-/** The last event of a stream, and what is told of it. */
-export interface LastEvent {
+/** An event of a stream, and what is told of it. */
+export interface StreamedEvent {
   position: number;
   log: string;
   identity: z.infer<typeof EventIdentity> | undefined;
@@ -121,7 +121,7 @@ export interface LastEvent {
 export interface Tail {
   /** The sequence of its last message, also of one that is gone. */
   sequence: number;
-  last: LastEvent | undefined;
+  last: StreamedEvent | undefined;
   /** How many messages of somebody else come after it. */
   foreign: number;
 }
@@ -140,14 +140,25 @@ export async function readTail(
   for (let at = sequence; state.messages > 0 && at >= first; at--) {
     signal.throwIfAborted();
     const message = await manager.streams.getMessage(config.name, { seq: at });
-    const last = message && toLastEvent(message);
+    const last = message && toStreamedEvent(message);
     if (last) return { sequence, last, foreign };
     if (message) foreign++;
   }
   return { sequence, last: undefined, foreign };
 }
 
-function toLastEvent(message: StoredMsg): LastEvent | undefined {
+/** The event at a sequence; undefined if there is none, or a message of somebody else. */
+export async function readEvent(
+  manager: JetStreamManager,
+  { config, state }: StreamInfo,
+  sequence: number,
+): Promise<StreamedEvent | undefined> {
+  if (state.messages === 0) return undefined; // as above
+  const message = await manager.streams.getMessage(config.name, { seq: sequence });
+  return message ? toStreamedEvent(message) : undefined;
+}
+
+function toStreamedEvent(message: StoredMsg): StreamedEvent | undefined {
   const [id, log] = [message.header.get(ID_HEADER), message.header.get(LOG_HEADER)];
   if (!/^[1-9]\d{0,14}$/.test(id) || log === '') return undefined;
   return { position: Number(id), log, identity: identityOf(message.string()) };

@@ -35,8 +35,8 @@ export interface PublisherOptions {
   stored(event: FeedEvent): void;
   /** There is room again. */
   drained(): void;
-  /** An event did not get in, so that nothing behind it can. Told once; nothing is told after it. */
-  failed(error: unknown): void;
+  /** An event did not get in, under its sequence, so that nothing behind it can. Told once; nothing is told after it. */
+  failed(error: unknown, event: FeedEvent, sequence: number): void;
 }
 
 const MOST_MESSAGES = 512; // on their way
@@ -78,10 +78,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     options.drained();
   }
 
-  function fail(event: FeedEvent, error: unknown): void {
+  function fail(event: FeedEvent, sequence: number, error: unknown): void {
     if (ended) return;
     ended = true;
-    options.failed(explain(event, error));
+    options.failed(explain(event, error), event, sequence);
   }
 
   return {
@@ -97,7 +97,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       characters += event.json.length;
       send(event, sequence).then(
         () => store(event, sequence),
-        error => fail(event, error),
+        error => fail(event, sequence, error),
       );
       full = sent - confirmed >= MOST_MESSAGES || characters >= MOST_CHARACTERS;
       return !full;

@@ -1,8 +1,9 @@
 // Where the bridge goes on: after the last event of the stream, if the log holds that very event. Positions go on when a
 // log becomes another one, so the position alone says nothing: a log that was set back numbers other changes the same.
+import type { FeedEvent } from '../events.ts';
 import { EVERYTHING } from '../feed/filter.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
-import { identityOf, type LastEvent, type Tail } from './event_stream.ts';
+import { identityOf, type StreamedEvent, type Tail } from './event_stream.ts';
 import { NeedsPerson } from './trouble.ts';
 
 export interface Start {
@@ -37,7 +38,7 @@ export async function findStart({ last }: Tail, log: Log, stream: string): Promi
 }
 
 async function compare(
-  { position, identity }: LastEvent,
+  { position, identity }: StreamedEvent,
   head: Head,
   log: Log,
   stream: string,
@@ -46,14 +47,25 @@ async function compare(
   const { events } = await log.page(request);
   const event = events.find(each => each.position === position);
   if (!event) throw new Error(`the log does not show its position ${position}`); // cut off meanwhile: asked again
-  if (JSON.stringify(identityOf(event.json)) !== JSON.stringify(identity)) {
+  if (!isSame(event, identity))
     throw refuse(stream, `its position ${position} is another event than the log's`);
-  }
+}
+
+const isSame = (event: FeedEvent, identity: StreamedEvent['identity']) =>
+  JSON.stringify(identityOf(event.json)) === JSON.stringify(identity);
+
+/**
+ * Throws NeedsPerson if the event that was refused has its position in the stream with other content: somebody publishes
+ * from another log at the same time, as when a database was promoted and its predecessor lives on.
+ */
+export function refuseOther(event: FeedEvent, found: StreamedEvent | undefined, stream: string): void {
+  if (found?.position !== event.position || isSame(event, found.identity)) return;
+  throw refuse(stream, `its position ${event.position} has come from another log, ${found.log}, meanwhile`);
 }
 
 function refuse(stream: string, why: string): NeedsPerson {
   return new NeedsPerson(
-    `the log was set back, and the stream ${stream} holds events that it lost: ${why}. ` +
+    `the log was set back, and the stream ${stream} holds events that it lost, or never had: ${why}. ` +
       'Purge or delete the stream, and it is filled from the log again',
   );
 }

@@ -6,8 +6,15 @@ import { createSequencer } from '../../src/feed/sequencer.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createBridge } from '../../src/nats/bridge.ts';
 import { createCable } from '../helpers/cable.ts';
-import type { TestDatabase } from '../helpers/database.ts';
-import { holdsPositions, makeEventStream, natsTest, type TestNats, untilPosition } from '../helpers/nats.ts';
+import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import {
+  holdsPositions,
+  makeEventStream,
+  natsTest,
+  readStream,
+  type TestNats,
+  untilPosition,
+} from '../helpers/nats.ts';
 import { withNats } from '../helpers/nats_scene.ts';
 import { createRandom } from '../helpers/random.ts';
 import { until } from '../helpers/until.ts';
@@ -40,6 +47,7 @@ async function startTwin({ url, pool }: TestDatabase, nats: TestNats) {
   const stop = new AbortController();
   const serving = bridge.serve(nats.connection, stop.signal);
   return {
+    trouble: bridge.trouble,
     published: () => published,
     end: async () => {
       stop.abort();
@@ -95,6 +103,36 @@ natsTest(
     await untilPosition(nats, 321);
     await holdsPositions(t, nats, { through: 321 });
     await cable.cut();
+  }),
+);
+
+natsTest(
+  'two databases that both believe to be the one: both stop, and say so, rather than to mix their events unnoticed',
+  withNats(async (t, { nats, database, insert }) => {
+    const random = createRandom(t.log);
+    await makeEventStream(nats, { duplicate_window: 100_000_000 });
+    const other = await createTestDatabase();
+    const psql = await other.psql();
+    const twins = [await startTwin(database, nats), await startTwin(other, nats)];
+    const stopped = () => twins.filter(twin => twin.trouble.needsPerson).length;
+    for (let round = 0; round < 20; round++) {
+      const tasks = `SELECT 'other' FROM generate_series(1, $1::integer)`;
+      await Promise.all([
+        insert(1 + random.below(300)),
+        psql.query(`INSERT INTO tasks (title) ${tasks}`, [1 + random.below(300)]),
+      ]);
+    }
+    await until(() => stopped() > 0);
+    const found = await readStream(nats);
+    const isMixed = new Set(found.map(({ log }) => log)).size > 1;
+    t.log(isMixed ? 'mixed' : 'one was alone');
+    if (isMixed) await until(() => stopped() === 2); // whoever was alone goes on
+    t.deepEqual(
+      found.map(({ id }) => Number(id)),
+      found.map((_, index) => index + 1),
+    );
+    for (const twin of twins) await twin.end();
+    await other.drop();
   }),
 );
 
