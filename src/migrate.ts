@@ -54,7 +54,6 @@ async function prepare({ url, service, logger }: Target): Promise<void> {
     client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
     await patiently('sql/', logger, () => applySql(client, logger));
   } catch (error) {
-    // What pg says of a connection that was lost under a query has no code.
     if (isLost(client) && !isAway(error)) throw unavailable(error);
     throw error;
   } finally {

@@ -44,6 +44,8 @@ COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2,
 CREATE INDEX events_by_created_at ON feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C") WHERE (type ~~ '%\_created'::text);
 CREATE INDEX events_by_currency ON feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
 CREATE INDEX events_by_subject ON feed.events USING btree (subject, "position");
+CREATE INDEX events_deleted_by_position ON feed.events USING btree (topic, "position") INCLUDE (subject) WHERE (type ~~ '%\_deleted'::text);
+CREATE INDEX events_deleted_by_subject ON feed.events USING btree (topic, subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 GRANT SELECT ON feed.events TO taskwire_app;
@@ -361,7 +363,7 @@ CREATE FUNCTION feed.service_name() RETURNS text
 GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
 
 CREATE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL::text[]) RETURNS TABLE(subject text, document text)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp SET work_mem=256MB;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.snapshot_page(text,bigint,text,integer,text[]) TO taskwire_app;
 
 CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void

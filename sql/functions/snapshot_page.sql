@@ -1,39 +1,63 @@
 -- A page of a topic's entities as they were at a position, in the order of their key, after one of them or from the
--- start; of some subjects only, where they are given. Called page by page by whoever needs the whole state at one moment, while others write: all pages together
--- are the log folded up to that position, each entity once.
--- One snapshot sees table, log and staged alike. What has changed since the position is taken from its last event by
--- then, also if the row is gone; everything else is as its row is.
--- VOLATILE, and the table locked before that snapshot is taken: TRUNCATE empties a table for older snapshots, too, so a
--- reader that waited for one would find neither the rows nor their deletions. The caller must be READ COMMITTED.
--- Of a topic with a status column the log promises the status alone: the row may be further in other columns.
+-- start; of some subjects only, where they are given, which compare as the log spells them. Called page by page by
+-- whoever needs the whole state at one moment, while others write: all pages together are the log folded up to that
+-- position, each entity once.
+-- At most `most` rows. A page may be short: then its last row has no document and only tells how far it came. One that
+-- has fewer rows than `most`, and no such row, is the last.
+--
+-- It walks the next rows of the table, and whoever is gone and had a key among theirs, and takes each from its last
+-- event at or below the position, all by index: a page costs what it holds, whatever happened since. Gone are those
+-- deleted since; where these are too many to look through for each page, the log's deletions are walked by their key
+-- instead, so many at a time. That needs a key whose order is its text's, such as a uuid; of others a page costs what
+-- was deleted since. And it costs what is not numbered yet, which is little while somebody numbers.
+--
+-- An entity without an event at or below the position is as its first later change found it: not there if that created
+-- it. So nothing vanishes when that event is no longer kept. One that no event tells of is as its row is: it was there
+-- before the table was watched. A position that later events than it are no longer kept of is refused.
+--
+-- One snapshot sees table, log and staged alike. VOLATILE, and the table locked before that snapshot is taken: TRUNCATE
+-- empties a table for older snapshots, too, so a reader that waited for one would find neither the rows nor their
+-- deletions. The caller must be READ COMMITTED.
+-- Of a topic with a status column the log promises the status alone.
 -- The key compares as its primary key's index does, by that operator and collation, whatever its type: what is asked
--- for after the last key of a page must be what follows it.
+-- for after the last key of a page must be what follows it. An entity's events are found by comparing (subject,
+-- position) as a pair, for which there is one index only: whatever the statistics say, the log is not walked for it.
 -- With the rights of its owner: whoever may read the log may read this, and it says no more than the log.
 CREATE OR REPLACE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL)
 RETURNS TABLE (subject text, document text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- whatever the statistics say: the table by its key, the log by its indexes
-SET work_mem = '256MB' -- a bound, not a use: what has changed must be looked up by hash, however much of it is expected
+SET enable_bitmapscan = off
+SET enable_sort = off -- but for the little that has to be
+SET max_parallel_workers_per_gather = 0
+SET jit = off
 AS $$
 DECLARE
+  looked_through CONSTANT integer := 2000; -- of the log's deletions, and of what is not numbered, for one page
   watched feed.topics;
   key_type text;
   collated text;
   greater text;
-  is_wanted text;
+  is_ordered_as_text boolean;
+  gone text;
+  is_wanted text := 'true';
 BEGIN
   SELECT w.* INTO watched FROM feed.topics AS w WHERE w.topic = snapshot_page.topic;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF (SELECT e."position" FROM feed.events AS e ORDER BY e."position" LIMIT 1) > at + 1 THEN
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
     RETURN; -- its table was dropped
   END IF;
 
   SELECT format_type(a.atttypid, a.atttypmod), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
-    format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname)
-  INTO STRICT key_type, collated, greater
+    format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname),
+    a.atttypid = 'uuid'::regtype OR a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.collname = 'C'
+  INTO STRICT key_type, collated, greater, is_ordered_as_text
   FROM pg_index AS i
   JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
   JOIN pg_opclass AS class ON class.oid = i.indclass[0]
@@ -45,51 +69,131 @@ BEGIN
   LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
   WHERE i.indrelid = watched.relation AND i.indisprimary;
 
-  is_wanted := CASE WHEN subjects IS NULL THEN 'true' ELSE format(
-    't.%1$I = ANY (ARRAY(SELECT s::%2$s FROM unnest($5) AS s WHERE pg_input_is_valid(s, %2$L)))',
-    watched.key_column, key_type) END;
+  IF subjects IS NOT NULL THEN
+    is_wanted := format(
+      't.%1$I = ANY (ARRAY(SELECT s::%2$s FROM unnest($5) AS s WHERE pg_input_is_valid(s, %2$L))) AND rendered.document ->> %1$L = ANY ($5)',
+      watched.key_column, key_type);
+    gone := format('SELECT s AS subject, false AS is_last FROM unnest($5) AS s WHERE pg_input_is_valid(s, %L)', key_type);
+  ELSIF is_ordered_as_text AND EXISTS (
+    SELECT
+    FROM feed.events AS e
+    WHERE e.topic = snapshot_page.topic AND e.type LIKE '%\_deleted' AND e."position" > at
+    ORDER BY e."position"
+    OFFSET looked_through
+  ) THEN
+    gone := format($by_key$
+      SELECT d.subject, d.number = %1$s AS is_last
+      FROM (
+        SELECT e.subject, e."position", row_number() OVER (ORDER BY e.subject COLLATE "C", e."position") AS number
+        FROM feed.events AS e
+        WHERE e.topic = $1 AND e.type LIKE '%%\_deleted' AND e.subject COLLATE "C" > coalesce($3, '')
+        ORDER BY e.subject COLLATE "C", e."position"
+        LIMIT %1$s
+      ) AS d
+      WHERE d."position" > $2 OR d.number = %1$s
+    $by_key$, looked_through);
+  ELSE
+    gone := $since$
+      SELECT e.subject, false AS is_last
+      FROM feed.events AS e
+      WHERE e.topic = $1 AND e.type LIKE '%\_deleted' AND e."position" > $2
+    $since$;
+  END IF;
+
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', watched.relation);
   RETURN QUERY EXECUTE format($query$
-    WITH changed AS MATERIALIZED (
-      SELECT e.subject FROM feed.events AS e WHERE e.position > $2 AND e.topic = $1
-      UNION
-      SELECT u.subject FROM feed.unnumbered($1) AS u
-    ), unchanged AS (
-      SELECT t.%1$I%3$s AS key, rendered.document ->> %5$L AS subject, rendered.document::text AS document
-      FROM ONLY %6$s AS t
+    WITH walked AS MATERIALIZED (
+      SELECT t.%1$I%3$s AS key, rendered.document ->> %1$L AS subject, rendered.document::text AS document
+      FROM ONLY %5$s AS t
       CROSS JOIN LATERAL (SELECT feed.render(t) AS document OFFSET 0) AS rendered
-      WHERE ($3 IS NULL OR t.%1$I %4$s $3::%2$s%3$s)
-        AND %8$s
-        AND rendered.document ->> %5$L NOT IN (SELECT changed.subject FROM changed)
+      WHERE ($3 IS NULL OR t.%1$I %4$s $3::%2$s%3$s) AND %7$s
       ORDER BY 1
       LIMIT $4
-    ), before_it_changed AS (
-      SELECT following.key, following.subject, past.data::text AS document
+    ), gone AS MATERIALIZED (
+      %8$s
+    ), fresh AS MATERIALIZED (
+      SELECT u.xid, u.id, u.key, u.subject
+      FROM (SELECT *, subject::%2$s%3$s AS key FROM feed.unnumbered($1) OFFSET 0) AS u
+      WHERE ($3 IS NULL OR u.key %4$s $3::%2$s%3$s) AND ($5 IS NULL OR u.subject = ANY ($5))
+      ORDER BY u.key, u.id
+      LIMIT %9$s
+    ), stop AS MATERIALIZED ( -- of what comes after it not all is known; nowhere if this is the last page
+      SELECT known.key, known.subject
       FROM (
-        SELECT changed.subject::%2$s%3$s AS key, changed.subject
-        FROM changed
-        WHERE ($3 IS NULL OR changed.subject::%2$s %4$s $3::%2$s%3$s)
-          AND ($5 IS NULL OR changed.subject = ANY ($5))
-        ORDER BY 1 -- before the log is asked, so that it is asked for one page only
-      ) AS following
-      CROSS JOIN LATERAL (
-        SELECT e.type, e.data
-        FROM feed.events AS e
-        WHERE e.subject = following.subject AND e.topic = $1 AND e.position <= $2
-        ORDER BY e.position DESC
-        LIMIT 1
-      ) AS past
-      WHERE past.type <> %7$L
+        (SELECT walked.key, walked.subject FROM walked OFFSET $4 - 1)
+        UNION ALL
+        (SELECT fresh.key, fresh.subject FROM fresh OFFSET %9$s - 1)
+        UNION ALL
+        SELECT gone.subject::%2$s%3$s, gone.subject FROM gone WHERE gone.is_last
+      ) AS known
+      ORDER BY known.key
+      LIMIT 1
+    ), met AS MATERIALIZED (
+      SELECT walked.key, walked.subject, walked.document FROM walked
+      UNION ALL
+      SELECT other.key, other.subject, NULL
+      FROM (
+        SELECT gone.subject::%2$s%3$s AS key, gone.subject FROM gone
+        UNION
+        SELECT fresh.key, fresh.subject FROM fresh
+      ) AS other
+      WHERE ($3 IS NULL OR other.key %4$s $3::%2$s%3$s)
+        AND NOT EXISTS (SELECT FROM walked WHERE walked.subject = other.subject)
+    ), in_order AS MATERIALIZED (
+      SELECT met.key, met.subject, met.document, fresh.xid, fresh.id
+      FROM met
+      LEFT JOIN (SELECT DISTINCT ON (key, subject) * FROM fresh ORDER BY key, subject, id) AS fresh ON fresh.subject = met.subject
+      WHERE NOT EXISTS (SELECT FROM stop WHERE met.key %4$s stop.key)
       ORDER BY 1
+    )
+    (
+      SELECT state.subject, state.document
+      FROM (
+        SELECT it.subject, CASE
+          WHEN past.type = %6$L THEN NULL
+          WHEN past.type IS NOT NULL THEN past.data::text
+          WHEN later.type IS NULL THEN it.document
+          WHEN later.type = %6$L THEN later.data::text
+          ELSE (
+            SELECT json_object_agg(now.key, coalesce(was.value, now.value) ORDER BY now.ordinality)
+            FROM json_each(later.data) WITH ORDINALITY AS now
+            LEFT JOIN json_each(later.previous) AS was ON was.key = now.key
+            WHERE later.previous IS NOT NULL -- or it was created
+          )::text
+        END AS document
+        FROM in_order AS it
+        LEFT JOIN LATERAL (
+          SELECT e.type, e.data
+          FROM feed.events AS e
+          WHERE (e.subject, e."position") <= (it.subject, $2) AND e.subject >= it.subject AND e.topic = $1
+          ORDER BY e.subject DESC, e."position" DESC
+          LIMIT 1
+        ) AS past ON true
+        LEFT JOIN LATERAL (
+          (
+            SELECT e.type, e.data, e.previous
+            FROM feed.events AS e
+            WHERE past.type IS NULL
+              AND (e.subject, e."position") > (it.subject, $2) AND e.subject <= it.subject AND e.topic = $1
+            ORDER BY e.subject, e."position"
+            LIMIT 1
+          )
+          UNION ALL
+          SELECT s.type, s.data, s.previous
+          FROM feed.staged AS s
+          WHERE past.type IS NULL AND s.xid = it.xid AND s.id = it.id
+          LIMIT 1
+        ) AS later ON true
+      ) AS state
+      WHERE state.document IS NOT NULL
       LIMIT $4
     )
-    SELECT page.subject, page.document
-    FROM (SELECT * FROM unchanged UNION ALL SELECT * FROM before_it_changed) AS page
-    ORDER BY page.key
+    UNION ALL
+    SELECT stop.subject, NULL FROM stop
     LIMIT $4
-  $query$, watched.key_column, key_type, collated, greater, watched.key_column, watched.relation, watched.entity || '_deleted', is_wanted)
+  $query$, watched.key_column, key_type, collated, greater, watched.relation, watched.entity || '_deleted', is_wanted, gone, looked_through)
   USING topic, at, after_subject, most, subjects;
 END
 $$;
 COMMENT ON FUNCTION feed.snapshot_page(text, bigint, text, integer, text[]) IS
-  'Entities of a topic as of a position at or below the head, in the order of their key.';
+  'Entities of a topic as of a position at or below the head, in the order of their key; ends without a document if it may go on.';

@@ -63,12 +63,13 @@ export async function readTopics(pool: DatabasePool): Promise<readonly TopicInfo
     ORDER BY topic`);
 }
 
-const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string() });
+const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string().nullable() });
 
 /**
  * A page of a topic's entities as of a position at or below the head, in the order of their key: those after the
  * subject `after`, or the first; of some subjects only, where they are given. All pages of a position together are the
- * log folded up to it, whoever writes meanwhile.
+ * log folded up to it, whoever writes meanwhile. A page that is not full may end with a row without a document, and
+ * then goes on behind that one; see sql/functions/snapshot_page.sql.
  */
 export async function readSnapshotPage(
   pool: DatabasePool,
@@ -80,7 +81,8 @@ export async function readSnapshotPage(
     limit: number;
   },
 ): Promise<readonly z.infer<typeof SnapshotRow>[]> {
-  const subjects = page.subjects ? sql.array([...page.subjects], 'text') : null;
+  // A prepared statement has one text, so that there is an array in any case.
+  const subjects = sql.fragment`nullif(${sql.array([...(page.subjects ?? [])], 'text')}, '{}')`;
   return pool.any(sql.prepared('read_snapshot_page', SnapshotRow)`
     SELECT subject, document
     FROM feed.snapshot_page(${page.topic}, ${page.position}, ${page.after ?? null}, ${page.limit}, ${subjects})`);

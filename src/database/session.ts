@@ -42,7 +42,7 @@ export const TAKE_ROLE = `
  */
 export async function openSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = speakFor(options.service ?? DEFAULT_SERVICE, new pg.Client(sessionConfig(options)));
-  client.on('error', () => {}); // 'end' follows, and whoever queries is told
+  client.on('error', () => lost.add(client)); // 'end' follows, and whoever queries is told
   const destroy = () => cutSession(client);
   cut?.addEventListener('abort', destroy);
   client.once('end', () => cut?.removeEventListener('abort', destroy));
@@ -87,9 +87,11 @@ export function cutSession(session: pg.Client): void {
   session.connection.stream.destroy();
 }
 
-/** Whether a session's connection is gone. */
+const lost = new WeakSet<pg.Client>();
+
+/** Whether an open session has lost its connection. What pg says then to whoever queries has no code to tell it by. */
 export function isLost(session: pg.Client): boolean {
-  return session.connection.stream.destroyed;
+  return lost.has(session) || session.connection.stream.destroyed;
 }
 
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */

@@ -9,8 +9,11 @@ export interface Listener {
   readonly filter: Filter;
   /** An event that leads to where the filter is filed; the same one may be offered twice. */
   offer(event: FeedEvent): void;
-  /** The log is this one now: positions held in another mean nothing in it. */
-  restarted(log: string): void;
+  /**
+   * The log is this one now: positions held in another mean nothing in it. `before` is where the hub stood: whoever was
+   * live had everything up to there.
+   */
+  restarted(log: string, before: number): void;
 }
 
 export interface Hub {
@@ -29,11 +32,16 @@ export interface Hub {
   readonly subscriptions: Set<Listener>;
 }
 
-/**
- * A hub that starts at a position of a log: the first event it takes is the next one. `published` is told of each
- * event once every live listener has it.
- */
-export function createHub(logId: string, start: number, published?: (event: FeedEvent) => void): Hub {
+/** Who else is told. */
+export interface HubWatchers {
+  /** Each event, once every live listener has it. */
+  published?: ((event: FeedEvent) => void) | undefined;
+  /** What was read of the log is not to be trusted any more. Told before any listener. */
+  restarted?: () => void;
+}
+
+/** A hub that starts at a position of a log: the first event it takes is the next one. */
+export function createHub(logId: string, start: number, { published, restarted }: HubWatchers = {}): Hub {
   const live = createIndex();
   const subscriptions = new Set<Listener>();
   let log = logId;
@@ -61,10 +69,12 @@ export function createHub(logId: string, start: number, published?: (event: Feed
     join: live.add,
     leave: live.remove,
     restart(now, at) {
+      const before = position;
       log = now;
       position = at;
       ring = createRing();
-      for (const listener of [...subscriptions]) listener.restarted(log);
+      restarted?.();
+      for (const listener of [...subscriptions]) listener.restarted(log, before);
     },
   };
 }

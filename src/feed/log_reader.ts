@@ -28,9 +28,10 @@ export interface Page {
   events: readonly FeedEvent[];
 }
 
+/** An entity as of a position; without a document, the last of a page, it only tells how far the page came. */
 export interface SnapshotRow {
   subject: string;
-  document: string;
+  document: string | null;
 }
 
 /** What is asked of the database. */
@@ -63,15 +64,21 @@ export interface Log {
   page(request: PageRequest): Promise<Page>;
   topics(): Promise<readonly TopicInfo[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
+  /** Keeps nothing of what it has read: the log may have gone back, and other events have its positions now. */
+  forget(): void;
 }
 
 const PAGE = 500; // positions; pages begin at multiples of it, so that those who are near each other share them
 const KEPT_CHARACTERS = 8 * 1024 * 1024; // twice that and more once they are framed
-const READERS = 2; // at a time, of the connections there are for the log: one is left for the relay
+// At a time, of the three connections that there are for the log. The third is for what everybody waits for, and what is
+// short: the relay's reading, the head, the topics, and the cleaner.
+const READERS = 2;
+const SNAPSHOTS = 1; // of these: a page that waits for a locked table holds up no events
 
 /** Reads the log for every subscription of an instance; what they cannot read and wait for is logged once. */
 export function createLogReader(queries: LogQueries, logger: Logger): Log {
   const turns = createTurns(READERS);
+  const snapshotTurns = createTurns(SNAPSHOTS);
   const breath = createTurns(1);
   const noticeEvents = createNotice(logger, 'events');
   const noticeSnapshots = createNotice(logger, 'snapshots');
@@ -114,7 +121,9 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
       return found;
     },
     topics: shareNext(queries.topics),
-    snapshot: request => noticeSnapshots(() => turns.take(() => queries.snapshot(request))),
+    snapshot: request =>
+      noticeSnapshots(() => snapshotTurns.take(() => turns.take(() => queries.snapshot(request)))),
+    forget: blocks.forget,
   };
 }
 
@@ -141,7 +150,7 @@ type Block = readonly FeedEvent[];
 // wait for it.
 function createBlocks(range: (log: string, after: number, through: number) => Promise<readonly LogRow[]>) {
   const kept = new Map<string, Block>(); // the least recently used first
-  const coming = new Map<string, Promise<Block>>();
+  let coming = new Map<string, Promise<Block>>();
   let characters = 0;
 
   function keep(key: string, block: Block): void {
@@ -155,14 +164,20 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
     }
   }
 
-  async function fetch(log: string, number: number): Promise<Block> {
+  async function fetch(log: string, number: number, among: typeof coming): Promise<Block> {
     const rows = await range(log, number * PAGE, (number + 1) * PAGE);
     const block = rows.map(toEvent);
-    if (block.length === PAGE) keep(`${log} ${number}`, block);
+    if (block.length === PAGE && among === coming) keep(`${log} ${number}`, block);
     return block;
   }
 
   return {
+    // What is being read goes to those who wait for it, and to nobody after them.
+    forget(): void {
+      kept.clear();
+      coming = new Map();
+      characters = 0;
+    },
     async read(log: string, number: number, goal: number): Promise<Block> {
       const key = `${log} ${number}`;
       const known = kept.get(key);
@@ -173,8 +188,9 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
       }
       // Who wants less of the newest block may have asked before the rest was there.
       const place = `${key} ${Math.min(goal, (number + 1) * PAGE)}`;
-      const pending = coming.get(place) ?? fetch(log, number).finally(() => coming.delete(place));
-      coming.set(place, pending);
+      const among = coming;
+      const pending = among.get(place) ?? fetch(log, number, among).finally(() => among.delete(place));
+      among.set(place, pending);
       return pending;
     },
   };

@@ -43,7 +43,10 @@ export async function createReceiver(options: {
     range: (log: string, after: number, through: number) => readRange(pool, log, after, through),
   };
   const [channels, head] = await Promise.all([readChannels(pool), queries.head()]);
-  const hub = createHub(head.log, head.head, options.published);
+  const hub = createHub(head.log, head.head, {
+    published: options.published,
+    restarted: () => log.forget(),
+  });
   const relay = createRelay({ log: queries, hub, logger });
   const reading: LogQueries = {
     ...queries,

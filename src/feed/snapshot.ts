@@ -24,6 +24,10 @@ const READ_BYTES = 4 * PAGE_BYTES;
 const FIRST_ROWS = 100; // whose size nobody knows yet
 const MOST_ROWS = 500;
 const RETRY = 500; // ms
+const PATIENCE = 60_000; // ms
+
+/** The state could not be read for so long that whoever waits for it had better come back. */
+export class Unreadable extends Error {}
 
 export interface SnapshotOptions {
   log: Log;
@@ -32,12 +36,15 @@ export interface SnapshotOptions {
   filter: Filter;
   outlet: SnapshotOutlet;
   signal: AbortSignal;
+  /** How long a page may fail to be read, in ms (60,000). */
+  patience?: number | undefined;
 }
 
 /**
  * Writes the rows of each topic as of a position, those that meet the filter, in pages of which at least one comes per
  * topic. A few pages are read at a time, each time a short read, and forgotten when the outlet is full: they are still
- * there to be read. While the log cannot be read it waits; the signal ends it.
+ * there to be read. While the log cannot be read it waits, but not for ever: it rejects with Unreadable once a page has
+ * failed for a minute. The signal ends it.
  */
 export async function sendSnapshot(options: SnapshotOptions): Promise<void> {
   for (const topic of options.topics) {
@@ -67,31 +74,38 @@ interface Outcome {
 async function sendSome(options: SnapshotOptions, place: Place): Promise<Outcome> {
   const { topic, limit } = place;
   const found = await read(options, place);
-  const isEnd = found.length < limit;
+  const rows = found.filter(isDocument);
+  const isEnd = found.length < limit && rows.length === found.length;
   let written = 0;
   let isFull = false;
-  for (const page of cut(found)) {
+  for (const page of cut(rows)) {
     written += page.length;
-    const last = isEnd && written === found.length;
-    const rows = page.filter(row => isWanted(options.filter, row)).map(row => row.document);
-    isFull = (rows.length > 0 || last) && !options.outlet.write({ topic, rows, last });
+    const last = isEnd && written === rows.length;
+    const wanted = page.filter(row => isWanted(options.filter, row)).map(row => row.document);
+    isFull = (wanted.length > 0 || last) && !options.outlet.write({ topic, rows: wanted, last });
     if (last) return { isFull, rest: undefined };
     if (isFull) break;
   }
-  return { isFull, rest: { topic, after: found[written - 1]?.subject, limit: limitFor(found) } };
+  // A row that only tells how far it came counts once all before it were written.
+  const reached = written === rows.length ? found.at(-1) : rows[written - 1];
+  return { isFull, rest: { topic, after: reached?.subject, limit: limitFor(rows) } };
 }
+
+type Document = SnapshotRow & { document: string };
+
+const isDocument = (row: SnapshotRow): row is Document => row.document !== null;
 
 // As many rows as a few pages hold, if the next are as large as these.
-function limitFor(found: readonly SnapshotRow[]): number {
-  const size = found.reduce((sum, row) => sum + sizeOf(row), 0) / found.length;
-  return Math.min(MOST_ROWS, Math.ceil(READ_BYTES / size));
+function limitFor(rows: readonly Document[]): number {
+  const size = rows.reduce((sum, row) => sum + sizeOf(row), 0) / rows.length;
+  return rows.length > 0 ? Math.min(MOST_ROWS, Math.ceil(READ_BYTES / size)) : MOST_ROWS;
 }
 
-const sizeOf = (row: SnapshotRow) => Buffer.byteLength(row.document);
+const sizeOf = (row: Document) => Buffer.byteLength(row.document);
 
 // One page at least, and in it one row at least, if there is one.
-function cut(rows: readonly SnapshotRow[]): readonly (readonly SnapshotRow[])[] {
-  const pages: SnapshotRow[][] = [[]];
+function cut(rows: readonly Document[]): readonly (readonly Document[])[] {
+  const pages: Document[][] = [[]];
   let bytes = 0;
   for (const row of rows) {
     const size = sizeOf(row);
@@ -106,20 +120,23 @@ function cut(rows: readonly SnapshotRow[]): readonly (readonly SnapshotRow[])[] 
 }
 
 async function read(
-  { log, position, filter: { subjects }, signal }: SnapshotOptions,
+  { log, position, filter: { subjects }, signal, patience = PATIENCE }: SnapshotOptions,
   place: Place,
 ): Promise<readonly SnapshotRow[]> {
   const wanted = subjects.size > 0 ? [...subjects] : undefined;
+  const began = performance.now();
   for (;;) {
     signal.throwIfAborted();
     try {
       return await log.snapshot({ ...place, position, subjects: wanted });
-    } catch {
+    } catch (error) {
+      if (performance.now() - began >= patience)
+        throw new Unreadable('the present state cannot be read', { cause: error });
       await pause(RETRY, undefined, { signal }); // the reader of the log says why
     }
   }
 }
 
-function isWanted(filter: Filter, { document }: SnapshotRow): boolean {
+function isWanted(filter: Filter, { document }: Document): boolean {
   return filter.fields.size === 0 || meets(filter, JSON.parse(document));
 }

@@ -61,7 +61,10 @@ export function subscribe(options: {
   const { hub, log, head, filter, outlet } = options;
   const isSure = isAllPlace(filter); // of what the hub offers
   let cursor = options.after;
+  let known = head.head; // there is this much to read, whatever the hub has heard
+  let restarts = 0;
   let retry: NodeJS.Timeout | undefined;
+  let isHere = hub.log === head.log; // or this instance has yet to hear that the log has become this one
   let state: 'live' | 'behind' | 'reading' | 'closed' = 'behind';
 
   // The cursor moves before the outlet is asked, for the event is then the outlet's, full or not.
@@ -79,9 +82,16 @@ export function subscribe(options: {
       hub.leave(listener);
       state = 'behind';
     },
-    restarted(now) {
+    restarted(now, before) {
+      restarts++;
+      if (!isHere) {
+        isHere = now === head.log;
+        return resume(); // where it begins was judged by the log itself
+      }
       if (now !== head.log) return end('other_log');
-      if (cursor > hub.position) return end('ahead'); // the log went back: what comes now was never seen
+      if (state === 'live') cursor = Math.max(cursor, before);
+      if (hub.position < before) known = hub.position; // the log went back
+      if (cursor > reach()) return end('ahead'); // what comes now was never seen
       if (state !== 'live') return;
       hub.leave(listener);
       state = 'behind';
@@ -91,9 +101,12 @@ export function subscribe(options: {
 
   async function readOn(): Promise<void> {
     state = 'reading';
+    if (!isHere) return judgeAgain();
     for (let goal = reach(); cursor < goal; goal = reach()) {
+      const before = restarts;
       const page = fromRing() ?? (await log.page({ log: head.log, after: cursor, goal, filter }));
       if (isClosed()) return;
+      if (restarts !== before) continue; // it may tell of what is there no more
       if (page.from > cursor) return end('retention');
       if (!page.events.every(event => event.position <= cursor || give(event, matches(filter, event)))) {
         state = 'behind';
@@ -106,7 +119,16 @@ export function subscribe(options: {
     outlet.caughtUp?.();
   }
 
-  const reach = () => Math.max(head.head, hub.position);
+  // The hub has another log: either it has yet to hear of this one, and will restart, or this one is gone already.
+  async function judgeAgain(): Promise<void> {
+    const { log: now } = await log.head();
+    if (isClosed()) return;
+    if (now !== head.log) return end('other_log');
+    state = 'behind';
+    if (isHere) resume();
+  }
+
+  const reach = () => Math.max(known, hub.position);
   // A function, because the compiler takes `state` to be what this task set it to.
   const isClosed = () => state === 'closed';
 
@@ -139,9 +161,7 @@ export function subscribe(options: {
   }
 
   hub.subscriptions.add(listener);
-  // The log has changed, and this instance has not noticed: its hub has other events under the same positions.
-  if (hub.log !== head.log) queueMicrotask(() => isClosed() || end('other_log'));
-  else resume();
+  resume();
   return {
     get position() {
       return state === 'live' ? Math.max(cursor, hub.position) : cursor;

@@ -2,7 +2,7 @@
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
-import { type SnapshotOutlet, sendSnapshot } from '../feed/snapshot.ts';
+import { type SnapshotOutlet, sendSnapshot, Unreadable } from '../feed/snapshot.ts';
 import { type ResetReason, type Subscription, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
 import type { Channel } from './channel.ts';
@@ -28,12 +28,14 @@ export interface SessionOptions {
   filter: Filter;
   /** The topics to send the state of first, as of the head. */
   snapshot: readonly string[];
+  /** How long a page of it may fail to be read, in ms, until the client is sent away. */
+  patience?: number;
   logger: Logger;
 }
 
 /** Serves a client, and resets it when the log becomes another one. */
 export function createSession(options: SessionOptions): Session {
-  const { channel, hub, log, head, filter } = options;
+  const { channel, hub, log, head, filter, snapshot: topics, patience } = options;
   const ending = new AbortController();
   let subscription: Subscription | undefined;
   let drained = () => {};
@@ -63,7 +65,8 @@ export function createSession(options: SessionOptions): Session {
           if (ending.signal.aborted) resolve();
         }),
     };
-    return sendSnapshot({ log, topics: options.snapshot, position, filter, outlet, signal: ending.signal });
+    const { signal } = ending;
+    return sendSnapshot({ log, topics, position, filter, outlet, signal, patience });
   }
 
   function follow(): void {
@@ -88,8 +91,12 @@ export function createSession(options: SessionOptions): Session {
     .then(follow)
     .catch((error: unknown) => {
       if (ending.signal.aborted) return;
-      options.logger.error({ err: error }, 'a client could not be served');
-      close(CLOSE.tryAgainLater, 'something went wrong; try again');
+      const isUnreadable = error instanceof Unreadable; // of which the reader of the log has told
+      if (!isUnreadable) options.logger.error({ err: error }, 'a client could not be served');
+      close(
+        CLOSE.tryAgainLater,
+        isUnreadable ? `${error.message}; try again` : 'something went wrong; try again',
+      );
     });
 
   return {

@@ -66,7 +66,9 @@ function createOutbox(socket: Socket) {
     if (!piece) return;
     const bytes = piece.buffer.subarray(start, end);
     piece = undefined;
-    socket.write(bytes);
+    // What does not leave at once must not hold the whole buffer that it is a small part of.
+    const waits = socket.writableLength > 0 && bytes.length * 2 < bytes.buffer.byteLength;
+    socket.write(waits ? copyOf(bytes) : bytes);
   }
 
   function send(): void {
@@ -98,6 +100,13 @@ function createOutbox(socket: Socket) {
       return !socket.writableNeedDrain;
     },
   };
+}
+
+// Memory of its own: one of Node's shared pool would hold as much as what it was to let go of.
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 // A client that asks and does not listen is owed the newest answer only (RFC 6455, section 5.5.3). ws itself would keep

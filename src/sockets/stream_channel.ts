@@ -9,7 +9,7 @@ import { streamControl, streamEventOf } from './frames.ts';
  */
 export function createStreamChannel(response: ServerResponse, began: number): Channel {
   const hasRoom = () => !response.writableNeedDrain;
-  const isOpen = () => response.writable && !response.destroyed;
+  const isOpen = () => !response.writableEnded && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
   response.socket?.once('end', () => response.destroy());
   return {

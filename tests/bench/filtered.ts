@@ -118,4 +118,4 @@ function subjectOf(index: number): string {
 }
 
 const notRead = () => Promise.reject(new Error('nobody is behind'));
-const NOT_READ: Log = { head: notRead, page: notRead, topics: notRead, snapshot: notRead };
+const NOT_READ: Log = { head: notRead, page: notRead, topics: notRead, snapshot: notRead, forget: () => {} };

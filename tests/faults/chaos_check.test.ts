@@ -7,8 +7,11 @@ import {
   type History,
   type ListenerRecord,
   type LogEvent,
+  rowOf,
   type Transaction,
 } from './chaos/history.ts';
+import { INTERESTS } from './chaos/interests.ts';
+import { FOLLOWED } from './chaos/psql_writer.ts';
 
 const LOG = 'a log';
 
@@ -31,6 +34,7 @@ function event(
     tag: `tag ${transaction}`,
     version,
     data,
+    previous: null,
     digest: digestOf(`${position} ${data}`),
   };
 }
@@ -145,7 +149,81 @@ test('an event that came and is not in the log is told of', t => {
   const wants = ({ position }: LogEvent) => position !== 2;
   t.deepEqual(
     broken(history => Object.assign(history.listeners[0] ?? {}, { wants })),
-    ['only what is in the log comes'],
+    ['only what is in the log, and wanted, comes'],
+  );
+});
+
+// A log in which every interest finds what it wants and, but for those who want everything, what it does not.
+function various(): LogEvent[] {
+  const task = (
+    position: number,
+    type: string,
+    subject: string,
+    status: string,
+    previous: string | null = null,
+  ) => {
+    const data = JSON.stringify({ id: subject, status, version: 1 });
+    return { ...event(position, '100', type, subject, 1), data, previous, version: null, tag: 'tag 100' };
+  };
+  return [
+    task(1, 'task_created', FOLLOWED, 'todo'),
+    task(2, 'task_created', 'a', 'todo'),
+    { ...task(3, 'run_queued', 'run', 'queued'), topic: 'runs' },
+    task(4, 'task_updated', FOLLOWED, 'done', '{"status":"todo"}'),
+    task(5, 'task_updated', 'a', 'done', '{"title":"todo"}'),
+    { ...task(6, 'run_started', 'run', 'running'), topic: 'runs' },
+  ];
+}
+
+const WANTED: Record<string, number[]> = {
+  tasks: [1, 2, 4, 5],
+  'tasks from their snapshot on': [1, 2, 4, 5],
+  'what is to be done': [1, 2, 4],
+  'one task': [1, 4],
+  everything: [1, 2, 3, 4, 5, 6],
+  'the stream': [1, 2, 3, 4, 5, 6],
+  pages: [1, 2, 3, 4, 5, 6],
+};
+
+for (const { name, wants } of INTERESTS) {
+  // What is told of a listener that got these events, and a position to resume from at the end.
+  const told = (positions: readonly number[]) => {
+    const events = various();
+    const frames = events.filter(({ position }) => positions.includes(position));
+    const listener = {
+      name,
+      wants,
+      segments: [{ log: LOG, start: 0, frames: [...frames, { position: 6 }] }],
+    };
+    const history = { ...orderly(), events, transactions: [], table: new Map(), listeners: [listener] };
+    return check(history).filter(({ detail }) => detail.startsWith(`${name}: `));
+  };
+  test(`what a listener lost, or got and did not want, is told of: ${name}`, t => {
+    const wanted = WANTED[name] ?? [];
+    t.deepEqual(told(wanted), []);
+    for (const { position } of various()) {
+      const isWanted = wanted.includes(position);
+      const others = wanted.filter(each => each !== position);
+      const faults = told(isWanted ? others : [...wanted, position]).map(({ promise }) => promise);
+      t.deepEqual(faults, [isWanted ? 'no event is lost' : 'only what is in the log, and wanted, comes']);
+    }
+  });
+}
+
+test('a snapshot that is not the log folded up to its position is told of', t => {
+  const [, b, a] = orderly().events;
+  const rows = [a, b].map(each => rowOf(JSON.parse(each?.data ?? '')));
+  const snapshot = (doctored: typeof rows) =>
+    broken(({ listeners }) => Object.assign(listeners[1]?.segments[1] ?? {}, { snapshot: doctored }));
+  const folded = ['a snapshot is the log folded up to its position, each entity once'];
+  t.deepEqual(snapshot(rows), []);
+  t.deepEqual(snapshot(rows.slice(1)), folded, 'one is missing');
+  t.deepEqual(snapshot([...rows, ...rows.slice(1)]), folded, 'one comes twice');
+  t.deepEqual(snapshot([...rows, rowOf({ id: 'c', version: 1 })]), folded, 'one is from later');
+  t.deepEqual(
+    snapshot([...rows.slice(1), rowOf({ id: 'a', version: 1 })]),
+    folded,
+    'one is as it was before',
   );
 });
 

@@ -87,6 +87,7 @@ test('terminated backends, all of them, again and again: nothing is lost', async
 
 test('an instance that loses its connections while it starts begins again, and serves', async t => {
   const database = await createTestDatabase();
+  t.teardown(database.drop);
   const random = createRandom(text => t.log(text));
   const psql = await database.psql();
   const others = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -109,12 +110,15 @@ test('an instance that loses its connections while it starts begins again, and s
     socket.drop();
     await instance.stop();
   }
-  await database.drop();
 });
 
 test('started while the database is away it lives, is not ready and answers 503; then it serves', async t => {
   const database = await createTestDatabase();
   const cable = await createCable(new URL(database.url));
+  t.teardown(async () => {
+    await cable.cut();
+    await database.drop();
+  });
   await cable.cut();
   const port = await findLastingPort();
   const address = `http://127.0.0.1:${port}`;
@@ -131,6 +135,4 @@ test('started while the database is away it lives, is not ready and answers 503;
   const instance = await starting;
   t.is((await fetch(`${address}/tasks`)).status, 200);
   await instance.stop();
-  await cable.cut();
-  await database.drop();
 });

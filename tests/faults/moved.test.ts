@@ -2,6 +2,7 @@
 // is not lost, numbering goes on, and clients of the old log are reset.
 import test from 'ava';
 import { createTestDatabase } from '../helpers/database.ts';
+import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
 
@@ -77,6 +78,36 @@ test('SELECT feed.new_log() by hand resets whoever is connected', async t => {
     [1, 2],
   );
   again.drop();
+  await instance.stop();
+  await database.drop();
+});
+
+test('who comes with the log that is there now is served, though the instance has yet to hear of it', async t => {
+  const database = await createTestDatabase();
+  const psql = await database.psql();
+  const instance = await startInstance(database.url);
+  await psql.query(`INSERT INTO tasks (title) VALUES ('earlier')`);
+  const first = openSocket(instance.address, '/ws/tasks?after=0');
+  await first.event();
+  for (let round = 0; round < 10; round++) {
+    // In one statement, so that the listener is gone before the NOTIFY comes.
+    const { rows } = await psql.query(`
+      SELECT feed.new_log() AS log, (SELECT max(last_position)::integer FROM feed.event_batches) AS head,
+        (SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'taskwire listener')`);
+    const [{ log, head }] = rows;
+    const [socket, paths] = [
+      openSocket(instance.address, `/ws/tasks?after=${head}&log=${log}`),
+      fetch(`${instance.address}/events?after=${head}&log=${log}&wait=30`),
+    ];
+    t.like(await socket.next(), { type: 'ready', log });
+    await psql.query(`INSERT INTO tasks (title) VALUES ('later')`);
+    t.is((await socket.event()).position, head + 1);
+    const page = await paths;
+    t.is(page.status, 200);
+    t.is((await read(page)).body.data[0].position, head + 1);
+    socket.drop();
+  }
   await instance.stop();
   await database.drop();
 });

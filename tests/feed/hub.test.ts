@@ -4,8 +4,8 @@ import { type FeedEvent, toEvent } from '../../src/events.ts';
 import { EVERYTHING, type Filter, matches } from '../../src/feed/filter.ts';
 import { createHub, type Listener } from '../../src/feed/hub.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
+import { LOG_ID } from '../helpers/rows.ts';
 
-const LOG = '00000000-0000-7000-8000-000000000000';
 const WORDS = ['a', 'b', 'c'] as const;
 
 function some(random: Random): Set<string> {
@@ -37,7 +37,7 @@ function randomEvent(random: Random, position: number): FeedEvent {
 
 test('whatever the filters, each subscriber is offered every event that it wants', t => {
   const random = createRandom(t.log);
-  const hub = createHub(LOG, 0);
+  const hub = createHub(LOG_ID, 0);
   const listeners = Array.from({ length: 200 }, () => {
     const filter = randomFilter(random);
     const seen = new Set<number>();
@@ -60,7 +60,7 @@ test('whatever the filters, each subscriber is offered every event that it wants
 
 test('an event costs what it matches: subscribers to other subjects are not even asked', t => {
   const random = createRandom(t.log);
-  const hub = createHub(LOG, 0);
+  const hub = createHub(LOG_ID, 0);
   let asked = 0;
   for (let index = 0; index < 10_000; index++) {
     const filter = { ...EVERYTHING, subjects: new Set([`subject ${index}`]) };

@@ -7,8 +7,7 @@ import { createOrigins } from '../../src/origins.ts';
 import { createSocketApp } from '../../src/sockets/app.ts';
 import { createSessions } from '../../src/sockets/sessions.ts';
 import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
-
-const LOG = '00000000-0000-7000-8000-000000000000';
+import { LOG_ID } from './rows.ts';
 
 /** Serves /ws/tasks on a server; what is published in the hub is all there is. */
 export function serveSockets(server: Server, logger: Logger): Hub {
@@ -23,12 +22,12 @@ export function serveSockets(server: Server, logger: Logger): Hub {
 /** A hub and a log that nothing is in. */
 export function emptyFeed(logger: Logger) {
   const queries = {
-    head: async () => ({ log: LOG, head: 0, first: 1 }),
+    head: async () => ({ log: LOG_ID, head: 0, first: 1 }),
     range: async () => [],
     ofSubjects: async () => [],
     topics: async () => [],
     snapshot: async () => [],
   };
   const log = createLogReader(queries, logger);
-  return { hub: createHub(LOG, 0), log, sessions: createSessions(logger), logger };
+  return { hub: createHub(LOG_ID, 0), log, sessions: createSessions(logger), logger };
 }

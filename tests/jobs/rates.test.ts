@@ -137,6 +137,7 @@ const BAD: Record<string, [answer: Handler, error: RegExp]> = {
     xml('<a/>', 'text/xml; charset=klingon'),
     /encoding that is not known: klingon/,
   ],
+  'far too large': [xml(`<a>${' '.repeat(1024 * 1024)}</a>`), /more than 1 MB/],
   'no currencies': [xml(bankXml('15.03.2022', [])), /Valute must be there/],
   'a day that is none': [changed('15.03.2022', '31.02.2022'), /Date must be a date/],
   'a day far ahead': [changed('15.03.2022', '15.03.2999'), /far ahead/],

@@ -5,13 +5,9 @@ import type { AddressInfo } from 'node:net';
 import test from 'ava';
 import { pino } from 'pino';
 import { toEvent } from '../../src/events.ts';
+import { logRow } from '../helpers/rows.ts';
 import { openSocket } from '../helpers/socket.ts';
 import { serveSockets } from '../helpers/socket_app.ts';
-
-const ROW = {
-  ...{ position: 1, topic: 'tasks', type: 'task_created', subject: 'x', time: '2026-11-23T05:38:12.345678Z' },
-  ...{ origin: 'psql', transaction: '7', requestid: null, data: '{}', previous: null },
-};
 
 test('every socket is one line at its end: who, what, how long, how many events, and why', async t => {
   const lines: Record<string, unknown>[] = [];
@@ -33,7 +29,7 @@ test('every socket is one line at its end: who, what, how long, how many events,
 
   const served = openSocket(address, '/ws/tasks', { 'X-Request-Id': 'mine' });
   await served.next();
-  hub.publish(toEvent(ROW));
+  hub.publish(toEvent(logRow(1)));
   await served.event();
   served.raw.close(1000);
   t.like(await line(0), {

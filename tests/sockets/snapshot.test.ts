@@ -1,10 +1,12 @@
 // Snapshot, then live: a client folds what it is sent and has the table.
 import { randomUUID } from 'node:crypto';
-import anyTest, { type TestFn } from 'ava';
+import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import type pg from 'pg';
-import { type Context, withInstance } from '../helpers/instance.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
 import { type Frame, openSocket, type TestSocket } from '../helpers/socket.ts';
+import { until } from '../helpers/until.ts';
 
 const test = anyTest as TestFn<Context>;
 withInstance(test);
@@ -63,8 +65,19 @@ async function change(psql: pg.Client, random: Random): Promise<void> {
   else await psql.query(`DELETE FROM tasks WHERE id IN ${some}`);
 }
 
+// An instance on a database of its own, for tests that change what others of this file rely on.
+async function beginAlone(t: ExecutionContext<Context>): Promise<Context> {
+  const database = await createTestDatabase();
+  const instance = await startInstance(database.url);
+  t.teardown(async () => {
+    await instance.stop();
+    await database.drop();
+  });
+  return { database, instance };
+}
+
 test('whenever it is taken while others write, a snapshot with what follows it is the table', async t => {
-  const { instance, database } = t.context;
+  const { instance, database } = await beginAlone(t);
   const random = createRandom(t.log);
   const psql = await database.psql();
   await psql.query(`INSERT INTO tasks (title) SELECT 'old ' || n FROM generate_series(1, 700) AS n`);
@@ -130,4 +143,77 @@ test('/ws/events sends one snapshot per topic, told apart by its name', async t 
   }
   t.deepEqual(topics, new Set(['currencies', 'runs', 'tasks']));
   socket.drop();
+});
+
+// The topics of a socket's snapshots, all of which come before the first event.
+async function topicsUntilEvent(socket: TestSocket): Promise<string[]> {
+  const topics: string[] = [];
+  for (let frame = await socket.next(); !frame.specversion; frame = await socket.next())
+    if (frame.type === 'snapshot') topics.push((frame as SnapshotFrame).topic);
+  return topics;
+}
+
+for (const [query, topic] of [
+  ['topic=tasks', 'tasks'],
+  ['topic=runs', 'runs'],
+  ['type=task_created&type=task_deleted', 'tasks'],
+  ['type=run_queued', 'runs'],
+]) {
+  test(`a topic that the filter leaves out sends no snapshot: ${query}`, async t => {
+    const { instance, database } = t.context;
+    const psql = await database.psql();
+    const kind = `kind_${query?.replaceAll(/[^a-z]/g, '_')}`;
+    const socket = openSocket(instance.address, `/ws/events?snapshot=true&${query}`);
+    await socket.next();
+    await psql.query(`INSERT INTO tasks (title) VALUES ('x'); INSERT INTO runs (kind) VALUES ('${kind}')`);
+    t.deepEqual(new Set(await topicsUntilEvent(socket)), new Set([topic]));
+    socket.drop();
+  });
+}
+
+test('of a subject that is spelled otherwise than in the log /ws/events tells nothing, neither its state nor its changes', async t => {
+  const { instance, database } = t.context;
+  const psql = await database.psql();
+  const id = '0198c0de-abcd-7000-8000-00000000000a';
+  await psql.query(`INSERT INTO tasks (id, title) VALUES ('${id}', 'x')`);
+  const earlier = openSocket(instance.address, `/ws/events?after=0&subject=${id}`);
+  const { position } = await earlier.event();
+  const [other, end] = [id.toUpperCase(), randomUUID()];
+  const socket = openSocket(
+    instance.address,
+    `/ws/events?snapshot=true&topic=tasks&subject=${other}&subject=${end}`,
+  );
+  const { state, position: head } = await readSnapshot(socket, 'tasks');
+  t.true(head >= Number(position));
+  t.is(state.size, 0);
+  await psql.query(
+    `UPDATE tasks SET title = 'y' WHERE id = '${id}'; INSERT INTO tasks (id, title) VALUES ('${end}', 'x')`,
+  );
+  t.is((await socket.event()).subject, end);
+  for (const each of [earlier, socket]) each.drop();
+});
+
+test('snapshots that wait for a locked table hold up nobody who catches up', async t => {
+  const { instance, database } = await beginAlone(t);
+  const [psql, person] = [await database.psql(), await database.psql()];
+  await psql.query(`INSERT INTO tasks (title) SELECT 'x' FROM generate_series(1, 5000)`);
+  const first = openSocket(instance.address, '/ws/tasks?after=0');
+  await first.events(5_000); // they are in the log now, and no longer with the hub
+  await person.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
+  const snapshots = [1, 2, 3].map(() => openSocket(instance.address, '/ws/tasks?snapshot=true'));
+  for (const snapshot of snapshots) await snapshot.next();
+  const waiting = async () =>
+    (
+      await psql.query(
+        `SELECT pid, query_start::text FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%feed.snapshot_page%'`,
+      )
+    ).rows;
+  const before = await until(waiting, rows => rows.length > 0);
+  const socket = openSocket(instance.address, '/ws/tasks?after=0');
+  t.is((await socket.events(5_000)).length, 5_000);
+  t.deepEqual(await waiting(), before, 'the one that waited is the one that waits');
+  await person.query('ROLLBACK');
+  for (const snapshot of snapshots) t.is((await readSnapshot(snapshot, 'tasks')).state.size, 5_000);
+  for (const each of [first, socket, ...snapshots]) each.drop();
 });

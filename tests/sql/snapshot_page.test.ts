@@ -20,14 +20,15 @@ async function collect(
   pool: DatabasePool,
   topic: string,
   position: number,
-  { limit, between = () => {} }: { limit: number; between?: () => unknown },
+  { limit, subjects, between = () => {} }: { limit: number; subjects?: string[]; between?: () => unknown },
 ): Promise<[subject: string, document: string][]> {
   const found: [string, string][] = [];
-  for (;;) {
-    const rows = await readSnapshotPage(pool, { topic, position, after: found.at(-1)?.[0], limit });
-    found.push(...rows.map(({ subject, document }): [string, string] => [subject, document]));
-    if (rows.length < limit) return found;
-    await between();
+  for (let after: string | undefined; ; await between()) {
+    const rows = await readSnapshotPage(pool, { topic, position, after, limit, subjects });
+    for (const { subject, document } of rows) if (document !== null) found.push([subject, document]);
+    const last = rows.at(-1);
+    if (!last || (rows.length < limit && last.document !== null)) return found;
+    after = last.subject;
   }
 }
 
@@ -181,6 +182,130 @@ test(
     await sequence(session);
     t.deepEqual(await statuses(3), ['a queued', 'b queued', 'c queued']);
     t.deepEqual(await statuses(4), ['a queued', 'b running', 'c queued']);
+  }),
+);
+
+test(
+  'however many were deleted since, before and again, pages are the fold of the log, of whatever size',
+  withDatabase(async (t, database) => {
+    const random = createRandom(text => t.log(text));
+    const session = await database.psql();
+    const some = (share: number) =>
+      `(hashtext(id::text || '${random.below(2 ** 32)}') & 1023) < ${1023 * share}`;
+    const insert = (count: number) =>
+      session.query(
+        `INSERT INTO tasks (id, title) SELECT gen_random_uuid(), 'x' FROM generate_series(1, ${count})`,
+      );
+    await insert(9_000);
+    await session.query(`CREATE TABLE gone AS SELECT id FROM tasks WHERE ${some(0.6)}`);
+    await session.query('DELETE FROM tasks WHERE id IN (SELECT id FROM gone)');
+    await session.query(`INSERT INTO tasks (id, title) SELECT id, 'again' FROM gone WHERE ${some(0.2)}`);
+    await sequence(session);
+    const position = await readHead(session);
+    await insert(500);
+    await session.query(`UPDATE tasks SET title = 'later' WHERE ${some(0.5)}`);
+    await session.query(`DELETE FROM tasks WHERE ${some(0.7)}`);
+    await session.query(
+      `INSERT INTO tasks (id, title) SELECT id, 'later' FROM gone WHERE ${some(0.2)} ON CONFLICT DO NOTHING`,
+    );
+    await sequence(session);
+    await session.query(`DELETE FROM tasks WHERE ${some(0.2)}`); // these are not numbered
+    const expected = await fold(session, 'tasks', position);
+    t.true(expected.length > 4_000);
+    for (const limit of [4_000, 300 + random.below(300)])
+      t.deepEqual(await collect(database.pool, 'tasks', position, { limit }), expected);
+    const subjects = expected.filter(() => random.chance(0.01)).map(([subject]) => subject);
+    t.deepEqual(
+      await collect(database.pool, 'tasks', position, { limit: 7, subjects }),
+      expected.filter(([subject]) => subjects.includes(subject)),
+    );
+  }),
+);
+
+test(
+  'a page costs what it holds, whatever has changed and gone since its position',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`INSERT INTO tasks (title) SELECT 'x' FROM generate_series(1, 6000)`);
+    await sequence(session);
+    const hot = await readValue<string>(session, 'SELECT id FROM tasks LIMIT 1');
+    await session.query('UPDATE tasks SET priority = $1', ['high']);
+    await session.query(`DO $$ BEGIN FOR n IN 1..2000 LOOP
+      UPDATE tasks SET title = 'title ' || n WHERE id = '${hot}'; END LOOP; END $$`);
+    await sequence(session);
+    await session.query(
+      'DELETE FROM tasks WHERE id IN (SELECT id FROM tasks ORDER BY id OFFSET 1000 LIMIT 4000)',
+    );
+    await sequence(session);
+    // What this session has touched and the statistics have not taken over yet, which they do between transactions.
+    const touched = async () =>
+      Number(
+        await readValue<string>(
+          session,
+          `SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_all_tables WHERE schemaname IN ('feed', 'public')`,
+        ),
+      );
+    for (const after of [null, hot]) {
+      await session.query('BEGIN');
+      const before = await touched();
+      const { rowCount } = await session.query(`SELECT FROM feed.snapshot_page('tasks', 6000, $1, 100)`, [
+        after,
+      ]);
+      const read = (await touched()) - before;
+      await session.query('COMMIT');
+      t.is(rowCount, 100);
+      t.true(read < 5_000, `of 12,000 events since, and 2,000 of one task, ${read} rows were read`);
+    }
+  }),
+);
+
+test(
+  'what the log no longer keeps up to the position is told by what came after it',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query('ALTER TABLE tasks DISABLE TRIGGER "00_feed_capture"');
+    await session.query(
+      `INSERT INTO tasks (id, title) VALUES ('${IDS[4]}', 'there before the log'), ('${IDS[5]}', 'so too')`,
+    );
+    await session.query('ALTER TABLE tasks ENABLE ALWAYS TRIGGER "00_feed_capture"');
+    for (const [n, id] of IDS.slice(0, 4).entries())
+      await session.query(`INSERT INTO tasks (id, title, labels) VALUES ('${id}', 'task ${n}', '{a,b}')`);
+    await sequence(session);
+    const before = await collect(database.pool, 'tasks', 4, { limit: 10 });
+    t.is(before.length, 6);
+    await session.query(`UPDATE tasks SET title = 'changed', description = 'new' WHERE id = '${IDS[0]}'`);
+    await session.query(`UPDATE tasks SET title = 'changed again' WHERE id = '${IDS[0]}'`);
+    await session.query(`DELETE FROM tasks WHERE id = '${IDS[1]}'`);
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${IDS[6]}', 'new')`);
+    await sequence(session);
+    await session.query(`UPDATE tasks SET labels = '{}' WHERE id = '${IDS[4]}'`);
+    await session.query(`DELETE FROM tasks WHERE id = '${IDS[5]}'`);
+    await session.query('ALTER TABLE feed.events DISABLE TRIGGER events_append_only');
+    await session.query('DELETE FROM feed.events WHERE position <= 4');
+    const after = await collect(database.pool, 'tasks', 4, { limit: 3 });
+    const parsed = (rows: typeof after) => rows.map(([subject, text]) => [subject, JSON.parse(text)]);
+    t.deepEqual(parsed(after), parsed(before));
+    await t.throwsAsync(session.query(`SELECT feed.snapshot_page('tasks', 3, NULL, 1)`), {
+      message: 'what follows position 3 is no longer kept',
+    });
+  }),
+);
+
+test(
+  'subjects compare as the log spells them',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const id = '0000000a-0000-4000-8000-00000000000b';
+    await session.query(`INSERT INTO tasks (id, title) VALUES ('${id}', 'a')`);
+    await sequence(session);
+    const found = async (subject: string) =>
+      (await collect(database.pool, 'tasks', 1, { limit: 10, subjects: [subject, 'no id at all'] })).length;
+    t.is(await found(id), 1);
+    t.is(await found(id.toUpperCase()), 0);
+    await session.query('DELETE FROM tasks');
+    await sequence(session);
+    t.is(await found(id), 1);
+    t.is(await found(id.toUpperCase()), 0);
   }),
 );
 

@@ -17,6 +17,7 @@ const outcome = await runChaos({
   longest: 15_000,
   instances: 3,
   each: 5,
+  listeners: 2,
   signal: interrupted.signal,
 });
 say(report(outcome));

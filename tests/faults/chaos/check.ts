@@ -1,13 +1,14 @@
 // Judges a history: every promise of the log and the sockets, one function each. Pure, so that it can be tested with
 // histories in which something went wrong.
-import type {
-  Change,
-  History,
-  ListenerRecord,
-  LogEvent,
-  Segment,
-  Transaction,
-  Violation,
+import {
+  type Change,
+  type History,
+  type ListenerRecord,
+  type LogEvent,
+  rowOf,
+  type Segment,
+  type Transaction,
+  type Violation,
 } from './history.ts';
 
 /** Every broken promise; none if all is well. */
@@ -120,7 +121,8 @@ function* heard(listener: ListenerRecord, events: readonly LogEvent[], log: stri
   const wanted = events.filter(listener.wants);
   for (const segment of listener.segments) {
     const open = segment === listener.segments.at(-1);
-    for (const fault of follow(segment, wanted, open))
+    const head = events.at(-1)?.position ?? 0;
+    for (const fault of [...began(segment, events), ...follow(segment, wanted, { open, head })])
       yield { ...fault, detail: `${listener.name}: ${fault.detail}` };
   }
   const now = listener.segments.at(-1)?.log;
@@ -131,12 +133,30 @@ function* heard(listener: ListenerRecord, events: readonly LogEvent[], log: stri
     };
 }
 
-// Holds what came against what was to come next; `open`: it goes on to the end of the log.
-function* follow(segment: Segment, wanted: readonly LogEvent[], open: boolean): Generator<Violation> {
+// Holds the state that it began with against the log up to there.
+function* began({ start, snapshot }: Segment, events: readonly LogEvent[]): Generator<Violation> {
+  if (!snapshot) return;
+  const promise = 'a snapshot is the log folded up to its position, each entity once';
+  const left = fold(events.filter(({ position }) => position <= start));
+  for (const { subject, digest } of snapshot) {
+    const event = left.get(subject);
+    left.delete(subject);
+    if (!event) yield { promise, detail: `${subject} as of ${start}: it was not there, or came before` };
+    else if (rowOf(JSON.parse(event.data)).digest !== digest)
+      yield at(event, promise, `${subject} as of ${start}: it is not as ${event.position} says`);
+  }
+  for (const event of left.values()) yield at(event, promise, `${event.subject} as of ${start} did not come`);
+}
+
+// Holds what came against what was to come next; `open`: it goes on to the end of the log, which is `head`.
+function* follow(
+  segment: Segment,
+  wanted: readonly LogEvent[],
+  { open, head }: { open: boolean; head: number },
+): Generator<Violation> {
   let next = wanted.findIndex(event => event.position > segment.start);
   if (next < 0) next = wanted.length;
   let last = segment.start;
-  const head = wanted.at(-1)?.position ?? 0;
   for (const { position, digest } of segment.frames) {
     if (position > head) break; // later than what was collected
     const again = digest !== undefined && position <= last;
@@ -151,7 +171,8 @@ function* follow(segment: Segment, wanted: readonly LogEvent[], open: boolean): 
       next++;
       if (event.digest !== digest)
         yield at(event, 'every listener gets the text of the log', `${position} came with another text`);
-    } else if (!again) yield { promise: 'only what is in the log comes', detail: `${position} came` };
+    } else if (!again)
+      yield { promise: 'only what is in the log, and wanted, comes', detail: `${position} came` };
   }
   if (!open) return;
   const missing = wanted[next];
@@ -166,11 +187,7 @@ function lost(event: LogEvent, before: number | undefined, count = 1): Violation
 
 function* folded(events: readonly LogEvent[], table: ReadonlyMap<string, string>): Generator<Violation> {
   const promise = 'the log, folded, is the table';
-  const alive = new Map<string, LogEvent>();
-  for (const event of events.filter(({ topic }) => topic === 'tasks')) {
-    if (event.type === 'task_deleted') alive.delete(event.subject);
-    else alive.set(event.subject, event);
-  }
+  const alive = fold(events);
   for (const event of alive.values()) {
     const row = table.get(event.subject);
     if (row !== event.data)
@@ -182,6 +199,16 @@ function* folded(events: readonly LogEvent[], table: ReadonlyMap<string, string>
   }
   for (const [subject, row] of table)
     if (!alive.has(subject)) yield { promise, detail: `the log does not know ${subject}: ${row}` };
+}
+
+// The last event of each task that is there.
+function fold(events: readonly LogEvent[]): Map<string, LogEvent> {
+  const alive = new Map<string, LogEvent>();
+  for (const event of events.filter(({ topic }) => topic === 'tasks')) {
+    if (event.type === 'task_deleted') alive.delete(event.subject);
+    else alive.set(event.subject, event);
+  }
+  return alive;
 }
 
 function at(event: LogEvent, promise: string, detail: string): Violation {

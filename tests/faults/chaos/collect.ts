@@ -51,7 +51,17 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
     );
     if (rows.length === 0) return events;
     for (const { staged_id, version, ...row } of rows) {
-      const { position, topic, type, subject, time, transaction, requestid: tag, data } = LogRow.parse(row);
+      const {
+        position,
+        topic,
+        type,
+        subject,
+        time,
+        transaction,
+        requestid: tag,
+        data,
+        previous,
+      } = LogRow.parse(row);
       const digest = digestOf(toEvent(row).json);
       events.push({
         position,
@@ -64,6 +74,7 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
         tag,
         version,
         data,
+        previous,
         digest,
       });
     }

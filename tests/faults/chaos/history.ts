@@ -24,10 +24,18 @@ export interface Frame {
   digest?: string;
 }
 
+/** An entity of a snapshot: the digest of its document, which is JSON and may be spaced in any way. */
+export interface Row {
+  subject: string;
+  digest: string;
+}
+
 /** An unbroken stretch of listening, over any number of connections: everything after `start` of one log. */
 export interface Segment {
   log: string;
   start: number;
+  /** The state as of `start` that it began with, where it asked for that. */
+  snapshot?: readonly Row[];
   frames: Frame[];
 }
 
@@ -51,6 +59,8 @@ export interface LogEvent {
   version: number | null;
   /** The entity as the log renders it. */
   data: string;
+  /** The old values of what an update changed. */
+  previous: string | null;
   /** Of the text that every listener is to get. */
   digest: string;
 }
@@ -110,6 +120,11 @@ export function createRecorder(): Recorder {
     note: (what, fault) => happenings.push({ at: Date.now(), what, ...(fault !== undefined && { fault }) }),
     violated: (promise, detail) => violations.push({ promise, detail, at: Date.now() }),
   };
+}
+
+/** Stands for an entity, however its JSON is spaced. */
+export function rowOf(entity: unknown): Row {
+  return { subject: String((entity as { id: unknown }).id), digest: digestOf(JSON.stringify(entity)) };
 }
 
 /** Stands for a text of which a run sees millions. */

@@ -1,7 +1,6 @@
 // A client that listens to one path for the whole run: it drops and resumes on other instances, stops reading for a
 // while, goes back, begins anew after a reset, and writes down every frame.
 import { setTimeout as delay } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import { z } from 'zod';
 import type { Random } from '../../helpers/random.ts';
 import {
@@ -10,13 +9,18 @@ import {
   type ListenerRecord,
   type LogEvent,
   type Recorder,
+  type Row,
+  rowOf,
   type Segment,
 } from './history.ts';
+import type { Connection, Transport } from './transports.ts';
 
-/** What a listener is about; another path or filter is another one of these. */
+/** What a listener is about. */
 export interface Interest {
   name: string;
+  over: Transport;
   path: string;
+  /** `snapshot=true` in it is for beginnings; who resumes has the state already. */
   query: Record<string, string>;
   /** Which events of the log it is to get. */
   wants(event: LogEvent): boolean;
@@ -34,6 +38,12 @@ const Message = z.union([
   z.object({ type: z.literal('ready'), head: z.number(), log: z.string() }),
   z.object({ type: z.literal('position'), position: z.number() }),
   z.object({ type: z.literal('reset'), reason: z.string() }),
+  z.object({
+    type: z.literal('snapshot'),
+    data: z.array(z.unknown()),
+    position: z.number(),
+    last: z.boolean(),
+  }),
 ]);
 
 // What a connection was opened with; `after` and `log` both: the present segment goes on.
@@ -41,9 +51,9 @@ interface Opening {
   after?: number;
   log?: string;
   resumes?: boolean;
+  snapshot?: boolean;
 }
 
-const HANDSHAKE = 5_000; // ms
 const LONGEST_LIFE = 20_000;
 const LONGEST_PAUSE = 6_000;
 
@@ -60,42 +70,51 @@ export function createListener(options: {
   const record: ListenerRecord = { name: interest.name, wants: interest.wants, segments: [] };
   const digests = new Map<number, string>();
   const moods = new Set<NodeJS.Timeout>();
+  const takesSnapshots = interest.query.snapshot === 'true';
   let segment: Segment | undefined;
+  let rows: Row[] | undefined; // of a snapshot that is not complete yet
   let cursor = 0;
-  let socket: WebSocket | undefined;
+  let connection: Connection | undefined;
   let calm = false;
   recorder.listeners.push(record);
 
   async function run(): Promise<void> {
-    for (; !ending.aborted; await delay(random.below(300))) await connect(choose());
+    for (; !ending.aborted; await delay(random.below(300))) {
+      await connect(choose());
+      if (rows) segment = undefined;
+    }
   }
 
   function choose(): Opening {
-    if (!segment) return random.pick([{}, { after: cursor }]);
+    const snapshot = { snapshot: true };
+    if (!segment) return takesSnapshots ? snapshot : random.pick([{}, { after: cursor }]);
     if (calm || !random.chance(0.1)) return { after: cursor, log: segment.log, resumes: true };
+    if (takesSnapshots) return snapshot;
     return { after: cursor - random.below(Math.min(cursor, 5_000) + 1), log: segment.log };
   }
 
-  function connect(opening: Opening): Promise<void> {
+  function connect(opening: Opening): Promise<unknown> {
     const { after, log } = opening;
+    const { snapshot, ...filter } = interest.query;
     const query = new URLSearchParams({
-      ...interest.query,
+      ...filter,
+      ...(opening.snapshot && { snapshot: 'true' }),
       ...(after !== undefined && { after: String(after) }),
       ...(log !== undefined && { log }),
     });
-    const address = `${random.pick(addresses).replace('http', 'ws')}${interest.path}?${query}`;
-    const own = new WebSocket(address, { handshakeTimeout: HANDSHAKE, perMessageDeflate: false });
-    socket = own;
-    own.on('message', data => take(String(data), opening));
-    own.on('error', () => {}); // 'close' follows
-    own.on('open', () => beMoody(own));
-    return new Promise(resolve => own.once('close', resolve)).then(() => clearMoods());
+    rows = undefined;
+    const own = interest.over(random.pick(addresses), interest.path, query, {
+      take: text => connection === own && take(text, opening),
+      opened: () => beMoody(own),
+    });
+    connection = own;
+    return own.closed.then(clearMoods);
   }
 
-  function beMoody(own: WebSocket): void {
+  function beMoody(own: Connection): void {
     if (calm) return;
     const later = (what: () => void, most: number) => moods.add(setTimeout(what, random.below(most)));
-    later(() => drop(own), LONGEST_LIFE);
+    later(() => own.drop(), LONGEST_LIFE);
     if (!random.chance(0.3)) return;
     later(() => {
       own.pause();
@@ -115,10 +134,11 @@ export function createListener(options: {
     else if ('specversion' in frame) keep({ position: frame.position, digest: digest(frame.position, text) });
     else if (frame.type === 'position') keep({ position: frame.position });
     else if (frame.type === 'reset') begone(frame.reason);
+    else if (frame.type === 'snapshot') gather(frame);
     else begin(frame.log, opening.after ?? frame.head, opening);
   }
 
-  function begin(log: string, start: number, { resumes = false, log: known }: Opening): void {
+  function begin(log: string, start: number, { resumes = false, log: known, snapshot }: Opening): void {
     if (known !== undefined && known !== log)
       recorder.violated(
         'who resumes in another log is reset',
@@ -127,13 +147,29 @@ export function createListener(options: {
     recorder.count(resumes ? 'resumes' : 'begins');
     if (resumes) return;
     segment = { log, start, frames: [] };
-    record.segments.push(segment);
     cursor = start;
+    if (snapshot) rows = [];
+    else record.segments.push(segment);
+  }
+
+  // Whoever has only a part of a snapshot has nothing, and begins anew if the connection ends.
+  function gather({ data, position, last }: { data: unknown[]; position: number; last: boolean }): void {
+    if (!rows || position !== segment?.start) {
+      recorder.violated('frames are as documented', `${interest.name} got a snapshot of ${position}`);
+      return;
+    }
+    rows.push(...data.map(rowOf));
+    if (!last) return;
+    recorder.count('snapshots');
+    segment.snapshot = rows;
+    record.segments.push(segment);
+    rows = undefined;
   }
 
   function keep(frame: Frame): void {
     recorder.count('frames');
-    if (!segment) recorder.violated('ready comes first', `${interest.name} got ${frame.position}`);
+    if (!segment || rows)
+      recorder.violated('ready and the snapshot come first', `${interest.name} got ${frame.position}`);
     segment?.frames.push(frame);
     cursor = Math.max(cursor, frame.position);
   }
@@ -152,20 +188,14 @@ export function createListener(options: {
     return now;
   }
 
-  ending.addEventListener('abort', () => socket && drop(socket));
+  ending.addEventListener('abort', () => connection?.drop());
   run().catch(error => recorder.violated('the suite itself works', String(error)));
   return {
-    has: (position, log) => segment?.log === log && cursor >= position,
+    has: (position, log) => segment?.log === log && !rows && cursor >= position,
     calm() {
       calm = true;
       clearMoods();
-      socket?.resume();
+      connection?.resume();
     },
   };
-}
-
-// One that does not read would not see its own end.
-function drop(socket: WebSocket): void {
-  socket.terminate();
-  socket.resume();
 }

@@ -17,6 +17,9 @@ export interface WriterOptions {
 const THINKING = 80; // ms at most, between two transactions
 const SETTINGS = `SET lock_timeout = '3s'; SET deadlock_timeout = '50ms'`;
 
+/** A task that somebody follows alone. */
+export const FOLLOWED = '0198c0de-0000-7000-8000-000000000000';
+
 /** Writes, session after session, until it is to end. Without `durable` the server may forget what it committed. */
 export async function writeAsPsql(options: WriterOptions & { url: string; durable: boolean }): Promise<void> {
   const { name, ending, random, recorder, url, durable } = options;
@@ -73,6 +76,7 @@ const CHANGES: readonly Kind[] = [
   { weight: 15, make: (session, random) => remove(session, some(random, 2)) },
   { weight: 2, make: (session, random) => remove(session, some(random, 500)) },
   { weight: 6, make: insertAgain },
+  { weight: 6, make: (session, random) => writeFollowed(session, `followed ${random.below(2 ** 32)}`) },
   { weight: 0.1, make: truncate },
 ];
 
@@ -87,9 +91,24 @@ async function insert(session: pg.Client, count: number): Promise<Change[]> {
 
 async function update(session: pg.Client, random: Random): Promise<Change[]> {
   const { rows } = await session.query(
-    `UPDATE public.tasks SET title = $3 WHERE ${SOME}
+    `UPDATE public.tasks SET title = $3, status = $4 WHERE ${SOME}
      RETURNING 'task_updated' AS type, id AS subject, version::integer`,
-    [...some(random, 3), `title ${random.below(2 ** 32)}`],
+    [
+      ...some(random, 3),
+      `title ${random.below(2 ** 32)}`,
+      random.pick(['todo', 'todo', 'in_progress', 'done']),
+    ],
+  );
+  return rows;
+}
+
+/** Writes to FOLLOWED, and makes it if it is not there. */
+export async function writeFollowed(session: pg.Client, title: string): Promise<Change[]> {
+  const { rows } = await session.query(
+    `INSERT INTO public.tasks (id, title) VALUES ($1, $2)
+     ON CONFLICT (id) DO UPDATE SET title = excluded.title, status = excluded.status
+     RETURNING CASE WHEN xmax = 0 THEN 'task_created' ELSE 'task_updated' END AS type, id AS subject, version::integer`,
+    [FOLLOWED, title],
   );
   return rows;
 }

@@ -7,8 +7,9 @@ import { type Cluster, startCluster } from './cluster.ts';
 import { collect, type Stored } from './collect.ts';
 import { torment } from './faults.ts';
 import { createRecorder, type Recorder, type Violation } from './history.ts';
-import { createListener, type Interest, type Listener } from './listener.ts';
-import { writeAsPsql } from './psql_writer.ts';
+import { INTERESTS } from './interests.ts';
+import { createListener, type Listener } from './listener.ts';
+import { writeAsPsql, writeFollowed } from './psql_writer.ts';
 import { writeAsClient } from './rest_writer.ts';
 import { transact } from './transaction.ts';
 
@@ -19,8 +20,10 @@ export interface ChaosOptions {
   /** The longest that a single fault lasts, in ms. */
   longest: number;
   instances: number;
-  /** How many of each: writers like psql, REST clients, listeners of each interest. */
+  /** How many of each: writers like psql, REST clients. */
   each: number;
+  /** How many of each interest. */
+  listeners: number;
   /** Ends the faults early. */
   signal?: AbortSignal;
 }
@@ -31,9 +34,6 @@ export interface Outcome {
   stored: Stored;
 }
 
-const INTERESTS: readonly Interest[] = [
-  { name: 'tasks', path: '/ws/tasks', query: {}, wants: event => event.topic === 'tasks' },
-];
 const HEALING = 60_000; // ms that everything may take, once no more faults come
 // What a client could not know when it resets, and what it must not be told.
 const OTHER_LOG = 'resets: other_log';
@@ -60,13 +60,13 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
 
 function listen(
   { instances }: Cluster,
-  { each, random }: ChaosOptions,
+  { listeners: count, random }: ChaosOptions,
   recorder: Recorder,
   ending: AbortSignal,
 ): Listener[] {
   const addresses = instances.map(({ address }) => address);
   return INTERESTS.flatMap(interest =>
-    Array.from({ length: each }, (_, index) => {
+    Array.from({ length: count }, (_, index) => {
       const named = { ...interest, name: `${interest.name} ${index + 1}` };
       return createListener({ interest: named, addresses, random: random.fork(), recorder, ending });
     }),
@@ -104,13 +104,12 @@ async function writeUnderFaults(
   recorder.note('no more writers');
 }
 
-// One more task tells when everybody has everything.
+// One more change, which everybody wants, tells when everybody has everything.
 async function settle(cluster: Cluster, listeners: readonly Listener[], recorder: Recorder): Promise<Stored> {
   const session = await openSession({ url: cluster.url, name: 'chaos' });
   try {
     await transact({ session, recorder, tag: 'the end' }, async changes => {
-      await session.query(`INSERT INTO public.tasks (title) VALUES ('the end')`);
-      changes.push({ type: 'task_created' });
+      changes.push(...(await writeFollowed(session, 'the end')));
       return 'COMMIT';
     });
     const end = await within('what was committed is numbered', recorder, async () => {

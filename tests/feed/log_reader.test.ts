@@ -1,0 +1,113 @@
+// The log in pages, as those who are behind read it: over a log whose answers a test holds back or changes.
+import test from 'ava';
+import { pino } from 'pino';
+import type { LogRow } from '../../src/events.ts';
+import { EVERYTHING } from '../../src/feed/filter.ts';
+import { createLogReader, type LogQueries } from '../../src/feed/log_reader.ts';
+import { LOG_ID, logRows } from '../helpers/rows.ts';
+
+const logger = pino({ level: 'silent' });
+
+function reader(queries: Partial<LogQueries>) {
+  const none = {
+    head: async () => ({ log: LOG_ID, head: 0, first: 1 }),
+    range: async () => [],
+    ofSubjects: async () => [],
+    topics: async () => [],
+    snapshot: async () => [],
+  };
+  return createLogReader({ ...none, ...queries }, logger);
+}
+
+const request = (after: number, goal: number) => ({ log: LOG_ID, after, goal, filter: EVERYTHING });
+const last = (page: { events: readonly { position: number }[] }) => page.events.at(-1)?.position;
+
+test('who wants more of the newest page than others who asked before is not given theirs', async t => {
+  const asked: PromiseWithResolvers<readonly LogRow[]>[] = [];
+  const log = reader({
+    range: () => {
+      asked.push(Promise.withResolvers<readonly LogRow[]>());
+      return (asked.at(-1) as PromiseWithResolvers<readonly LogRow[]>).promise;
+    },
+  });
+  const [early, same] = [log.page(request(0, 10)), log.page(request(5, 10))];
+  const late = log.page(request(0, 20));
+  t.is(asked.length, 2, 'those who want the same share it');
+  asked[0]?.resolve(logRows(0, 10));
+  asked[1]?.resolve(logRows(0, 20));
+  t.is(last(await early), 10);
+  t.is(last(await same), 10);
+  t.is(last(await late), 20);
+});
+
+test('of a subject a page is not all: the next one goes on where it ended', async t => {
+  const rows = logRows(0, 1_200);
+  const log = reader({
+    head: async () => ({ log: LOG_ID, head: 5_000, first: 1 }),
+    ofSubjects: async (_, { after, through, limit }) =>
+      rows.filter(({ position }) => position > after && position <= through).slice(0, limit),
+  });
+  const filter = { ...EVERYTHING, subjects: new Set(['x']) };
+  const seen: number[] = [];
+  for (let after = 0; after < 5_000; ) {
+    const page = await log.page({ log: LOG_ID, after, goal: 5_000, filter });
+    seen.push(...page.events.map(({ position }) => position));
+    after = page.through;
+  }
+  t.deepEqual(
+    seen,
+    rows.map(({ position }) => position),
+  );
+});
+
+test('what was read before the log went back is not given to anybody after it', async t => {
+  let mark = 'before';
+  let head = 1_000;
+  const slow = Promise.withResolvers<void>();
+  const log = reader({
+    head: async () => ({ log: LOG_ID, head, first: 1 }),
+    range: async (_, after, through) => {
+      const rows = logRows(after, Math.min(through, head), { data: JSON.stringify({ mark }) });
+      if (after === 500 && mark === 'before') await slow.promise;
+      return rows;
+    },
+  });
+  await log.page(request(0, 400));
+  const pending = log.page(request(500, 1_000));
+  [mark, head] = ['after', 600];
+  log.forget();
+  slow.resolve();
+  await pending;
+  for (const after of [0, 390, 500]) {
+    const { events } = await log.page(request(after, 600));
+    t.true(events.length > 0);
+    t.true(events.every(({ json }) => json.includes('after')));
+  }
+});
+
+test('snapshots never take every turn: who is behind reads on beside them', async t => {
+  const begun: string[] = [];
+  const end = Promise.withResolvers<readonly never[]>();
+  const log = reader({
+    snapshot: ({ topic }) => {
+      begun.push(topic);
+      return end.promise;
+    },
+    range: async (_, after, through) => logRows(after, through),
+  });
+  const of = (topic: string) =>
+    log.snapshot({ topic, position: 0, subjects: undefined, after: undefined, limit: 1 });
+  const snapshots = ['first', 'second', 'third'].map(of);
+  t.is(last(await log.page(request(0, 500))), 500);
+  t.deepEqual(begun, ['first']);
+  end.resolve([]);
+  await Promise.all(snapshots);
+  t.deepEqual(begun, ['first', 'second', 'third']);
+});
+
+test('a topic or a head that is asked for later is not an earlier answer', async t => {
+  let head = 1;
+  const log = reader({ head: async () => ({ log: LOG_ID, head: head++, first: 1 }) });
+  const [first, second] = [log.head(), log.head()];
+  t.deepEqual([(await first).head, (await second).head], [1, 2]);
+});
