@@ -48,6 +48,7 @@ BEGIN
   GRANT SELECT, INSERT, UPDATE, DELETE
   ON public.tasks, public.imports, public.currencies, public.idempotency_keys TO taskwire_app;
   GRANT SELECT, INSERT, UPDATE ON public.runs, public.currency_rates TO taskwire_app;
+  GRANT SELECT, INSERT ON public.rejected_messages TO taskwire_app;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.render(public.currencies), feed.rfc3339(timestamptz),
@@ -71,7 +72,9 @@ BEGIN
     RETURN;
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_reader;
-  GRANT SELECT ON public.tasks, public.runs, public.imports, public.currencies, public.currency_rates TO taskwire_reader;
+  GRANT SELECT ON
+    public.tasks, public.runs, public.imports, public.currencies, public.currency_rates, public.rejected_messages
+  TO taskwire_reader;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_reader;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.render(public.currencies), feed.rfc3339(timestamptz), feed.verify()

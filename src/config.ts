@@ -37,6 +37,11 @@ const postgresUrl = z
   })
   .refine(text => URL.canParse(text), 'is no valid address');
 
+// An address may hold a password, so no fault repeats it.
+const natsUrl = z
+  .string()
+  .refine(isNatsUrl, 'must be an address such as nats://127.0.0.1:4222 or tls://user:password@host');
+
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`);
 
@@ -78,6 +83,9 @@ const Settings = z.object({
     .trim()
     .regex(/^[!-~]+$/, 'must be one word of plain ASCII')
     .optional(),
+  NATS_URL: natsUrl.optional(),
+  // What the rest of the world calls it: any other word says that it is none.
+  NODE_ENV: z.string().optional(),
   EVENT_RETENTION: z.literal('forever', 'must be forever: this version keeps every event').optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
@@ -127,6 +135,8 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ratesCron: settings.RATES_CRON === 'off' ? undefined : settings.RATES_CRON,
     ratesUrl: settings.RATES_URL,
     sourceTokens: { github: settings.GITHUB_TOKEN },
+    natsUrl: settings.NATS_URL,
+    production: settings.NODE_ENV === 'production',
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),
   };
@@ -192,6 +202,22 @@ function splitOrigins(text: string): string[] {
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function isNatsUrl(text: string): boolean {
+  if (!/^(nats|tls):\/\//.test(text) || !URL.canParse(text)) return false;
+  const { hostname, pathname, search, hash, username, password } = new URL(text);
+  const isPlain = /^\/?$/.test(pathname) && search === '' && hash === '';
+  return hostname !== '' && isPlain && isDecodable(username) && isDecodable(password);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isOrigin(text: string): boolean {

@@ -92,6 +92,13 @@ export const CATALOGUE = {
       'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
     headers: RETRY_AFTER,
   },
+  broker_unavailable: {
+    status: 503,
+    title: 'NATS is away',
+    explanation:
+      'NATS cannot be reached at the moment, or did not take the message. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
   internal: {
     status: 500,
     title: 'Something is wrong here',

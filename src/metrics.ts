@@ -1,6 +1,7 @@
 // What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
 // tells here what to look at when somebody scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createNatsMetrics, type NatsMetrics, type NatsPresent } from './nats_metrics.ts';
 
 /** The present state of the parts, as they hold it themselves. */
 export interface Present {
@@ -8,6 +9,7 @@ export interface Present {
   position: number;
   sockets: number;
   pool: { used: number; idle: number; waiting: number; size: number };
+  nats?: NatsPresent | undefined;
 }
 
 /** What only the database knows. */
@@ -26,12 +28,14 @@ const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 10_000, 100_000];
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** The metrics of one instance, in a registry of their own. */
-export function createMetrics() {
+/** The metrics of one instance, in a registry of their own; those of NATS only where there is one. */
+export function createMetrics({ hasNats }: { hasNats: boolean }) {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
-  return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...createScrape(registry) };
+  const nats = hasNats ? createNatsMetrics(registry) : undefined;
+  const scrape = createScrape(registry, nats);
+  return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...scrape, nats };
 }
 
 function createFeedMetrics(registers: Registry[]) {
@@ -94,7 +98,7 @@ function createHttpMetrics(registers: Registry[]) {
   };
 }
 
-function createScrape(registry: Registry) {
+function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
   const up = gauge('taskwire_database_up', 'Whether the database answered this scrape');
   const head = gauge('taskwire_log_head', 'Last position of the log');
@@ -138,8 +142,11 @@ function createScrape(registry: Registry) {
   return {
     /** Everything as text, looked at now. */
     async scrape(sources: { present(): Present; stored(): Promise<Stored> }) {
-      showPresent(sources.present()); // before the scrape itself takes a connection
-      showStored(await withinPatience(sources.stored()));
+      const present = sources.present(); // before the scrape itself takes a connection
+      showPresent(present);
+      const stored = await withinPatience(sources.stored());
+      showStored(stored);
+      if (present.nats) nats?.show(present.nats, stored?.head);
       return { type: registry.contentType, text: await registry.metrics() };
     },
   };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** A parameter that may stand once; the schema sees its text. `shown` is what else its description says, as a default. */
 export function parameter<Schema extends z.ZodType<unknown, string>>(schema: Schema, shown: object = {}) {
   return z
-    .array(z.string())
+    .array(z.string(), { error: 'is required' })
     .length(1, { error: 'may stand only once' })
     .transform(values => values[0] ?? '')
     .pipe(schema)

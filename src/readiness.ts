@@ -9,13 +9,15 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
+  /** What is wrong and keeps the instance from nothing that its clients ask of it. */
+  warnings(): readonly string[];
 }
 
 const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
 /** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
-export function createReadiness({ pool, schema, listener, relay, hub }: ReadinessOptions) {
+export function createReadiness({ pool, schema, listener, relay, hub, warnings }: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
       const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
@@ -32,6 +34,7 @@ export function createReadiness({ pool, schema, listener, relay, hub }: Readines
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
     ],
+    warnings,
   };
 }
 

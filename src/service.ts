@@ -10,7 +10,9 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { isAway } from './database/errors.ts';
+import { createExclusive } from './database/exclusive.ts';
 import { explainRefusal } from './database/fitness.ts';
+import { keepRejected, storeRate } from './database/ingest.ts';
 import { cleanStaged, readFeedState } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
 import { createPresence, type Presence } from './database/presence.ts';
@@ -24,6 +26,7 @@ import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
 import { createRunOperations } from './http/run_operations.ts';
 import { createTaskOperations } from './http/task_operations.ts';
+import { createTestOperations } from './http/test_operations.ts';
 import { currencyRates } from './jobs/currency_rates.ts';
 import type { RunKind } from './jobs/run_kind.ts';
 import { taskGenerator } from './jobs/task_generator.ts';
@@ -33,6 +36,7 @@ import { listening } from './listening.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics, type Present, type Stored } from './metrics.ts';
 import { migrate, readExpectedSchema } from './migrate.ts';
+import type { Nats } from './nats/nats.ts';
 import { createOrigins, type Origins } from './origins.ts';
 import { createReadiness } from './readiness.ts';
 import { createSocketApp } from './sockets/app.ts';
@@ -97,12 +101,14 @@ export function createInstance(options: InstanceOptions): Instance {
     await migrate({ url: options.directUrl, service: config.service, logger });
     const pool = await connect('pool', config.poolSize);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
-    const metrics = createMetrics();
+    const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
+    const nats = await createBroker(pool, options, { feed, metrics });
     const kinds = createKinds(config);
-    for (const service of [receiver, sequencer, createJobs(pool, kinds, options)]) await begin(service);
-    const http = await createHttp(pool, options, { feed, kinds, metrics, presence });
+    const jobs = createJobs(pool, kinds, options);
+    for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
+    const http = await createHttp(pool, options, { feed, kinds, metrics, presence, nats });
     started.push(door.http);
     door.open(http.callback(), createSockets(feed, options).callback());
     await begin(sessions); // last, so that it stops first: its sockets keep the server open
@@ -255,15 +261,48 @@ function createJobs(
   return createWorker({ pool, directUrl, service: config.service, kinds: Object.values(kinds), logger });
 }
 
+interface Parts {
+  feed: Feed;
+  metrics: Metrics;
+  nats: Nats | undefined;
+}
+
+async function createBroker(
+  pool: DatabasePool,
+  { config: { natsUrl, service }, directUrl, logger }: InstanceOptions,
+  { feed, metrics }: Omit<Parts, 'nats'>,
+): Promise<Nats | undefined> {
+  if (natsUrl === undefined) return undefined;
+  const { createNats } = await import('./nats/nats.ts'); // a client that others need not load
+  const { hub, log } = feed.receiver;
+  return createNats({
+    url: natsUrl,
+    service,
+    hub,
+    log,
+    exclusive: createExclusive({ url: directUrl, service, purpose: 'nats', logger }),
+    published: () => metrics.nats?.published(),
+    store: rate => storeRate(pool, rate),
+    keepRejected: message => keepRejected(pool, message),
+    ingested: outcome => metrics.nats?.ingested(outcome),
+    logger,
+  });
+}
+
 async function createHttp(
   pool: DatabasePool,
   { config, logger }: InstanceOptions,
-  { feed, kinds, metrics, presence }: { feed: Feed; kinds: Kinds; metrics: Metrics; presence: Presence },
+  { feed, kinds, metrics, presence, nats }: Parts & { kinds: Kinds; presence: Presence },
 ) {
   const { receiver } = feed;
-  const readiness = createReadiness({ ...receiver, pool, schema: await readExpectedSchema() });
+  const readiness = createReadiness({
+    ...receiver,
+    pool,
+    schema: await readExpectedSchema(),
+    warnings: () => nats?.state().troubles ?? [],
+  });
   const sources = {
-    present: () => readPresent(pool, config, feed),
+    present: () => ({ ...readPresent(pool, config, feed), nats: nats?.state() }),
     stored: () => readStored(pool),
   };
   const operations = [
@@ -276,6 +315,7 @@ async function createHttp(
     createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     createDocumentOperations({ operations: () => app.operations, places: PLACES }),
     createDocsOperations(),
+    createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const app: HttpApp = createHttpApp({
     logger,

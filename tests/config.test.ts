@@ -33,8 +33,22 @@ test('nothing needs to be set', t => {
     taskSources: [{ adapter: 'sample', url: undefined }],
     ratesCron: '0 * * * *',
     ratesUrl: 'https://www.cbr.ru/scripts/XML_daily.asp',
+    natsUrl: undefined,
+    production: false,
     logLevel: 'info',
   });
+});
+
+test('NATS is where NATS_URL says, with a user or a token; NODE_ENV=production is production, and nothing else', t => {
+  for (const NATS_URL of [
+    'nats://127.0.0.1:4222',
+    'tls://nats',
+    'nats://u:p%40ss@[::1]:4222/',
+    'nats://token@nats',
+  ])
+    t.is(settings({ NATS_URL }).natsUrl, NATS_URL);
+  t.true(settings({ NODE_ENV: 'production' }).production);
+  t.false(settings({ NODE_ENV: 'test' }).production);
 });
 
 test('an empty value is as good as none', t => {
@@ -67,6 +81,7 @@ test('every setting wrong: all are named in one message, each fault once, in wor
     GENERATOR_CRON: 'sometimes',
     GITHUB_TOKEN: 'two words',
     SERVICE_NAME: 'feed',
+    NATS_URL: 'ftp://me:secret@nats',
     LOG_LEVEL: 'loud',
   };
   const sources = Array.from({ length: 20 }, (_, index) => `nowhere${index}`);
@@ -75,7 +90,7 @@ test('every setting wrong: all are named in one message, each fault once, in wor
   const named = (name: string) => found.filter(fault => fault.startsWith(`  - ${name} `));
   for (const name of Object.keys(wrong)) t.is(named(name).length, 1, `${name}: ${named(name)}`);
   t.is(named('TASK_SOURCES').length, 22);
-  t.is(found.length, 34);
+  t.is(found.length, 35);
   const all = found.join('\n');
   t.regex(all, /AUTH must be none or token$/m);
   t.regex(all, /LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent$/m);
@@ -93,6 +108,14 @@ for (const [name, values] of Object.entries({
   GENERATOR_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
   RATES_CRON: ['* * * *', '61 * * * *', 'Off', '* * * * * *'],
   RATES_URL: ['cbr', 'ftp://cbr.ru/x', 'file:///etc/passwd', 'https://'],
+  NATS_URL: [
+    'localhost',
+    'http://nats:4222',
+    'nats://',
+    'nats://a:b@',
+    'nats://host/path',
+    'nats://u:%E0%A4@host',
+  ],
   LOG_LEVEL: ['INFO', 'verbose'],
   SERVICE_NAME: [
     'Shop',

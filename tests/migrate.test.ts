@@ -108,7 +108,7 @@ test(
     const schema = await describeSchema(psql);
     await psql.query(`
       DELETE FROM feed.migrations WHERE name >= '0004_history';
-      DROP TABLE currencies, currency_rates CASCADE;
+      DROP TABLE currencies, currency_rates, rejected_messages CASCADE;
       DELETE FROM feed.topics WHERE topic = 'currencies';
       ALTER TABLE feed.topics DROP COLUMN versioned, DROP CONSTRAINT topics_entity_not_previous;
       UPDATE feed.log SET sql_hash = NULL;

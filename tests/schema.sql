@@ -198,6 +198,25 @@ COMMENT ON TABLE public.imports IS 'What the generator last read of each item of
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.imports TO taskwire_app;
 GRANT SELECT ON public.imports TO taskwire_reader;
 
+CREATE TABLE public.rejected_messages (
+  received_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  subject text NOT NULL,
+  payload bytea NOT NULL,
+  payload_size integer NOT NULL,
+  reason text NOT NULL,
+  stream text NOT NULL,
+  sequence bigint NOT NULL,
+  sent_at timestamp with time zone NOT NULL,
+  CONSTRAINT rejected_messages_payload_kept CHECK ((octet_length(payload) = LEAST(payload_size, 65536))),
+  CONSTRAINT rejected_messages_pkey PRIMARY KEY (stream, sequence, sent_at),
+  CONSTRAINT rejected_messages_reason_length CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 1000))),
+  CONSTRAINT rejected_messages_subject_length CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 500)))
+);
+COMMENT ON TABLE public.rejected_messages IS 'Messages from NATS that could not be taken, each once, and why. `payload` is the bytes that came, the first 64 KiB of `payload_size`. A message is known by its stream, its sequence there, and when the stream got it. Nothing takes rows away but a person.';
+CREATE INDEX rejected_messages_received_at ON public.rejected_messages USING btree (received_at);
+GRANT INSERT, SELECT ON public.rejected_messages TO taskwire_app;
+GRANT SELECT ON public.rejected_messages TO taskwire_reader;
+
 CREATE TABLE public.runs (
   id uuid NOT NULL,
   kind text NOT NULL,

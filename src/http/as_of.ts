@@ -4,9 +4,9 @@ import { readPositionAt } from '../database/history.ts';
 import { readHead } from '../database/log.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
+import { moment } from '../moment.ts';
 import { parameter } from '../query.ts';
 import { badParameter } from './input.ts';
-import { moment } from './moment.ts';
 
 /** A moment as the client wrote it. */
 export type AsOf = { position: number } | { time: string };

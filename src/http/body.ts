@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../errors.ts';
+import { parseExactly } from '../exact_json.ts';
 import { findTwinKey } from './twin_keys.ts';
 
 export const JSON_TYPES = ['application/json'];
@@ -101,21 +102,9 @@ function parse(bytes: unknown): unknown {
     throw new ServiceError('malformed', 'the body is not valid UTF-8');
   }
   try {
-    return LONG_NUMBER.test(text) ? JSON.parse(text, keepExact) : JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     const where = error instanceof SyntaxError ? `: ${error.message}` : '';
     throw new ServiceError('malformed', `the body is not valid JSON${where}`);
   }
-}
-
-const LONG_NUMBER = /[\d.]{16}/;
-const MOST_DIGITS = 15; // that a double keeps, whatever they are
-
-// A number of a body that JavaScript cannot hold as it was written. It is no number, nor anything else, to any schema.
-const INEXACT = Symbol('inexact number');
-
-function keepExact(_name: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || context?.source === undefined) return value;
-  const digits = context.source.replace(/e.*$/i, '').replaceAll(/\D/g, '').replace(/^0+/, '');
-  return digits.length > MOST_DIGITS ? INEXACT : value;
 }

@@ -1,36 +1,13 @@
 // What a client may write of a currency, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
+import { time } from '../moment.ts';
+import { CURRENCY_CODE, code, rate } from '../rate.ts';
 import { object, readOnly, trimmedText } from './fields.ts';
-import { time } from './moment.ts';
-
-const CODE = /^[A-Z]{3}$/;
-const DECIMAL = /^\d{1,20}(\.\d{1,20})?$/;
-
-/** The code of a currency, as in ISO 4217. */
-export const code = z
-  .string({ error: issue => (issue.input === undefined ? 'is required' : 'must be a string') })
-  .regex(CODE, 'must be three letters from A to Z');
 
 /** A day of the calendar, YYYY-MM-DD. */
 export const day = z.iso
   .date('must be a day such as 2026-11-23')
   .refine(text => text >= '0001', 'must be in the years 0001 to 9999');
-
-/** An exact decimal, zero or more, as text. */
-export const decimal = z
-  .string()
-  .regex(DECIMAL, 'must be a decimal such as 83.5173, of at most 20 digits and 20 decimals');
-
-// A number reaches us as a double, which keeps 15 significant digits exactly; body.ts lets no longer one through.
-const rate = z
-  .union([decimal, z.number()], {
-    error: issue =>
-      issue.input === undefined
-        ? 'is required'
-        : 'must be a decimal such as "83.5173", or a number of at most 15 significant digits',
-  })
-  .transform(String)
-  .refine(text => Number(text) > 0, 'must be greater than 0');
 
 const name = trimmedText({ from: 1, to: 200 });
 const nominal = z
@@ -72,7 +49,7 @@ const rateText = z.string().meta({ description: 'Roubles for one unit, an exact 
 export const Currency = z
   .object({
     id: z.uuid(),
-    currency: z.string().regex(CODE),
+    currency: z.string().regex(CURRENCY_CODE),
     name: z.string(),
     nominal: z.int().meta({ description: 'How many units the bank quotes.' }),
     rate: rateText,

@@ -6,16 +6,8 @@ import { entityExists } from '../database/entities.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { type Operation, operation } from '../operation.ts';
 import { parameter } from '../query.ts';
-import {
-  ConvertedAmount,
-  Currency,
-  CurrencyPatch,
-  code,
-  day,
-  decimal,
-  NewCurrency,
-  Rate,
-} from './currency_fields.ts';
+import { code, decimal } from '../rate.ts';
+import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
 import { badParameter } from './input.ts';
 import { createNounOperations } from './noun_operations.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from './paging.ts';

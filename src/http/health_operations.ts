@@ -10,13 +10,20 @@ export interface Readiness {
   database(): Promise<readonly string[]>;
   /** Which of the instance's own parts do not do what they are for. */
   parts(): readonly string[];
+  /** What is wrong without keeping it from its work. */
+  warnings?(): readonly string[];
 }
 
 const PATIENCE = 3_000; // ms
 
 const Healthy = z.object({ status: z.literal('ok') }).meta({ id: 'Healthy', description: 'All is well.' });
+const warnings = z
+  .array(z.string())
+  .optional()
+  .meta({ description: 'What is wrong, and keeps the instance from nothing that its clients ask of it.' });
+const Ready = Healthy.extend({ warnings }).meta({ id: 'Ready', description: 'The instance can work.' });
 const Unavailable = z
-  .object({ status: z.literal('unavailable'), reasons: z.array(z.string()) })
+  .object({ status: z.literal('unavailable'), reasons: z.array(z.string()), warnings })
   .meta({ id: 'Unavailable', description: 'Why the instance cannot work now.' });
 
 /** /health/live always says yes; /health/ready says 503, and why, while the instance cannot work. */
@@ -42,13 +49,15 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       tag: 'health',
       query: NoParameters,
       answers: {
-        200: { description: 'It can.', schema: Healthy },
+        200: { description: 'It can.', schema: Ready },
         503: { description: 'It cannot, for these reasons.', schema: Unavailable },
       },
       async handle(ctx) {
         const reasons = [...(await reasonsOfDatabase(readiness)), ...readiness.parts()];
+        const found = readiness.warnings?.() ?? [];
+        const state = reasons.length === 0 ? { status: 'ok' } : { status: 'unavailable', reasons };
         ctx.status = reasons.length === 0 ? 200 : 503;
-        ctx.body = reasons.length === 0 ? { status: 'ok' } : { status: 'unavailable', reasons };
+        ctx.body = found.length === 0 ? state : { ...state, warnings: found };
       },
     }),
   ];

@@ -17,12 +17,12 @@ import type { Noun } from '../database/noun.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { EventEnvelope, toEvent } from '../events.ts';
+import { moment } from '../moment.ts';
 import { type Operation, operation } from '../operation.ts';
 import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
 import { sendEntity } from './etag.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
-import { moment } from './moment.ts';
 import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from './paging.ts';
 import { type Resource, referenceTo, type Served } from './resource.ts';
 

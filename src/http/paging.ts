@@ -3,10 +3,10 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Noun, type Sort, sortsOf } from '../database/noun.ts';
+import { moment } from '../moment.ts';
 import { parameter, wholeNumber } from '../query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
-import { moment } from './moment.ts';
 
 /** The parameters of a list of which a page may have so many rows. */
 export function pageParametersOf(rows: { default: number; most: number }) {

@@ -1,6 +1,6 @@
 // HEAD and OPTIONS on everything that there is, and Allow.
 import test from 'ava';
-import { createGeneratorOperations } from '../../src/http/generator_operations.ts';
+import { createRunOperations } from '../../src/http/run_operations.ts';
 import { createEventOperations } from '../../src/sockets/event_operations.ts';
 import { logger } from '../fixtures/generator.ts';
 import { startTestApi, type TestApi } from '../helpers/http.ts';
@@ -10,7 +10,12 @@ let api: TestApi;
 test.before(async () => {
   api = await startTestApi({
     operations: pool => [
-      ...createGeneratorOperations({ pool, sources: [], cron: undefined }),
+      ...createRunOperations({
+        pool,
+        of: { kind: 'task_generator', sources: [], cron: undefined },
+        path: '/task-generator',
+        requests: ['/task-generator/run'],
+      }),
       ...createEventOperations(emptyFeed(logger)),
     ],
   });

@@ -1,0 +1,69 @@
+// Work that one instance at a time does: whichever holds the advisory lock of that purpose, on a session of its own.
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '../logger.ts';
+import { type LockSession, openLockSession } from './lock_session.ts';
+
+/**
+ * Does work whenever the lock is ours, until `until` aborts. `held` aborts when the lock is lost, and the work must then
+ * come to its end; if it ends before, the lock is given up, and tried for again like any candidate.
+ */
+export type Exclusive = (work: (held: AbortSignal) => Promise<void>, until: AbortSignal) => Promise<void>;
+
+const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the lock
+const LIVENESS_INTERVAL = 3_000; // ms after which the holder asks whether its session lives
+
+/** `purpose` names the lock, see sql/functions/lock_key.sql, and the session in pg_stat_activity. */
+export function createExclusive(options: {
+  /** A session-level address. */
+  url: string;
+  service: string;
+  purpose: string;
+  logger: Logger;
+}): Exclusive {
+  const { url, service, purpose, logger } = options;
+  return async (work, until) => {
+    let away = false;
+    while (!until.aborted) {
+      try {
+        const session = await openLockSession({ url, service, name: purpose }, until);
+        if (away) logger.info({ purpose }, 'candidates have a session again');
+        away = false;
+        await takePart(session, purpose, work, until).finally(session.close);
+      } catch (error) {
+        if (!away && !until.aborted)
+          logger.warn({ err: error, purpose }, 'a candidate has no session, and goes on trying for one');
+        away = true;
+      }
+      await wait(CANDIDATE_INTERVAL, until);
+    }
+  };
+}
+
+async function takePart(
+  session: LockSession,
+  purpose: string,
+  work: (held: AbortSignal) => Promise<void>,
+  until: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController();
+  session.client.once('end', () => ended.abort());
+  const held = AbortSignal.any([ended.signal, until]);
+  while (!(await session.take(purpose))) {
+    await wait(CANDIDATE_INTERVAL, held);
+    if (held.aborted) return;
+  }
+  const done = new AbortController();
+  const working = work(held).finally(() => done.abort());
+  await Promise.all([working, stayAlive(session, AbortSignal.any([held, done.signal]))]);
+}
+
+// A session that has silently died is found out by the missing answer, which ends it.
+async function stayAlive(session: LockSession, until: AbortSignal): Promise<void> {
+  while (!until.aborted) {
+    await session.ask('SELECT 1').catch(() => {}); // its 'end' says all
+    await wait(LIVENESS_INTERVAL, until);
+  }
+}
+
+const wait = (milliseconds: number, until: AbortSignal) =>
+  pause(milliseconds, undefined, { signal: until }).catch(() => {});

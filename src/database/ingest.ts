@@ -1,0 +1,91 @@
+// Queries for what comes in from NATS: a rate, and a message that is none.
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { ServiceError } from '../errors.ts';
+import { translateDatabaseError } from './errors.ts';
+import { writtenBy } from './origin.ts';
+import type { DatabasePool } from './pool.ts';
+
+/** A rate as somebody else has told it: a decimal text, of the time it is from. */
+export interface ToldRate {
+  currency: string;
+  rate: string;
+  timestamp: string;
+  name: string | undefined;
+}
+
+/** What became of a rate; refused by a rule, with the reason. */
+export type StoredRate = { outcome: 'created' | 'updated' | 'unchanged' } | { refused: string };
+
+const Stored = z.strictObject({ version: z.number() });
+const MOST_BYTES = 65_536;
+const MOST_CHARACTERS = 1_000;
+
+/**
+ * Writes a rate, unless the stored one is from the same time or a later one: so in whatever order messages come, and
+ * however often, the newest stands in the end. Throws a ServiceError for what passes, and what nobody has foreseen as it is.
+ */
+export async function storeRate(pool: DatabasePool, told: ToldRate): Promise<StoredRate> {
+  try {
+    const stored = await writeRate(pool, told);
+    if (!stored) return { outcome: 'unchanged' };
+    return { outcome: stored.version === 1 ? 'created' : 'updated' };
+  } catch (error) {
+    const known = translateDatabaseError(error);
+    if (known?.code !== 'invalid' && known?.code !== 'conflict') throw known ?? error;
+    return { refused: reasonOf(known) };
+  }
+}
+
+// The name is said or stays; a new currency without one is called by its code, which the trigger sees to.
+async function writeRate(pool: DatabasePool, { currency, rate, timestamp, name = '' }: ToldRate) {
+  return pool.maybeOne(sql.prepared('store_rate', Stored)`
+    WITH ${writtenBy('nats', null)}
+    INSERT INTO public.currencies AS c (currency, name, rate, rate_date, source, "timestamp")
+    SELECT told.currency, nullif(told.name, ''), told.rate, (told.time AT TIME ZONE 'UTC')::date, 'nats', told.time
+    FROM context
+    CROSS JOIN (VALUES (${currency}, ${name}, ${rate}::numeric, ${timestamp}::timestamptz))
+      AS told (currency, name, rate, time)
+    ON CONFLICT ON CONSTRAINT currencies_currency_key DO UPDATE
+    SET name = CASE WHEN ${name} = '' THEN c.name ELSE excluded.name END,
+        rate = excluded.rate, rate_date = excluded.rate_date, source = excluded.source,
+        "timestamp" = excluded."timestamp"
+    WHERE c."timestamp" < excluded."timestamp"
+    RETURNING c.version`);
+}
+
+function reasonOf({ message, faults }: ServiceError): string {
+  if (faults.length === 0) return message;
+  return faults.map(fault => `${fault.path.slice(1)} ${fault.message}`).join('; ');
+}
+
+/** A message that was not taken. */
+export interface Rejected {
+  subject: string;
+  payload: Uint8Array;
+  reason: string;
+  stream: string;
+  sequence: number;
+  sentAt: Date;
+}
+
+/** Keeps a message, once: the same one again changes nothing. Throws a ServiceError for what passes. */
+export async function keepRejected(pool: DatabasePool, message: Rejected): Promise<void> {
+  const { subject, payload, stream, sequence, sentAt } = message;
+  const kept = Buffer.from(payload.subarray(0, MOST_BYTES));
+  try {
+    await pool.query(sql.type(z.strictObject({}))`
+      INSERT INTO public.rejected_messages (subject, payload, payload_size, reason, stream, sequence, sent_at)
+      VALUES (
+        ${subject}, ${sql.binary(kept)}, ${payload.length}, ${storable(message.reason)}, ${stream}, ${sequence},
+        ${sentAt.toISOString()}::timestamptz)
+      ON CONFLICT ON CONSTRAINT rejected_messages_pkey DO NOTHING`);
+  } catch (error) {
+    throw translateDatabaseError(error) ?? error;
+  }
+}
+
+// A reason may quote what the message held.
+function storable(reason: string): string {
+  return [...reason.replaceAll('\0', '\u2400').toWellFormed()].slice(0, MOST_CHARACTERS).join('');
+}

@@ -1,0 +1,56 @@
+// For trying NATS by hand: publishes a message as another service would, and leaves the rest to those who take it.
+import { z } from 'zod';
+import { ServiceError } from '../errors.ts';
+import { type Operation, operation } from '../operation.ts';
+import { parameter } from '../query.ts';
+import { code, decimal } from '../rate.ts';
+
+export interface TestOptions {
+  production: boolean;
+  /** Publishes a rate and says where it went; undefined where there is no NATS. Throws `broker_unavailable`. */
+  publishRate:
+    | ((rate: {
+        currency: string;
+        rate: string;
+        timestamp: string;
+      }) => Promise<{ subject: string; stream: string; sequence: number }>)
+    | undefined;
+}
+
+const Query = z.strictObject({ currency: parameter(code), rate: parameter(decimal) });
+
+const Published = z
+  .object({
+    subject: z.string(),
+    stream: z.string(),
+    sequence: z.int(),
+    message: z.object({ currency: z.string(), rate: z.string(), timestamp: z.string() }),
+  })
+  .meta({ id: 'PublishedMessage', description: 'A message, and where NATS keeps it until it is taken.' });
+
+/** POST /test/nats; everywhere, so that where it may not be used it says why. */
+export function createTestOperations({ production, publishRate }: TestOptions): Operation[] {
+  return [
+    operation({
+      id: 'publish_test_message',
+      method: 'post',
+      path: '/test/nats',
+      summary: 'Publishes a rate to NATS, as another service would. Not in production.',
+      tag: 'test',
+      admit: () => {
+        if (production) throw new ServiceError('not_found', 'there are no tests in production');
+        if (!publishRate)
+          throw new ServiceError('not_found', 'there is no NATS: start the service with NATS_URL');
+      },
+      query: Query,
+      answers: { 202: { description: 'NATS has it; it will be taken.', schema: Published } },
+      refusals: ['not_found', 'broker_unavailable'],
+      async handle(ctx, { query }) {
+        const message = { ...query, timestamp: new Date().toISOString() };
+        const published = await publishRate?.(message);
+        ctx.status = 202;
+        ctx.body = { ...published, message };
+      },
+    }),
+  ];
+}
