@@ -114,7 +114,8 @@ test(
       UPDATE feed.log SET sql_hash = NULL;
       ALTER TABLE feed.staged DROP CONSTRAINT staged_subject_length;
       DROP INDEX feed.events_by_subject, feed.event_batches_by_at, feed.event_batches_by_last_position,
-        feed.events_by_created_at, feed.events_by_currency`);
+        feed.events_by_created_at, feed.events_by_currency, feed.events_deleted_by_position,
+        feed.events_deleted_by_subject`);
     await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
     const waits = Promise.withResolvers<void>();
     const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });

@@ -5,20 +5,21 @@
 -- At most `most` rows. A page may be short: then its last row has no document and only tells how far it came. One that
 -- has fewer rows than `most`, and no such row, is the last.
 --
--- It walks the next rows of the table, and whoever is gone and had a key among theirs, and takes each from its last
--- event at or below the position, all by index: a page costs what it holds, whatever happened since. Gone are those
--- deleted since; where these are too many to look through for each page, the log's deletions are walked by their key
--- instead, so many at a time. That needs a key whose order is its text's, such as a uuid; of others a page costs what
--- was deleted since. And it costs what is not numbered yet, which is little while somebody numbers.
+-- It walks the next rows of the table, and whoever is gone and had a key among theirs. What has changed since is taken
+-- from its last event at or below the position, everything else is as its row is, and all is found by index: a page
+-- costs what it holds, whatever happened since. Gone are those deleted since; where these are too many to look through
+-- for each page, the log's deletions are walked by their key instead, so many at a time. That needs a key whose order is
+-- its text's, such as a uuid; of others a page costs what was deleted since. And it costs what is not numbered yet,
+-- which is little while somebody numbers.
 --
--- An entity without an event at or below the position is as its first later change found it: not there if that created
--- it. So nothing vanishes when that event is no longer kept. One that no event tells of is as its row is: it was there
--- before the table was watched. A position that later events than it are no longer kept of is refused.
+-- What has changed since and has no event at or below the position is as its first later change found it: not there if
+-- that created it. So nothing vanishes when that event is no longer kept. A position that later events than it are no
+-- longer kept of is refused.
 --
 -- One snapshot sees table, log and staged alike. VOLATILE, and the table locked before that snapshot is taken: TRUNCATE
 -- empties a table for older snapshots, too, so a reader that waited for one would find neither the rows nor their
 -- deletions. The caller must be READ COMMITTED.
--- Of a topic with a status column the log promises the status alone.
+-- Of a topic with a status column the log promises the status alone: the row may be further in other columns.
 -- The key compares as its primary key's index does, by that operator and collation, whatever its type: what is asked
 -- for after the last key of a page must be what follows it. An entity's events are found by comparing (subject,
 -- position) as a pair, for which there is one index only: whatever the statistics say, the log is not walked for it.
@@ -150,9 +151,9 @@ BEGIN
       SELECT state.subject, state.document
       FROM (
         SELECT it.subject, CASE
+          WHEN later.type IS NULL THEN it.document
           WHEN past.type = %6$L THEN NULL
           WHEN past.type IS NOT NULL THEN past.data::text
-          WHEN later.type IS NULL THEN it.document
           WHEN later.type = %6$L THEN later.data::text
           ELSE (
             SELECT json_object_agg(now.key, coalesce(was.value, now.value) ORDER BY now.ordinality)
@@ -163,27 +164,25 @@ BEGIN
         END AS document
         FROM in_order AS it
         LEFT JOIN LATERAL (
-          SELECT e.type, e.data
-          FROM feed.events AS e
-          WHERE (e.subject, e."position") <= (it.subject, $2) AND e.subject >= it.subject AND e.topic = $1
-          ORDER BY e.subject DESC, e."position" DESC
-          LIMIT 1
-        ) AS past ON true
-        LEFT JOIN LATERAL (
           (
             SELECT e.type, e.data, e.previous
             FROM feed.events AS e
-            WHERE past.type IS NULL
-              AND (e.subject, e."position") > (it.subject, $2) AND e.subject <= it.subject AND e.topic = $1
+            WHERE (e.subject, e."position") > (it.subject, $2) AND e.subject <= it.subject AND e.topic = $1
             ORDER BY e.subject, e."position"
             LIMIT 1
           )
           UNION ALL
-          SELECT s.type, s.data, s.previous
-          FROM feed.staged AS s
-          WHERE past.type IS NULL AND s.xid = it.xid AND s.id = it.id
+          SELECT s.type, s.data, s.previous FROM feed.staged AS s WHERE s.xid = it.xid AND s.id = it.id
           LIMIT 1
         ) AS later ON true
+        LEFT JOIN LATERAL (
+          SELECT e.type, e.data
+          FROM feed.events AS e
+          WHERE later.type IS NOT NULL
+            AND (e.subject, e."position") <= (it.subject, $2) AND e.subject >= it.subject AND e.topic = $1
+          ORDER BY e.subject DESC, e."position" DESC
+          LIMIT 1
+        ) AS past ON true
       ) AS state
       WHERE state.document IS NOT NULL
       LIMIT $4
