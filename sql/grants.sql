@@ -27,7 +27,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA feed FROM PUBLIC;
 REVOKE ALL ON FUNCTION
   public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
   public.revive_run(uuid), public.requeue_run(public.runs), public.add_run_job(public.runs),
-  public.run_is_forgotten(public.runs), public.restore_task(uuid)
+  public.run_is_forgotten(public.runs), public.restore_task(uuid),
+  public.claim_idempotency_key(text, bytea), public.apply_batch(text, text[], jsonb)
 FROM PUBLIC;
 -- A SECURITY DEFINER trigger function that anyone may put on a temporary table of theirs hands them its owner's rights:
 -- assigning to NEW runs the CHECKs of whatever domain they gave the column.
@@ -44,7 +45,8 @@ BEGIN
     EXECUTE format('GRANT taskwire_app TO %I', current_user);
   END IF;
   GRANT USAGE ON SCHEMA public, feed TO taskwire_app;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON public.tasks, public.imports, public.currencies TO taskwire_app;
+  GRANT SELECT, INSERT, UPDATE, DELETE
+  ON public.tasks, public.imports, public.currencies, public.idempotency_keys TO taskwire_app;
   GRANT SELECT, INSERT, UPDATE ON public.runs, public.currency_rates TO taskwire_app;
   GRANT SELECT, INSERT ON public.rejected_messages TO taskwire_app;
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
@@ -55,8 +57,8 @@ BEGIN
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),
     public.queue_run(text), public.queue_first_run(text), public.sweep_runs(), public.hand_back_run(uuid, integer),
     public.import_task(text, text, jsonb), public.import_rates(text, date, jsonb, boolean),
-    public.convert_currency(numeric, text, text), public.quotient(numeric, numeric),
-    public.quoted_rates(jsonb)
+    public.convert_currency(numeric, text, text), public.quotient(numeric, numeric), public.quoted_rates(jsonb),
+    public.claim_idempotency_key(text, bytea), public.apply_batch(text, text[], jsonb)
   TO taskwire_app;
 EXCEPTION
   WHEN insufficient_privilege THEN

@@ -1,25 +1,120 @@
 // The catalogue of errors: what each is called, how it answers over HTTP, and whose fault it is.
 
+/** What is said of an error. */
+export interface CatalogueEntry {
+  status: number;
+  title: string;
+  /** For whoever reads the page that a problem's type leads to. */
+  explanation: string;
+  /** The headers that its answer may have, and what each says. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+const RETRY_AFTER = { 'Retry-After': 'In how many seconds to try again.' };
+
 /** Every way in which the service says no. The key is the code and the last part of the problem's type. */
 export const CATALOGUE = {
-  malformed: { status: 400, title: 'The request is malformed' },
-  forbidden: { status: 403, title: 'Not allowed' },
-  not_found: { status: 404, title: 'There is no such thing' },
-  method_not_allowed: { status: 405, title: 'The resource does not take this method' },
-  conflict: { status: 409, title: 'The request conflicts with the present state' },
-  gone: { status: 410, title: 'The log no longer has it' },
-  stale: { status: 412, title: 'The resource has changed since' },
-  too_large: { status: 413, title: 'The body is too large' },
-  unsupported_media_type: { status: 415, title: 'The body is not JSON' },
-  invalid: { status: 422, title: 'The content is invalid' },
-  upgrade_required: { status: 426, title: 'This is a WebSocket' },
-  unavailable: { status: 503, title: 'The database is away' },
-  timeout: { status: 503, title: 'The database took too long' },
-  broker_unavailable: { status: 503, title: 'NATS is away' },
-  internal: { status: 500, title: 'Something is wrong here' },
-  unfit_database: { status: 500, title: 'The database is not one the service can work with' },
-  unfit_settings: { status: 500, title: 'The settings are not ones the service can work with' },
-} as const satisfies Record<string, { status: number; title: string }>;
+  malformed: {
+    status: 400,
+    title: 'The request is malformed',
+    explanation:
+      'The body is not JSON, or a query parameter or header is unknown or wrong. errors names the parameters.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed',
+    explanation: 'Who you are may not do this.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such thing',
+    explanation: 'The path leads nowhere, or the thing it names was deleted or never existed.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'The resource does not take this method',
+    explanation: 'The path exists, but not for this method. The Allow header lists those it takes.',
+    headers: { Allow: 'The methods that it takes.' },
+  },
+  conflict: {
+    status: 409,
+    title: 'The request conflicts with the present state',
+    explanation: 'What is there now contradicts the request. Read it, then decide.',
+    headers: { 'Retry-After': 'Where it will pass by itself: in how many seconds to try again.' },
+  },
+  gone: {
+    status: 410,
+    title: 'The log no longer has it',
+    explanation:
+      'A position of the log cannot be resumed from: what follows is no longer kept (retention), it lies beyond the head (ahead), or it is from another log (other_log). Begin with the present state.',
+  },
+  stale: {
+    status: 412,
+    title: 'The resource has changed since',
+    explanation:
+      'If-Match names a version that is not the present one: somebody else was faster. Read again, then repeat.',
+  },
+  too_large: {
+    status: 413,
+    title: 'The body is too large',
+    explanation: 'A body may have 1 MiB after decoding. Split it.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not JSON',
+    explanation:
+      'Send JSON in UTF-8 and say so: Content-Type: application/json. The Accept header lists what else is taken.',
+    headers: { Accept: 'The types that are taken.', 'Accept-Encoding': 'The codings that are taken.' },
+  },
+  invalid: {
+    status: 422,
+    title: 'The content is invalid',
+    explanation:
+      'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
+  },
+  upgrade_required: {
+    status: 426,
+    title: 'This is a WebSocket',
+    explanation: 'Only WebSocket connections are answered here: use ws:// or wss://.',
+    headers: { Upgrade: 'websocket' },
+  },
+  unavailable: {
+    status: 503,
+    title: 'The database is away',
+    explanation:
+      'The database cannot be reached at the moment. Nothing was changed. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
+  timeout: {
+    status: 503,
+    title: 'The database took too long',
+    explanation:
+      'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
+    headers: RETRY_AFTER,
+  },
+  broker_unavailable: {
+    status: 503,
+    title: 'NATS is away',
+    explanation:
+      'NATS cannot be reached at the moment, or did not take the message. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
+  internal: {
+    status: 500,
+    title: 'Something is wrong here',
+    explanation: 'A fault of the service, not of the request. Its log has the reason under the request_id.',
+  },
+  unfit_database: {
+    status: 500,
+    title: 'The database is not one the service can work with',
+    explanation: 'The service was started on a database that it cannot work with. It says so at start.',
+  },
+  unfit_settings: {
+    status: 500,
+    title: 'The settings are not ones the service can work with',
+    explanation: 'The service was started with settings that it cannot work with. It says so at start.',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof CATALOGUE;
 

@@ -132,13 +132,29 @@ export interface TopicFilter {
   values?: readonly string[];
 }
 
-const RUN_TYPES = new Set(['run_queued', 'run_started', 'run_succeeded', 'run_failed']);
+const RUN_TYPES = ['run_queued', 'run_started', 'run_succeeded', 'run_failed'];
+
+/** The types of events that can come from a topic; of one that tells its rows' status other than runs, nobody knows. */
+export function typesOf({ topic, entity, by_status }: TopicInfo): readonly string[] {
+  if (topic === 'runs') return RUN_TYPES;
+  return by_status ? [] : [`${entity}_created`, `${entity}_updated`, `${entity}_deleted`];
+}
 
 /** Whether events of this type can come from a topic. */
-export function isTypeOf(type: string, { topic, entity, by_status }: TopicInfo): boolean {
-  if (topic === 'runs') return RUN_TYPES.has(type);
-  if (by_status) return type.startsWith(`${entity}_`);
-  return [`${entity}_created`, `${entity}_updated`, `${entity}_deleted`].includes(type);
+export function isTypeOf(type: string, info: TopicInfo): boolean {
+  const isOpen = info.by_status && info.topic !== 'runs';
+  return isOpen ? type.startsWith(`${info.entity}_`) : typesOf(info).includes(type);
+}
+
+/** An event of one type, as envelope() writes it of a row that looks like this. */
+export function eventOf({ topic, entity }: TopicInfo, type: string, row: z.ZodType) {
+  const previous = row instanceof z.ZodObject ? row.partial() : z.record(z.string(), z.unknown());
+  return z.object({
+    ...EventEnvelope.shape,
+    type: z.literal(type),
+    source: z.literal(`/${topic}`),
+    data: z.object({ [entity]: row, previous: type.endsWith('_updated') ? previous : previous.optional() }),
+  });
 }
 
 // task_created is about a task; an entity's own name may hold underscores, a type's last word never does.

@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
+import type { TopicInfo } from './events.ts';
 
 /** A body that an operation takes: of which media types, and what must be in it. */
 export interface RequestBody<Schema extends z.ZodType = z.ZodType> {
@@ -14,8 +15,8 @@ export interface Answer {
   description: string;
   /** What the body is. Without it and without a type there is none. */
   schema?: z.ZodType | undefined;
-  /** The body's media type; application/json where only a schema is given. */
-  type?: string | undefined;
+  /** The body's media type, or all that it may have: the schema is of JSON. Without it application/json. */
+  type?: string | readonly string[] | undefined;
   /** The headers that are part of the answer, and what each says. */
   headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -52,6 +53,8 @@ interface Described<
   headers?: Headers | undefined;
   body?: RequestBody<Body> | undefined;
   answers: Readonly<Record<number, Answer>>;
+  /** The topic of which its answer of 200 is a row: so the documents know what that topic's events tell of. */
+  shows?: TopicInfo | undefined;
   /** The errors that it has besides those of refusalsOf(). */
   refusals?: readonly ErrorCode[] | undefined;
   /** Answers. Everything in `input` has been checked. */

@@ -17,9 +17,11 @@ import { cleanStaged, readFeedState } from './database/log.ts';
 import { type DatabasePool, openPool } from './database/pool.ts';
 import { createPresence, type Presence } from './database/presence.ts';
 import { countRuns } from './database/runs.ts';
+import { createDocsOperations } from './documents/docs_operations.ts';
+import { createDocumentOperations } from './documents/document_operations.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
-import { createHttpApp, createWaitingApp } from './http/app.ts';
+import { createHttpApp, createWaitingApp, type HttpApp } from './http/app.ts';
 import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
 import { createRunOperations } from './http/run_operations.ts';
@@ -312,8 +314,10 @@ async function createHttp(
     createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
     createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
+    createDocumentOperations({ operations: () => app.operations, places: PLACES }),
+    createDocsOperations(),
   ];
-  return createHttpApp({
+  const app: HttpApp = createHttpApp({
     logger,
     origins: originsOf(config),
     operations,
@@ -321,6 +325,7 @@ async function createHttp(
     presence,
     answered: metrics.answered,
   });
+  return app;
 }
 
 function readPresent(

@@ -171,6 +171,22 @@ COMMENT ON TABLE public.currency_rates IS 'What a unit of each currency was wort
 GRANT INSERT, SELECT, UPDATE ON public.currency_rates TO taskwire_app;
 GRANT SELECT ON public.currency_rates TO taskwire_reader;
 
+CREATE TABLE public.idempotency_keys (
+  key text NOT NULL,
+  request bytea NOT NULL,
+  status integer NOT NULL,
+  headers jsonb NOT NULL,
+  body text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT idempotency_keys_headers_object CHECK ((jsonb_typeof(headers) = 'object'::text)),
+  CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key),
+  CONSTRAINT idempotency_keys_request_digest CHECK ((octet_length(request) = 32))
+);
+COMMENT ON TABLE public.idempotency_keys IS 'What was answered to requests with an Idempotency-Key, written in the transaction of what they changed. `request` is the SHA-256 of the request. After 24 hours a row counts for nothing, and later requests with a key take it away.';
+CREATE INDEX idempotency_keys_by_created_at ON public.idempotency_keys USING btree (created_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.idempotency_keys TO taskwire_app;
+
 CREATE TABLE public.imports (
   source text NOT NULL,
   external_id text NOT NULL,
@@ -271,6 +287,12 @@ CREATE TABLE public.tasks (
 );
 COMMENT ON TABLE public.tasks IS 'The TODO list. id (UUIDv7), created_at, updated_at, completed_at and version are made by the trigger tasks_before_write; every change becomes an event of the topic tasks.';
 CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
+CREATE INDEX tasks_by_due_at ON public.tasks USING btree (due_at, id);
+CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> '{}'::text[]);
+CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
+CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
+CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
+CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
@@ -399,6 +421,14 @@ CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_colum
 CREATE FUNCTION public.add_run_job(run public.runs) RETURNS void
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.apply_batch(of_topic text, columns text[], operations jsonb) RETURNS SETOF text
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.apply_batch(text,text[],jsonb) TO taskwire_app;
+
+CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
+  LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea) TO taskwire_app;
+
 CREATE FUNCTION public.convert_currency(of_amount numeric, from_code text, to_code text, OUT amount text, OUT from_rate text, OUT from_date text, OUT to_rate text, OUT to_date text) RETURNS record
   LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.convert_currency(numeric,text,text) TO PUBLIC;
@@ -431,6 +461,10 @@ GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO taskwire_app;
 CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest integer) RETURNS boolean
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.lengths_within(text[],integer,integer) TO PUBLIC;
+
+CREATE FUNCTION public.priority_rank(priority text) RETURNS integer
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.priority_rank(text) TO PUBLIC;
 
 CREATE FUNCTION public.queue_first_run(wanted text) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
@@ -469,6 +503,10 @@ CREATE FUNCTION public.runs_before_write() RETURNS trigger
 CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.task_words(title text, description text) RETURNS tsvector
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.task_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.tasks_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;

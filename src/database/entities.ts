@@ -5,15 +5,15 @@ import { z } from 'zod';
 import {
   type After,
   type ColumnType,
-  isBehind,
   keyOf,
   type Noun,
   type Order,
   orderBy,
   orderOf,
+  stretchesOf,
 } from './noun.ts';
 import { writtenBy } from './origin.ts';
-import type { DatabasePool } from './pool.ts';
+import type { Connection } from './pool.ts';
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;
@@ -37,7 +37,7 @@ const Identified = z.strictObject({ id: z.string() });
 
 /** Inserts a row. `fields` holds every column that a client may write: one that is missing would be NULL. */
 export async function insertEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   fields: Fields,
   requestId: string,
@@ -45,7 +45,7 @@ export async function insertEntity(
   const { table, columns } = partsOf(noun);
   // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
   const values = Object.entries(noun.columns).map(([name, type]) => valueAs(fields[name], type));
-  return pool.one(sql.prepared(`insert_${noun.entity}`, Stored)`
+  return connection.one(sql.prepared(`insert_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     INSERT INTO ${table} AS t (${columns})
     SELECT ${sql.join(values, COMMA)}
@@ -53,21 +53,21 @@ export async function insertEntity(
     RETURNING ${STORED}`);
 }
 
-export async function readEntity(pool: DatabasePool, noun: Noun, id: string): Promise<Stored | null> {
-  return pool.maybeOne(sql.prepared(`read_${noun.entity}`, Stored)`
+export async function readEntity(connection: Connection, noun: Noun, id: string): Promise<Stored | null> {
+  return connection.maybeOne(sql.prepared(`read_${noun.entity}`, Stored)`
     SELECT ${STORED}
     FROM ${partsOf(noun).table} AS t
     WHERE t.id = ${id}`);
 }
 
-export async function entityExists(pool: DatabasePool, noun: Noun, id: string): Promise<boolean> {
-  return pool.exists(sql.unsafe`SELECT FROM ${partsOf(noun).table} WHERE id = ${id}`);
+export async function entityExists(connection: Connection, noun: Noun, id: string): Promise<boolean> {
+  return connection.exists(sql.unsafe`SELECT FROM ${partsOf(noun).table} WHERE id = ${id}`);
 }
 
 /** The id of the row that has this value in the noun's second key. */
-export async function identify(pool: DatabasePool, noun: Noun, value: string): Promise<string | null> {
+export async function identify(connection: Connection, noun: Noun, value: string): Promise<string | null> {
   if (!noun.alias) return null;
-  return pool.maybeOneFirst(sql.prepared(`identify_${noun.entity}`, Identified)`
+  return connection.maybeOneFirst(sql.prepared(`identify_${noun.entity}`, Identified)`
     SELECT t.id::text AS id
     FROM ${partsOf(noun).table} AS t
     WHERE t.${sql.identifier([noun.alias.column])} = ${value}`);
@@ -84,28 +84,33 @@ export interface ListOptions {
 
 /** The first rows in an order, or those behind the one with these keys. */
 export async function listEntities(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { sort, filters, after, limit }: ListOptions,
 ): Promise<readonly Listed[]> {
   const order = orderOf(noun, sort);
   const conditions = Object.entries(filters).map(([name, values]) => conditionOf(noun, name, values));
-  if (after) conditions.push(isBehind(order, after));
-  const text = page(noun, order, conditions, limit);
+  const isSearch = noun.searches?.some(name => name in filters) ?? false;
+  const stretches = stretchesOf(order, after)
+    // As a test of its truth no index of the sort answers it.
+    .map(stretch => (isSearch ? sql.fragment`(${stretch}) IS TRUE` : stretch))
+    .map(stretch => rowsOf(noun, order, [stretch, ...conditions], limit));
+  const text = oneAfterTheOther(stretches, limit);
   // A filter's values decide which plan is good, so there is none to keep.
-  if (Object.keys(filters).length > 0) return pool.any(sql.type(Listed)`${text}`);
-  return pool.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
+  if (isSearch) return connection.transaction(transaction => search(transaction, text));
+  if (Object.keys(filters).length > 0) return connection.any(sql.type(Listed)`${text}`);
+  return connection.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
 }
 
 /** Changes a row. Its version is looked at by the writing statement itself: of two writers, one finds it changed. */
 export async function updateEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { id, versions, changes, requestId }: Target & { changes: Fields },
 ): Promise<Stored | null> {
   const { table, columns, ofRecord } = partsOf(noun);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
-  return pool.maybeOne(sql.prepared(`update_${noun.entity}`, Stored)`
+  return connection.maybeOne(sql.prepared(`update_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     UPDATE ${table} AS t
     SET (${columns}) = (
@@ -119,11 +124,11 @@ export async function updateEntity(
 
 /** Whether there was such a row to delete. */
 export async function deleteEntity(
-  pool: DatabasePool,
+  connection: Connection,
   noun: Noun,
   { id, versions, requestId }: Target,
 ): Promise<boolean> {
-  const { rowCount } = await pool.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
+  const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
     WITH ${writtenBy('rest', requestId)}
     DELETE FROM ${partsOf(noun).table} AS t
     USING context
@@ -165,21 +170,30 @@ function valueAs(value: FieldValue = null, type: ColumnType): FragmentSqlToken {
     : sql.fragment`${value}::${sql.identifier([type])}`;
 }
 
-function page(
+function rowsOf(
   noun: Noun,
   order: Order,
   conditions: readonly FragmentSqlToken[],
   limit: number,
 ): FragmentSqlToken {
-  const where =
-    conditions.length === 0
-      ? sql.fragment``
-      : sql.fragment`WHERE ${sql.join([...conditions], sql.fragment` AND `)}`;
   return sql.fragment`
     SELECT t.id::text AS id, ${keyOf(order)} AS key, feed.render(t)::text AS document
     FROM ${partsOf(noun).table} AS t
-    ${where}
+    WHERE ${sql.join([...conditions], sql.fragment` AND `)}
     ORDER BY ${orderBy(order)}
+    LIMIT ${limit}`;
+}
+
+// Materialized parts are read in the order in which they stand, and the later ones only if the page is not full.
+function oneAfterTheOther(parts: readonly FragmentSqlToken[], limit: number): FragmentSqlToken {
+  const [only, ...others] = parts;
+  if (only && others.length === 0) return only;
+  const names = parts.map((_, index) => sql.identifier([`part_${index}`]));
+  const queries = parts.map((part, index) => sql.fragment`${names[index] ?? ''} AS MATERIALIZED (${part})`);
+  const all = names.map(name => sql.fragment`SELECT * FROM ${name}`);
+  return sql.fragment`
+    WITH ${sql.join(queries, COMMA)}
+    ${sql.join(all, sql.fragment` UNION ALL `)}
     LIMIT ${limit}`;
 }
 
@@ -187,6 +201,15 @@ function nameOfList({ topic }: Noun, { name }: Order, after: After | undefined):
   const first = `list_${topic}_${name}`;
   if (!after) return first;
   return after.key === null ? `${first}_after_null` : `${first}_after`;
+}
+
+// PostgreSQL takes every rare word for ten times as frequent as it may be, and would rather walk along the sort, reading
+// row after row for words, all of them if there is none: minutes. Without these ways only the index of the words is left,
+// and what a search takes grows with what it finds.
+async function search(transaction: Connection, text: FragmentSqlToken): Promise<readonly Listed[]> {
+  await transaction.query(sql.unsafe`
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
+  return transaction.any(sql.type(Listed)`${text}`);
 }
 
 function conditionOf({ filters, topic }: Noun, name: string, values: readonly string[]): FragmentSqlToken {

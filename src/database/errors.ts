@@ -12,7 +12,7 @@ import {
   StatementTimeoutError,
   UniqueIntegrityConstraintViolationError,
 } from 'slonik';
-import { type Fault, ServiceError } from '../errors.ts';
+import { type ErrorCode, type Fault, ServiceError } from '../errors.ts';
 
 const RULES: Record<string, Fault> = {
   tasks_title_length: { path: '/title', message: 'must have 1 to 200 characters after trimming' },
@@ -33,6 +33,9 @@ const RULES: Record<string, Fault> = {
   currencies_rouble_is_one: { path: '/rate', message: 'must be 1: rates are in roubles' },
   currencies_rate_date_range: { path: '/rate_date', message: 'must be in the years 0001 to 9999' },
 };
+
+// What sql/functions/apply_batch.sql finds of a row.
+const NOT_AS_SAID: Record<string, ErrorCode> = { batch_missing: 'not_found', batch_stale: 'stale' };
 
 const CONFLICTS: Record<string, string> = {
   tasks_pkey: 'the task exists',
@@ -56,6 +59,8 @@ const AWAY_SYSTEM = new Set([
 ]);
 // 22P05 and 22021: a character that the database cannot hold, such as U+0000.
 const UNTRANSLATABLE = new Set(['22P05', '22021']);
+// Deadlocks and the like, when trying again has not helped.
+const MET_OTHERS = /^40.../;
 // Text that is too long, out of range or nothing of its type: what a schema let through and the database did not.
 const UNFIT_VALUE = new Set(['22001', '22003', '22007', '22008', '22009']);
 
@@ -73,6 +78,15 @@ export function translateDatabaseError(error: unknown): ServiceError | undefined
   const fault = constraint === undefined ? undefined : RULES[constraint];
   if (fault)
     return new ServiceError('invalid', 'the content breaks a rule', { faults: [fault], cause: error });
+  const said = databaseErrorOf(error);
+  const notAsSaid = NOT_AS_SAID[constraint ?? ''];
+  if (said && notAsSaid) return new ServiceError(notAsSaid, said.message, { cause: error });
+  if (MET_OTHERS.test(said?.code ?? '')) {
+    return new ServiceError('conflict', 'others were changing the same rows at the same time; try again', {
+      headers: { 'Retry-After': '1' },
+      cause: error,
+    });
+  }
   if (error instanceof UniqueIntegrityConstraintViolationError) {
     const conflict = CONFLICTS[constraint ?? ''] ?? 'there is already one like it';
     return new ServiceError('conflict', conflict, { cause: error });
@@ -87,6 +101,12 @@ export function translateDatabaseError(error: unknown): ServiceError | undefined
     return new ServiceError('invalid', `the content breaks ${rule} of the database`, { cause: error });
   }
   return undefined;
+}
+
+/** What PostgreSQL itself said; undefined if it said nothing. */
+export function databaseErrorOf(error: unknown): pg.DatabaseError | undefined {
+  if (error instanceof pg.DatabaseError) return error;
+  return error instanceof Error && error.cause instanceof pg.DatabaseError ? error.cause : undefined;
 }
 
 /** Whether an error says that the database cannot be reached or is going away: worth trying again. */

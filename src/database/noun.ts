@@ -19,6 +19,8 @@ export interface Noun {
   defaultSort: string;
   /** What lists may be filtered by. */
   filters?: Readonly<Record<string, Filter>>;
+  /** Those of them that only an index may answer: trying them on row after row would take too long. */
+  searches?: readonly string[];
   /** Whether rows have a created_at that never changes: the list as of a moment is then sorted by it, else by id. */
   hasCreatedAt: boolean;
 }
@@ -26,7 +28,7 @@ export interface Noun {
 export type ColumnType = 'text' | 'timestamptz' | 'date' | 'int4' | 'numeric' | 'text[]';
 
 export interface Sort {
-  /** Of a row `t`; NULLs stand last in either direction. */
+  /** Of a row `t`, as an index on it and the id has it; NULLs stand last in either direction. */
   by: FragmentSqlToken;
   /** Of `by`. */
   type: Exclude<ColumnType, 'text[]'>;
@@ -66,16 +68,22 @@ export function keyOf({ by, type }: Sort): FragmentSqlToken {
   return type === 'timestamptz' ? sql.fragment`feed.rfc3339(${by})` : sql.fragment`(${by})::text`;
 }
 
-export function orderBy({ by, descending, nullable }: Order): FragmentSqlToken {
-  if (!descending) return sql.fragment`${by}, t.id`;
-  return nullable ? sql.fragment`${by} DESC NULLS LAST, t.id DESC` : sql.fragment`${by} DESC, t.id DESC`;
+/** The order among rows that have the key, or among those that have not, as an index on it and the id has it. */
+export function orderBy({ by, descending }: Order): FragmentSqlToken {
+  return descending ? sql.fragment`${by} DESC, t.id DESC` : sql.fragment`${by}, t.id`;
 }
 
-/** What comes behind a row. Of a sort without NULLs it is one comparison of rows, which an index answers. */
-export function isBehind({ by, type, descending, nullable }: Order, { key, id }: After): FragmentSqlToken {
+/**
+ * The stretches of an index that a list behind a row is made of, one after the other: the rows that have the key, then
+ * those without. In one stretch an index would have to hold NULLs last in both directions, so it would have to be two.
+ */
+export function stretchesOf(order: Order, after: After | undefined): FragmentSqlToken[] {
+  const { by, type, descending, nullable } = order;
   const than = descending ? sql.fragment`<` : sql.fragment`>`;
-  if (key === null) return sql.fragment`${by} IS NULL AND t.id ${than} ${id}::uuid`;
-  const value = sql.fragment`${key}::${sql.identifier([type])}`;
-  const behind = sql.fragment`(${by}, t.id) ${than} (${value}, ${id}::uuid)`;
-  return nullable ? sql.fragment`(${behind} OR ${by} IS NULL)` : behind;
+  if (after?.key === null) return [sql.fragment`${by} IS NULL AND t.id ${than} ${after.id}::uuid`];
+  // Comparing rows, not key by key: an index finds the place.
+  const behind = after
+    ? sql.fragment`(${by}, t.id) ${than} (${after.key}::${sql.identifier([type])}, ${after.id}::uuid)`
+    : sql.fragment`true`;
+  return nullable ? [sql.fragment`${by} IS NOT NULL AND ${behind}`, sql.fragment`${by} IS NULL`] : [behind];
 }

@@ -1,5 +1,6 @@
 // The connections that requests and jobs share, and what is promised of every query on them.
 import {
+  type CommonQueryMethods,
   createPool,
   type DatabasePool,
   type DriverTypeParser,
@@ -14,6 +15,8 @@ import type { Presence } from './presence.ts';
 import { TAKE_ROLE } from './session.ts';
 
 export type { DatabasePool };
+/** The pool, or a transaction on one of its connections. */
+export type Connection = CommonQueryMethods;
 
 export interface PoolOptions {
   url: string;

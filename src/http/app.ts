@@ -5,6 +5,7 @@ import { createPresence, type Presence } from '../database/presence.ts';
 import type { Logger } from '../logger.ts';
 import type { Operation } from '../operation.ts';
 import type { Origins } from '../origins.ts';
+import { compression } from './compression.ts';
 import { createHealthOperations, type Readiness } from './health_operations.ts';
 import { createProblemOperations } from './problem_operations.ts';
 import { problems } from './problems.ts';
@@ -58,6 +59,7 @@ export function createHttpApp({
   app.use(requestId());
   app.use(requestLog({ logger, presence: presence ?? createPresence(logger), answered }));
   app.use(commonHeaders());
+  app.use(compression());
   app.use(problems());
   app.use(refuseUnreadable());
   app.use(refuseStrangers(origins));

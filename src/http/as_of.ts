@@ -19,7 +19,12 @@ const text = z
     context.addIssue({ code: 'custom', message: 'must be a position or a time in RFC 3339 with an offset' });
     return z.NEVER;
   })
-  .meta({ anyOf: [{ pattern: '^\\d+$' }, { format: 'date-time' }] });
+  .meta({
+    anyOf: [
+      { type: 'string', pattern: '^\\d+$' },
+      { type: 'string', format: 'date-time' },
+    ],
+  });
 
 /** As a query parameter. */
 export const asOf = parameter(text)

@@ -4,6 +4,7 @@ import type { Context } from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../errors.ts';
 import { parseExactly } from '../exact_json.ts';
+import { findTwinKey } from './twin_keys.ts';
 
 export const JSON_TYPES = ['application/json'];
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
@@ -27,10 +28,24 @@ export async function readJson(ctx: Context, types: readonly string[]): Promise<
   refuseEncoding(ctx);
   if (Number(ctx.get('Content-Length')) > LIMIT_BYTES) throw tooLarge();
   await Promise.race([collect(ctx, async () => {}), interruption(ctx.req)]).catch(explain);
-  return parse(ctx.request.body);
+  const value = parse(ctx.request.body);
+  refuseTwins(ctx.request.body);
+  return value;
+}
+
+function refuseTwins(bytes: unknown): void {
+  const key = Buffer.isBuffer(bytes) ? findTwinKey(bytes) : undefined;
+  if (key === undefined) return;
+  throw new ServiceError(
+    'malformed',
+    `the key ${JSON.stringify(key.slice(0, 100))} stands twice in one object of the body`,
+  );
 }
 
 function refuseType(ctx: Context, types: readonly string[]): void {
+  // Node keeps the first of several.
+  if ((ctx.req.headersDistinct['content-type']?.length ?? 0) > 1)
+    throw new ServiceError('malformed', 'Content-Type may stand only once');
   const header = ctx.get('Content-Type');
   if (header === '' && !hasBody(ctx))
     throw new ServiceError('malformed', 'a JSON body is expected, there is none');

@@ -38,7 +38,11 @@ export function trimmedText(length: Length) {
 
 /** One of a few words. */
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
-  return z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` });
+  const rule = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  const shown = (input: unknown) => typeof input === 'string' && input.length <= 50;
+  return z.enum(words, {
+    error: ({ input }) => (shown(input) ? `${rule}, not ${JSON.stringify(input)}` : rule),
+  });
 }
 
 /** At most so many strings, no two the same. */

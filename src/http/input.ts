@@ -3,6 +3,8 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
 import { listsOf } from '../query.ts';
+import { readOnly } from './fields.ts';
+import { suggest } from './suggestion.ts';
 
 // A body of 1 MiB can hold a hundred thousand faults; an answer ten times its size helps nobody.
 const MOST_FAULTS = 100;
@@ -14,7 +16,7 @@ export const NoParameters = z.strictObject({});
 export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  throw refusal('invalid', faultsOf(result.error, pointer));
+  throw refusal('invalid', faultsOf(result.error, schema, pointer));
 }
 
 /**
@@ -43,28 +45,49 @@ export function badParameter(name: string, message: string): ServiceError {
   return refusal('malformed', [{ path: name, message }]);
 }
 
-function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  throw refusal(
-    'malformed',
-    faultsOf(result.error, path => String(path[0])),
-  );
-}
-
-function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {
+/** An error that names these faults. */
+export function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {
   const named = faults.slice(0, 3).map(({ path, message }) => `${path} ${message}`.trim());
   const more = faults.length > 3 ? ['…'] : [];
   return new ServiceError(code, [...named, ...more].join('; '), { faults: faults.slice(0, MOST_FAULTS) });
 }
 
+function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw refusal(
+    'malformed',
+    faultsOf(result.error, schema, path => String(path[0])),
+  );
+}
+
 type Path = readonly PropertyKey[];
 
-function faultsOf(error: z.ZodError, name: (path: Path) => string): Fault[] {
-  return error.issues.flatMap(issue => {
-    if (issue.code !== 'unrecognized_keys') return [{ path: name(issue.path), message: issue.message }];
-    return issue.keys.map(key => ({ path: name([...issue.path, key]), message: 'is not known here' }));
-  });
+function faultsOf(error: z.ZodError, schema: z.ZodType, name: (path: Path) => string): Fault[] {
+  const faults: Fault[] = []; // no more than are named: each is held against all names that there are
+  for (const issue of error.issues) {
+    if (faults.length >= MOST_FAULTS) break;
+    if (issue.code !== 'unrecognized_keys') faults.push({ path: name(issue.path), message: issue.message });
+    else
+      for (const key of issue.keys.slice(0, MOST_FAULTS)) {
+        const meant = suggest(key, namesAt(schema, issue.path));
+        const message =
+          meant === undefined ? 'is not known here' : `is not known here; did you mean ${meant}?`;
+        faults.push({ path: name([...issue.path, key]), message });
+      }
+  }
+  return faults;
+}
+
+// What an object at this place may hold, but for what only the service writes.
+function namesAt(schema: unknown, path: Path): string[] {
+  if (schema instanceof z.ZodDiscriminatedUnion)
+    return schema.options.flatMap(option => namesAt(option, path));
+  if (schema instanceof z.ZodArray) return namesAt(schema.element, path.slice(1));
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [name, ...rest] = path;
+  if (name !== undefined) return namesAt(schema.shape[String(name)], rest);
+  return Object.keys(schema.shape).filter(key => schema.shape[key] !== readOnly);
 }
 
 function pointer(path: Path): string {

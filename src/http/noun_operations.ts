@@ -1,5 +1,6 @@
 // REST for any noun, made of its description. An operation asks the database and answers; whoever listens hears of it
 // from the log.
+import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import {
@@ -18,7 +19,9 @@ import { ServiceError } from '../errors.ts';
 import { type Operation, operation } from '../operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
+import { withKey } from './idempotency.ts';
 import { badParameter, NoParameters } from './input.ts';
+import { batchOf } from './noun_batch.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
 import {
   keyTextOf,
@@ -31,7 +34,7 @@ import {
   uuid,
 } from './paging.ts';
 import { requestIdOf } from './request_id.ts';
-import { nothing, type Resource, referenceTo, resolve, type Served } from './resource.ts';
+import { nothing, type Resource, referenceTo, resolve, type Served, type Written } from './resource.ts';
 
 const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch });
@@ -41,12 +44,13 @@ export function createNounOperations(resource: Resource, { pool }: { pool: Datab
   const served = { ...resource, pool };
   return [
     listOf(served),
-    creationOf(served),
+    withKey(pool, connection => creationOf({ ...served, pool: connection })),
     showingOf(served),
     changeOf(served),
     deletionOf(served),
+    ...(served.hasBatch ? [batchOf(served)] : []),
     ...(served.hasHistory ? [historyOf(served)] : []),
-    ...restorationOf(served),
+    ...(served.restore ? [withKey(pool, connection => restorationOf({ ...served, pool: connection }))] : []),
   ];
 }
 
@@ -76,26 +80,37 @@ function listOf(served: Served): Operation {
         throw badParameter('as_of', 'takes no sort and no filter');
       if (as_of) return listPastEntities(ctx, served, { limit, cursor, as_of });
       const order = sort ?? defaultSort;
+      const list = nameOf(order, filters);
       const Keys = cursors.get(order);
       const after = cursor === undefined || !Keys ? undefined : readCursor(Keys, cursor);
+      if (after && after.list !== list)
+        throw badParameter('cursor', 'is of another sort or of other filters');
       // One more than asked for tells whether there is another page.
       const rows = await listEntities(pool, noun, { sort: order, filters, after, limit: limit + 1 });
-      sendPage(ctx, { rows, limit, keysOf: row => [order, row.key, row.id] });
+      sendPage(ctx, { rows, limit, keysOf: row => [list, row.key, row.id] });
     },
   });
 }
 
 function cursorOf(noun: Noun, sort: string) {
   return z
-    .tuple([z.literal(sort), keyTextOf(orderOf(noun, sort)), uuid])
-    .transform(([, key, id]) => ({ key, id }));
+    .tuple([z.string(), keyTextOf(orderOf(noun, sort)), uuid])
+    .transform(([list, key, id]) => ({ list, key, id }));
+}
+
+// What a cursor is of: the sort, and a digest of the filters, in whatever order they and their values stand.
+function nameOf(sort: string, filters: Readonly<Record<string, readonly string[]>>): string {
+  const names = Object.keys(filters).sort();
+  if (names.length === 0) return sort;
+  const sorted = names.map(name => [name, [...new Set(filters[name])].sort()]);
+  return `${sort} ${createHash('sha256').update(JSON.stringify(sorted)).digest('base64url').slice(0, 16)}`;
 }
 
 function givenOf(parameters: object): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(parameters).filter(([, values]) => values !== undefined));
 }
 
-function creationOf(served: Served): Operation {
+function creationOf(served: Written): Operation {
   const { pool, noun, New } = served;
   return operation({
     id: `create_${noun.entity}`,
@@ -127,6 +142,7 @@ function showingOf(served: Served): Operation {
       ...shownBy(served),
       304: { description: 'The client has it already.', headers: ETAG_HEADER },
     },
+    shows: { topic: noun.topic, entity: noun.entity, by_status: false },
     refusals: hasPast ? ['gone'] : [],
     async handle(ctx, { params, query: { as_of } }) {
       if (as_of) return showPast(ctx, served, params.id, as_of);
@@ -180,10 +196,9 @@ function deletionOf(served: Served): Operation {
   });
 }
 
-function restorationOf(served: Served): Operation[] {
+function restorationOf(served: Written): Operation {
   const { pool, noun, restore } = served;
-  if (!restore) return [];
-  const restoration = operation({
+  return operation({
     id: `restore_${noun.entity}`,
     method: 'post',
     path: `/${noun.topic}/{id}/restore`,
@@ -194,24 +209,23 @@ function restorationOf(served: Served): Operation[] {
     answers: createdBy(served),
     refusals: ['conflict'],
     async handle(ctx, { params }) {
-      const restored = await restore(pool, await resolve(served, params.id), requestIdOf(ctx));
+      const restored = await restore?.(pool, await resolve(served, params.id), requestIdOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${noun.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
   });
-  return [restoration];
 }
 
-function shownBy({ noun, Entity }: Served) {
+function shownBy({ noun, Entity }: Resource) {
   return { 200: { description: `The ${noun.entity}.`, schema: Entity, headers: ETAG_HEADER } };
 }
 
-function createdBy({ noun, Entity }: Served) {
+function createdBy({ noun, Entity }: Resource) {
   const headers = { ...ETAG_HEADER, Location: 'Its address.' };
   return { 201: { description: `The ${noun.entity}.`, schema: Entity, headers } };
 }
 
-function sendCreated(ctx: Context, { noun }: Served, stored: Stored): void {
+function sendCreated(ctx: Context, { noun }: Resource, stored: Stored): void {
   ctx.status = 201;
   ctx.set('Location', `/${noun.topic}/${stored.id}`);
   sendEntity(ctx, stored);

@@ -1,58 +1,80 @@
-// The pages that the `type` of a problem leads to.
+// What the `type` of a problem leads to: an explanation, for people as a page and for programs as JSON.
+import type { Context } from 'koa';
+import { z } from 'zod';
 import { CATALOGUE, type ErrorCode } from '../errors.ts';
 import { type Operation, operation } from '../operation.ts';
+import { NoParameters } from './input.ts';
 import { problemType } from './problems.ts';
 
-const EXPLANATIONS: Record<ErrorCode, string> = {
-  malformed:
-    'The body is not JSON, or a query parameter or header is unknown or wrong. errors names the parameters.',
-  forbidden: 'Who you are may not do this.',
-  not_found: 'The path leads nowhere, or the thing it names was deleted or never existed.',
-  method_not_allowed: 'The path exists, but not for this method. The Allow header lists those it takes.',
-  conflict: 'What is there now contradicts the request. Read it, then decide.',
-  gone: 'A position of the log cannot be resumed from: what follows is no longer kept (retention), it lies beyond the head (ahead), or it is from another log (other_log). Begin with the present state.',
-  stale:
-    'If-Match names a version that is not the present one: somebody else was faster. Read again, then repeat.',
-  too_large: 'A body may have 1 MiB after decoding. Split it.',
-  unsupported_media_type:
-    'Send JSON in UTF-8 and say so: Content-Type: application/json. The Accept header lists what else is taken.',
-  invalid:
-    'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
-  upgrade_required: 'Only WebSocket connections are answered here: use ws:// or wss://.',
-  unavailable:
-    'The database cannot be reached at the moment. Nothing was changed. Try again after Retry-After seconds.',
-  timeout:
-    'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
-  broker_unavailable:
-    'NATS cannot be reached at the moment, or did not take the message. Try again after Retry-After seconds.',
-  internal: 'A fault of the service, not of the request. Its log has the reason under the request_id.',
-  unfit_database: 'The service was started on a database that it cannot work with. It says so at start.',
-  unfit_settings: 'The service was started with settings that it cannot work with. It says so at start.',
-};
+const PREFIX = '/problems/';
+const TYPES = ['text/html', 'application/json'];
 
-/** GET /problems/… for each code, with dashes. */
+const Explanation = z
+  .object({
+    type: z.string().meta({ format: 'uri-reference', description: 'What the problem says as its `type`.' }),
+    title: z.string(),
+    status: z.int(),
+    explanation: z.string(),
+  })
+  .meta({ id: 'Explanation', description: 'What a problem means, and what to do about it.' });
+const Explanations = z
+  .object({ data: z.array(Explanation) })
+  .meta({ id: 'Explanations', description: 'Every problem that there is.' });
+
+type Explanation = z.infer<typeof Explanation>;
+
+/** GET /problems and GET /problems/{problem}, of every error of the catalogue. */
 export function createProblemOperations(): Operation[] {
-  return (Object.keys(EXPLANATIONS) as ErrorCode[]).map(code =>
+  const all = (Object.keys(CATALOGUE) as ErrorCode[]).map(explanationOf);
+  const names = all.map(({ type }) => type.slice(PREFIX.length));
+  const problem = z.enum(names, { error: ({ input }) => `there is no problem ${input}` });
+  return [
     operation({
-      id: `explain_${code}`,
+      id: 'list_problems',
       method: 'get',
-      path: problemType(code),
-      summary: `Explains the problem “${CATALOGUE[code].title}”.`,
+      path: '/problems',
+      summary: 'Explains every problem that an answer can name.',
       tag: 'problems',
-      answers: { 200: { description: 'A page to read.', type: 'text/html' } },
-      handle(ctx) {
-        ctx.set('Cache-Control', 'public, max-age=3600');
-        ctx.type = 'text/html';
-        ctx.body = page(code);
+      query: NoParameters,
+      answers: { 200: { description: 'All of them.', type: TYPES, schema: Explanations } },
+      handle: ctx => send(ctx, { title: 'Problems', html: all.map(sectionOf).join(''), json: { data: all } }),
+    }),
+    operation({
+      id: 'explain_problem',
+      method: 'get',
+      path: `${PREFIX}{problem}`,
+      summary: 'Explains a problem.',
+      tag: 'problems',
+      params: z.object({ problem }),
+      query: NoParameters,
+      answers: { 200: { description: 'What it means.', type: TYPES, schema: Explanation } },
+      handle(ctx, { params }) {
+        const found = all[names.indexOf(params.problem)] as Explanation; // one of them: its schema says so
+        send(ctx, { title: found.title, html: sectionOf(found), json: found });
       },
     }),
+  ];
+}
+
+function explanationOf(code: ErrorCode): Explanation {
+  const { status, title, explanation } = CATALOGUE[code];
+  return { type: problemType(code), title, status, explanation };
+}
+
+function sectionOf({ type, title, status, explanation }: Explanation): string {
+  return (
+    `<section><h2><a href="${type}">${title}</a></h2>` +
+    `<p>Status ${status}, <code>${type}</code></p><p>${explanation}</p></section>`
   );
 }
 
-function page(code: ErrorCode): string {
-  const { status, title } = CATALOGUE[code];
-  return (
-    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title>` +
-    `<h1>${title}</h1><p>Status ${status}, <code>${code}</code></p><p>${EXPLANATIONS[code]}</p></html>\n`
-  );
+// A page, unless JSON is wanted more.
+function send(ctx: Context, { title, html, json }: { title: string; html: string; json: object }): void {
+  ctx.set('Cache-Control', 'public, max-age=3600');
+  ctx.vary('Accept');
+  const isJson = ctx.accepts('html', 'json') === 'json';
+  ctx.type = isJson ? 'application/json' : 'text/html';
+  ctx.body = isJson
+    ? JSON.stringify(json)
+    : `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title>${html}</html>\n`;
 }

@@ -71,6 +71,8 @@ function answer(ctx: Context, error: ServiceError): void {
   const { status } = CATALOGUE[error.code];
   if (status >= 500) ctx.state.failure = error.cause ?? error;
   ctx.status = status;
+  // Of what was to be answered before it failed.
+  for (const name of ['ETag', 'Location', 'Link']) ctx.remove(name);
   ctx.set({ 'Cache-Control': 'no-store', ...error.headers, 'Content-Type': 'application/problem+json' });
   ctx.body = JSON.stringify(toProblem(ctx, error));
   if (error.code === 'too_large') closeAfterAnswer(ctx);
@@ -83,9 +85,14 @@ function toProblem(ctx: Context, error: ServiceError) {
     title,
     status,
     detail: error.message,
-    instance: ctx.path,
+    instance: referenceTo(ctx.path),
     request_id: requestIdOf(ctx),
     ...(error.reason !== undefined && { reason: error.reason }),
     ...(error.faults.length > 0 && { errors: error.faults }),
   };
+}
+
+// A path may hold what no URI does (RFC 3986, section 3.3), such as a % that encodes nothing.
+function referenceTo(path: string): string {
+  return path.replaceAll(/%(?![0-9a-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/gi, encodeURIComponent);
 }

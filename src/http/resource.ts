@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Fields, identify, type Stored } from '../database/entities.ts';
 import type { Noun } from '../database/noun.ts';
-import type { DatabasePool } from '../database/pool.ts';
+import type { Connection, DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { UUID } from './fields.ts';
 
@@ -16,17 +16,24 @@ export interface Resource {
   Patch: z.ZodType<Fields>;
   /** The query parameters of its list that are filters: those of the noun, by their names. */
   filters?: Readonly<Record<string, z.ZodType<readonly string[] | undefined>>>;
+  /** Whether many may be written in one request. */
+  hasBatch?: boolean;
   /** Whether its events may be read, also after its deletion. */
   hasHistory: boolean;
   /** Whether it may be read as it was at a moment of the log. */
   hasPast: boolean;
   /** Brings a deleted one back, where that can be; null if there never was one. */
-  restore?: (pool: DatabasePool, id: string, requestId: string) => Promise<Stored | null>;
+  restore?: (connection: Connection, id: string, requestId: string) => Promise<Stored | null>;
 }
 
 /** A resource and where its rows are. */
 export interface Served extends Resource {
   pool: DatabasePool;
+}
+
+/** The same for what may be part of a transaction. */
+export interface Written extends Resource {
+  pool: Connection;
 }
 
 /** What stands in the path for one: its id, or its second key where the noun has one. */
@@ -41,7 +48,7 @@ export function referenceTo({ entity, alias }: Noun) {
 }
 
 /** The id that a reference means. Throws 404 if it is no id and nothing has it for its second key. */
-export async function resolve({ pool, noun }: Served, reference: string): Promise<string> {
+export async function resolve({ pool, noun }: Written, reference: string): Promise<string> {
   if (UUID.test(reference)) return reference;
   const id = await identify(pool, noun, reference);
   if (id === null) throw nothing(noun, reference);

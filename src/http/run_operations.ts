@@ -119,6 +119,7 @@ function showingOf({ pool, of: { kind }, path }: RunOptions): Operation {
     params: z.object({ id: idOf('run') }),
     query: NoParameters,
     answers: { 200: { description: 'The run.', schema: Run } },
+    shows: { topic: 'runs', entity: 'run', by_status: true },
     async handle(ctx, { params: { id } }) {
       const found = await readRun(pool, kind, id);
       if (!found) throw new ServiceError('not_found', `there is no run ${id}`);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
 import { moment, time } from '../moment.ts';
+import { repeated } from '../query.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
 
 const title = trimmedText({ from: 1, to: 200 });
@@ -9,7 +10,8 @@ const description = text({ to: 10_000 }).nullable();
 const status = oneOf(TASK_STATUSES);
 const priority = oneOf(TASK_PRIORITIES);
 const dueAt = moment.nullable();
-const labels = distinctTexts({ most: 20, of: text({ from: 1, to: 50 }) });
+const label = text({ from: 1, to: 50 });
+const labels = distinctTexts({ most: 20, of: label });
 
 const madeByTheService = {
   id: readOnly,
@@ -42,6 +44,24 @@ export const TaskPatch = object({
   labels: labels.optional(),
   ...madeByTheService,
 }).meta({ id: 'TaskPatch', description: 'What is to change of a task; what is missing stays.' });
+
+/** The filters of the list. */
+export const taskFilters = {
+  status: repeated(status).optional(),
+  priority: repeated(priority).optional(),
+  label: repeated(label).optional().meta({ description: 'Tasks that have this label.' }),
+  source: repeated(text({ from: 1, to: 100 })).optional(),
+  due_before: repeated(moment).optional().meta({ description: 'Tasks that are due before this moment.' }),
+  due_after: repeated(moment).optional().meta({ description: 'Tasks that are due after this moment.' }),
+  q: repeated(trimmedText({ from: 1, to: 500 }))
+    .length(1, { error: 'may stand only once' })
+    .optional()
+    .meta({
+      description:
+        'Words of the title or the description, in any of their English or Russian forms. All must be there; ' +
+        '`or` between two means either, `-` before one that it must not be there, "quotes" that words follow each other.',
+    }),
+};
 
 /** A task as feed.render() writes it. */
 export const Task = z

@@ -3,7 +3,7 @@ import type { DatabasePool } from '../database/pool.ts';
 import { restoreTask, tasks } from '../database/tasks.ts';
 import type { Operation } from '../operation.ts';
 import { createNounOperations } from './noun_operations.ts';
-import { NewTask, Task, TaskPatch } from './task_fields.ts';
+import { NewTask, Task, TaskPatch, taskFilters } from './task_fields.ts';
 
 /** /tasks, with everything below it. */
 export function createTaskOperations({ pool }: { pool: DatabasePool }): Operation[] {
@@ -13,6 +13,8 @@ export function createTaskOperations({ pool }: { pool: DatabasePool }): Operatio
       Entity: Task,
       New: NewTask,
       Patch: TaskPatch,
+      filters: taskFilters,
+      hasBatch: true,
       hasHistory: true,
       hasPast: true,
       restore: restoreTask,

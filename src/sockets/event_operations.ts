@@ -27,6 +27,7 @@ const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
 const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
+const PAGE_HEADERS = { ...LOG_HEADER, ETag: 'Of a page that never changes.' };
 
 const EventPage = z
   .object({
@@ -55,9 +56,9 @@ export function createEventOperations(options: EventOptions): Operation[] {
         200: {
           description: 'A page. A full one of a log that is named never changes, and says so.',
           schema: EventPage,
-          headers: { ...LOG_HEADER, ETag: 'Of a page that never changes.' },
+          headers: PAGE_HEADERS,
         },
-        304: { description: 'The client has it already.' },
+        304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
       handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
@@ -70,7 +71,13 @@ export function createEventOperations(options: EventOptions): Operation[] {
       tag: 'events',
       query: querySchemaOf(STREAM),
       headers: z.object({ 'Last-Event-ID': lastEventId }),
-      answers: { 200: { description: 'The stream.', type: 'text/event-stream', headers: LOG_HEADER } },
+      answers: {
+        200: {
+          description: 'The stream.',
+          type: 'text/event-stream',
+          headers: { ...LOG_HEADER, 'X-Accel-Buffering': 'Tells a proxy to pass each event on at once.' },
+        },
+      },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
         const wanted = await wantedOf(toWanted(query, STREAM, topics));

@@ -1,31 +1,76 @@
 // What goes to a client: events, framed once however many sockets they go to, and control frames.
+import { z } from 'zod';
 import type { FeedEvent, Slice } from '../events.ts';
-import type { ResetReason } from '../feed/subscription.ts';
+import { RESETS, type ResetReason } from '../feed/subscription.ts';
 
-/** A control frame: told from an event by having no `specversion`. */
+const position = z.int().nonnegative();
+
+/** The control frames but for snapshots, as textOf() writes them; each is told from an event by having no `specversion`. */
+export const CONTROL = {
+  ready: z
+    .object({
+      type: z.literal('ready'),
+      head: position.meta({ description: 'The last position there is.' }),
+      log: z.uuid().meta({ description: 'The id of this log, to be sent beside `after`.' }),
+    })
+    .meta({ id: 'ready', description: 'First: every event after `head`, or after `after`, will come.' }),
+  position: z
+    .object({ type: z.literal('position'), position })
+    .meta({ id: 'position', description: 'At least every 15 s: resume here, also if nothing matched.' }),
+  reset: z
+    .object({
+      type: z.literal('reset'),
+      reason: z.enum(Object.keys(RESETS) as ResetReason[]).meta({
+        description: Object.entries(RESETS)
+          .map(([reason, words]) => `\`${reason}\`: ${words}`)
+          .join('; '),
+      }),
+    })
+    .meta({ id: 'reset', description: 'Last: this position cannot be resumed from. Take a snapshot.' }),
+};
+
+/** A page of the state that a snapshot's stream begins from, as textOf() writes it. */
+export function snapshotOf(topic: z.ZodType<string>, row: z.ZodType) {
+  return z.object({
+    type: z.literal('snapshot'),
+    topic,
+    data: z.array(row),
+    position: position.meta({ description: 'The rows are as of here; it is the head of `ready`.' }),
+    last: z.boolean().meta({ description: 'Whether it is the last page of its topic.' }),
+  });
+}
+
+/** A control frame. */
 export type ControlFrame =
-  | { type: 'ready'; head: number; log: string }
-  | { type: 'position'; position: number }
-  | { type: 'reset'; reason: ResetReason }
+  | z.infer<typeof CONTROL.ready>
+  | z.infer<typeof CONTROL.position>
+  | z.infer<typeof CONTROL.reset>
   | SnapshotFrame;
 
-/** A page of the state that a snapshot's stream begins from; its rows are JSON texts as the database rendered them. */
-export interface SnapshotFrame {
-  type: 'snapshot';
-  topic: string;
+/** A page of a snapshot whose rows are JSON texts, as the database rendered them. */
+export interface SnapshotFrame extends Omit<z.infer<ReturnType<typeof snapshotOf>>, 'data'> {
   rows: readonly string[];
-  position: number;
-  last: boolean;
 }
 
 /** Close codes: RFC 6455, section 7.4.1, and the service's own from 4000 on. */
 export const CLOSE = {
   goingAway: 1001,
   notAllowed: 1008,
+  tooBig: 1009, // said by ws itself
   tryAgainLater: 1013,
   badParameters: 4400,
   reset: 4410,
 } as const;
+
+/** What each close code says to a client. */
+export const CLOSE_MEANINGS: Readonly<Record<keyof typeof CLOSE, string>> = {
+  goingAway: 'The instance is going away: reconnect at once.',
+  notAllowed: 'The origin or the host is not allowed.',
+  tooBig: 'The frame is too big.',
+  tryAgainLater: 'The database is away: try again later.',
+  badParameters: 'A parameter is unknown or wrong; the reason names it.',
+  reset: 'The position cannot be resumed from; the frame before says why.',
+};
 
 /** A control frame's text. */
 export function textOf(frame: ControlFrame): string {

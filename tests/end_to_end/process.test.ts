@@ -16,6 +16,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 interface Process {
   child: ChildProcess;
   address: string;
+  docs: string;
   database: string;
   exited: Promise<number | null>;
 }
@@ -35,15 +36,16 @@ async function start(dataDir: string, environment: Record<string, string> = {}):
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
-  let [address, database] = ['', ''];
+  let [address, docs, database] = ['', '', ''];
   for await (const line of createInterface({ input: child.stdout as NonNullable<typeof child.stdout> })) {
     address ||= /the API is at (http:\S+?)"/.exec(line)?.[1] ?? '';
+    docs ||= /the docs are at (http:\S+?)"/.exec(line)?.[1] ?? '';
     database ||= /psql (postgresql:\S+?)"/.exec(line)?.[1] ?? '';
     if (address && database) break;
   }
   child.stdout?.resume();
   if (!address) throw new Error(`it did not start: ${await exited}`);
-  return { child, address, database, exited };
+  return { child, address, docs, database, exited };
 }
 
 async function run(dataDir: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
@@ -63,6 +65,18 @@ async function postmaster(dataDir: string): Promise<number> {
   const folder = output.split('\n').find(line => line.startsWith('/'));
   return Number((await readFile(join(String(folder).trim(), 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }
+
+test('what is printed leads to the API, its docs and its database', async t => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
+  const service = await start(dataDir);
+  t.is(service.docs, `${service.address}/docs`);
+  t.is((await fetch(service.docs)).status, 200);
+  t.is((await fetch(`${service.address}/tasks`)).status, 200);
+  t.regex(service.database, /^postgresql:/);
+  service.child.kill('SIGTERM');
+  t.is(await service.exited, 0);
+  await rm(dataDir, { recursive: true });
+});
 
 test('SIGTERM: sockets are closed with 1001, the exit code is 0, and no PostgreSQL stays behind', async t => {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));

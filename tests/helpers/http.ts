@@ -3,14 +3,17 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
+import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool, ping } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
-import { createHttpApp } from '../../src/http/app.ts';
+import { describeHttp } from '../../src/documents/openapi.ts';
+import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
 import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
+import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase } from './database.ts';
 
 export type LogLine = Record<string, unknown>;
@@ -27,9 +30,11 @@ export interface TestApi {
   readonly url: string;
   /** All that can be asked of it. */
   readonly operations: readonly Operation[];
+  /** What Koa routes, such as GET /tasks/:id. */
+  readonly routes: readonly string[];
   /** What the service logged so far. */
   readonly log: readonly LogLine[];
-  /** fetch with a path instead of an address. */
+  /** fetch with a path instead of an address. The answer is held against the document, as send()'s is. */
   request(path: string, init?: RequestInit): Promise<Response>;
   readonly send: Send;
   /** The line about the request with this id, now or once it is written. */
@@ -81,12 +86,18 @@ export async function startTestApi({
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
+  const conformance = conformTo(describeHttp(app.operations, '0'));
   return {
     url,
     operations: app.operations,
+    routes: routesOf(app),
     log: log.lines,
-    request: (path, init) => fetch(`${url}${path}`, init),
-    send: senderTo(url),
+    request: async (path, init) => {
+      const response = await fetch(`${url}${path}`, init);
+      await hold(conformance, init?.method ?? 'GET', path, response.clone());
+      return response;
+    },
+    send: senderTo(url, async () => conformance),
     logged: id => log.find(id),
     raw: (text, how) => exchange(port, text, how),
     pool,
@@ -100,14 +111,23 @@ export async function startTestApi({
   };
 }
 
-/** What sends requests to the service at this address. */
-export function senderTo(url: string): Send {
+/** What sends requests to the service at this address, and holds what it answers against its document. */
+export function senderTo(url: string, conformance = () => conformanceAt(url)): Send {
   return async (method, path, body, headers) => {
     const init = { method, headers: { 'Content-Type': 'application/json', ...headers } };
-    return read(
-      await fetch(`${url}${path}`, body === undefined ? init : { ...init, body: JSON.stringify(body) }),
+    const response = await fetch(
+      `${url}${path}`,
+      body === undefined ? init : { ...init, body: JSON.stringify(body) },
     );
+    await hold(await conformance(), method, path, response.clone());
+    return read(response);
   };
+}
+
+async function hold({ check }: Conformance, method: string, path: string, response: Response) {
+  const { status, headers } = response;
+  const isStream = headers.get('content-type')?.startsWith('text/event-stream');
+  check({ method, path, status, headers, body: isStream ? undefined : await response.text() });
 }
 
 /** An answer with its body, parsed where it is JSON. */
@@ -119,6 +139,14 @@ export async function read(response: Response): Promise<Answer> {
     headers: response.headers,
     body: isJson ? JSON.parse(text) : text || undefined,
   };
+}
+
+// @koa/router leaves itself on the middleware that it makes.
+function routesOf({ middleware }: HttpApp): string[] {
+  const routers = middleware.flatMap(each => ('router' in each ? [each.router as Router] : []));
+  return routers
+    .flatMap(({ stack }) => stack)
+    .flatMap(({ methods, path }) => methods.map(method => `${method} ${path}`));
 }
 
 function createLog() {

@@ -5,6 +5,7 @@ import { ADAPTERS } from '../../src/jobs/sources/adapters.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createInstance, type Instance } from '../../src/service.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { learnFrames } from './frames.ts';
 
 /** Starts an instance on a database; the environment is what `npm start` would have been given. */
 export async function startInstance(
@@ -16,6 +17,7 @@ export async function startInstance(
     DATABASE_URL: url,
     GENERATOR_CRON: 'off',
     RATES_CRON: 'off',
+    RATES_URL: 'http://127.0.0.1:9/', // no test asks the bank itself
     LOG_LEVEL: 'fatal',
     ...environment,
   };
@@ -23,6 +25,7 @@ export async function startInstance(
   const logger = createLogger({ level: process.env.TEST_LOG_LEVEL ?? config.logLevel, pretty: false });
   const instance = createInstance({ config, databaseUrl: url, directUrl: url, logger });
   await instance.start();
+  await learnFrames(instance.address);
   return instance;
 }
 

@@ -1,5 +1,6 @@
 // A WebSocket client that tests can await: frames one by one, in order, and how it was closed.
 import { WebSocket } from 'ws';
+import { checkFrame } from './frames.ts';
 
 export interface Frame {
   type: string;
@@ -31,7 +32,7 @@ export interface TestSocket {
   readonly raw: WebSocket;
 }
 
-/** Opens a socket; resolves at once, frames and closing are awaited. */
+/** Opens a socket; resolves at once, frames and closing are awaited. A frame that is taken is held against the document. */
 export function openSocket(address: string, path: string, headers: Record<string, string> = {}): TestSocket {
   const raw = new WebSocket(`${address.replace('http', 'ws')}${path}`, { headers });
   const frames: Frame[] = [];
@@ -56,7 +57,9 @@ export function openSocket(address: string, path: string, headers: Record<string
         wake = resolve;
       });
     }
-    return frames.shift() as Frame;
+    const frame = frames.shift() as Frame;
+    checkFrame(address, path, frame);
+    return frame;
   }
   async function event(): Promise<Frame> {
     for (;;) {

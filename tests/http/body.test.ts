@@ -50,6 +50,53 @@ for (const broken of [
   });
 }
 
+for (const twins of [
+  '{"title":"fine","title":"other"}',
+  '{"title":"other","\\u0074itle":"fine"}',
+  '{"title":"fine","more":{"a":1,"a":1}}',
+  '{"title":"fine","more":[{},{"a":[],"b":{"a":1},"a":2}]}',
+  '{"__proto__":1,"title":"fine","__proto__":2}',
+  '{"title" :"fine","\\"":1, "\\"" : 2}',
+]) {
+  test(`a key that stands twice is malformed: ${twins}`, async t => {
+    const { status, body } = await post(twins);
+    t.is(status, 400);
+    t.regex(body.detail, /the key .* stands twice/);
+  });
+}
+
+test('what only looks like a key that stands twice is none', async t => {
+  const description = '{"title":"fine","title":"fine"} \\ \\" "title": "';
+  t.is(
+    (await post(JSON.stringify({ title: 'fine', description, labels: ['title', 'title:', '"'] }))).status,
+    201,
+  );
+  const { body } = await post('{"title":"fine","a":{"x":1},"b":{"x":1},"c":[{"x":1},{"x":1}]}');
+  t.is(body.status, 422); // for its unknown fields alone
+});
+
+test('a megabyte of keys, or of backslashes, is looked through as fast as anything else', async t => {
+  const keys = Array.from({ length: 60_000 }, (_, n) => `"${n}":1`).join(',');
+  t.is((await post(`{${keys}}`)).status, 422);
+  t.is((await post(`{"a":"${'\\\\'.repeat(500_000 / 2)}"}`)).status, 422);
+  t.is((await post(`{"a":"${'\\"'.repeat(500_000)}"}`)).status, 422);
+});
+
+test('numbers that no double holds are content like any other', async t => {
+  for (const number of ['1e999', '-1e999', '9'.repeat(1_000), '0.1e-999', '-0'])
+    t.is((await post(`{"title":${number}}`)).status, 422, number);
+});
+
+test('a header that may stand once and stands twice is malformed', async t => {
+  const length = `Content-Length: ${TASK.length}`;
+  const types = ['Content-Type: application/json', 'Content-Type: text/plain'];
+  t.regex(await api.raw(message(TASK, ...types, length)), /^HTTP\/1\.1 400 /);
+  t.regex(await api.raw(message(TASK, ...types.toReversed(), length)), /^HTTP\/1\.1 400 /);
+  t.regex(await api.raw(message(TASK, types[0] ?? '', length, length)), /^HTTP\/1\.1 400 /);
+  const codings = ['Content-Encoding: identity', 'Content-Encoding: gzip'];
+  t.regex(await api.raw(message(TASK, types[0] ?? '', ...codings, length)), /^HTTP\/1\.1 415 /);
+});
+
 test('an empty body is malformed', async t => {
   t.regex((await post('')).body.detail, /empty/);
   t.is((await post('')).status, 400);

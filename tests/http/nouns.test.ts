@@ -52,10 +52,13 @@ const name = trimmedText({ from: 1, to: 20 });
 const magnitude = z.string().nullable();
 const resource = {
   noun: stars,
-  Entity: z.object({ id: z.uuid(), code, name, magnitude, version: z.int() }).meta({ id: 'Star' }),
+  Entity: z
+    .object({ id: z.uuid(), code: z.string(), name: z.string(), magnitude, version: z.int() })
+    .meta({ id: 'Star' }),
   New: object({ code, name, magnitude: magnitude.default(null), version: readOnly }),
   Patch: object({ name: name.optional(), magnitude: magnitude.optional(), version: readOnly }),
   filters: { name: repeated(z.string()).optional() },
+  hasBatch: false,
   hasHistory: true,
   hasPast: true,
 };
@@ -122,6 +125,25 @@ test('its history and its past come out of the log, the list in the order of ids
     body.data.map(({ type }: { type: string }) => type),
     ['star_created', 'star_updated'],
   );
+});
+
+test('many are written in one request', async t => {
+  const { send } = await start(t, { hasBatch: true });
+  const { body } = await send('POST', '/stars', { code: 'SOL', name: 'Sun' });
+  const operations = [
+    { op: 'create', star: { code: 'SIR', name: 'Sirius', magnitude: '-1.46' } },
+    { op: 'update', id: body.id, star: { magnitude: '-26.740' }, version: 1 },
+    { op: 'delete', id: body.id },
+  ];
+  const answer = await send('POST', '/stars/batch', { operations });
+  t.like(answer.body.data[0], { code: 'SIR', magnitude: '-1.46', version: 1 });
+  t.like(answer.body.data[1], { code: 'SOL', magnitude: '-26.740', version: 2 });
+  t.is(answer.body.data[2], null);
+  const { status, body: problem } = await send('POST', '/stars/batch', {
+    operations: operations.slice(0, 1),
+  });
+  t.is(status, 409);
+  t.is(problem.errors[0].path, '/operations/0');
 });
 
 test('one without history and past has neither', async t => {

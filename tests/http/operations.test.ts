@@ -1,7 +1,5 @@
 // Operations are data: what they say is what is checked and answered, and can be written down as JSON Schema.
-import Ajv2020 from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { z } from 'zod';
 import { CATALOGUE, ServiceError } from '../../src/errors.ts';
 import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
@@ -29,7 +27,7 @@ const probe = operation({
   query: z.strictObject({ size: parameter(small).default(5) }),
   headers: z.object({ Depth: z.string().regex(/^\d$/, 'must be a digit').transform(Number).optional() }),
   body: { schema: z.strictObject({ name: z.string('must be a string') }), types: ['application/json'] },
-  answers: { 200: { description: 'What was given.' } },
+  answers: { 200: { description: 'What was given.', schema: z.object({ sum: z.int(), name: z.string() }) } },
   handle(ctx, input) {
     const { id, size, depth, name } = {
       ...input.params,
@@ -148,34 +146,3 @@ test('an operation tells every error that it can answer', t => {
   t.false(refusalsOf(find('list_tasks')).includes('too_large'));
   for (const each of api.operations) t.true(refusalsOf(each).every(code => code in CATALOGUE));
 });
-
-test('what is answered is what is described', async t => {
-  const { body: task } = await api.send('POST', '/tasks', {
-    title: 'described',
-    due_at: '2026-01-01T00:00:00Z',
-  });
-  conforms(t, task, find('create_task').answers[201]?.schema);
-  const { body: run } = await api.send('POST', '/task-generator/run');
-  conforms(t, run, find('run_task_generator').answers[202]?.schema);
-  const reads = {
-    list_tasks: '/tasks',
-    show_task: `/tasks/${task.id}`,
-    show_task_generator: '/task-generator',
-    list_task_generator_runs: '/task-generator/runs',
-    show_task_generator_run: `/task-generator/runs/${run.id}`,
-    list_events: '/events',
-    show_liveness: '/health/live',
-    show_readiness: '/health/ready',
-  };
-  for (const [id, path] of Object.entries(reads)) {
-    const { status, body } = await api.send('GET', path);
-    conforms(t, body, find(id).answers[status]?.schema);
-  }
-  conforms(t, (await api.send('POST', '/tasks', { title: '', nonsense: 1 })).body, Problem);
-});
-
-function conforms(t: ExecutionContext, body: unknown, schema: z.ZodType = z.never()): void {
-  const ajv = new Ajv2020.default({ strict: false });
-  addFormats.default(ajv);
-  t.true(ajv.validate(outputOf(schema), body), `${ajv.errorsText()}: ${JSON.stringify(body)}`);
-}

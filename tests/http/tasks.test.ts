@@ -85,12 +85,6 @@ test('a task created as done is completed', async t => {
   t.is(body.completed_at, null);
 });
 
-test('of a key that stands twice in the JSON the last one counts', async t => {
-  const init = { method: 'POST', headers: { 'Content-Type': 'application/json' } };
-  const response = await api.request('/tasks', { ...init, body: '{"title":"first","title":"last"}' });
-  t.like(await response.json(), { title: 'last' });
-});
-
 test('a patch changes what it names, clears what it nulls and leaves the rest', async t => {
   const task = await createTask({ description: 'd', due_at: '2026-01-01T00:00:00Z', labels: ['a', 'b'] });
   const { status, headers, body } = await api.send('PATCH', task.path, {

@@ -144,7 +144,7 @@ test(
   },
 );
 
-for (const body of [[], [{ title }], 'title', 5, true, null]) {
+for (const body of [[], [{ title }], 'title', 5, 0.12345678901234568, true, null]) {
   test(`a body that is ${JSON.stringify(body)}`, refused, body, { '': /JSON object/ });
 }
 
@@ -178,6 +178,40 @@ const notTimes = {
 for (const [name, due_at] of Object.entries(notTimes)) {
   test(`a due_at with ${name}`, refused, { title, due_at }, { '/due_at': /^must/ });
 }
+
+const NEAR = {
+  dueAt: 'due_at',
+  statsu: 'status',
+  desc: 'description',
+  Title: 'title',
+  label: 'labels',
+  prioritty: 'priority',
+};
+for (const [name, meant] of Object.entries(NEAR)) {
+  test(
+    `a field called ${name}`,
+    refused,
+    { title, [name]: 1 },
+    { [`/${name}`]: new RegExp(`did you mean ${meant}\\?`) },
+  );
+}
+for (const name of ['x', 'colour', 'versoin', 'created', 'x'.repeat(100_000), 'constructor']) {
+  test(
+    `a field called ${name.slice(0, 20)}, which is like no other,`,
+    refused,
+    { title, [name]: 1 },
+    { [`/${name}`]: /^is not known here$/ },
+  );
+}
+
+test('a query parameter that is not known is told what it is like', async t => {
+  const { body } = await api.send('GET', '/tasks?stauts=todo&lmit=1&due=x&page=2');
+  const messages = Object.fromEntries(body.errors.map(({ path, message }: Refusal) => [path, message]));
+  t.regex(messages.stauts ?? '', /did you mean status\?/);
+  t.regex(messages.lmit ?? '', /did you mean limit\?/);
+  t.regex(messages.due ?? '', /did you mean due_(before|after)\?/);
+  t.is(messages.page, 'is not known here');
+});
 
 test('a body full of faults gets an answer of bearable size', async t => {
   const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`field_${i}`, 1]));

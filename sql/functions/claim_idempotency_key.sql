@@ -1,0 +1,50 @@
+-- Takes an Idempotency-Key for the transaction of a request, or tells what became of it. Called by the API as the first
+-- statement of that transaction, which must be READ COMMITTED: after waiting, what the other one wrote must be seen.
+-- The lock is the claim and ends with the transaction, so that a request that failed, or whose instance died, leaves
+-- nothing behind. The row comes with the answer, at the end: a key that is only claimed is never seen by anybody.
+-- Whoever takes a key also takes away some that are older than 24 hours, so that there is no write while nothing is asked.
+-- Outcomes: 'new', and the caller writes the row; 'kept', with the answer; 'another' when it was another request's;
+-- 'running' when that one has not ended for five seconds.
+CREATE OR REPLACE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea)
+RETURNS TABLE (outcome text, status integer, headers jsonb, body text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '5s'
+AS $$
+DECLARE
+  kept public.idempotency_keys;
+BEGIN
+  BEGIN
+    PERFORM pg_advisory_xact_lock(feed.lock_key('idempotency:' || wanted));
+  EXCEPTION
+    WHEN lock_not_available THEN
+      RETURN QUERY SELECT 'running', NULL::integer, NULL::jsonb, NULL::text;
+      RETURN;
+  END;
+
+  SELECT * INTO kept
+  FROM public.idempotency_keys AS k
+  WHERE k.key = wanted AND k.created_at > now() - interval '24 hours';
+  IF FOUND AND kept.request = of_request THEN
+    RETURN QUERY SELECT 'kept', kept.status, kept.headers, kept.body;
+    RETURN;
+  ELSIF FOUND THEN
+    RETURN QUERY SELECT 'another', NULL::integer, NULL::jsonb, NULL::text;
+    RETURN;
+  END IF;
+
+  DELETE FROM public.idempotency_keys AS k
+  USING (
+    SELECT old.key
+    FROM public.idempotency_keys AS old
+    WHERE old.created_at <= now() - interval '24 hours'
+    ORDER BY old.created_at
+    LIMIT 20
+    FOR UPDATE SKIP LOCKED
+  ) AS old
+  WHERE k.key = old.key;
+  RETURN QUERY SELECT 'new', NULL::integer, NULL::jsonb, NULL::text;
+END
+$$;
+COMMENT ON FUNCTION public.claim_idempotency_key(text, bytea) IS
+  'Takes an Idempotency-Key until the transaction ends, or tells what was answered to it.';

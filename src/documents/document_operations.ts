@@ -1,0 +1,49 @@
+// GET /openapi.json and GET /asyncapi.json: made when they are first asked for, and then as they are.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { type Operation, operation } from '../operation.ts';
+import type { Place } from '../sockets/parameters.ts';
+import { describeSockets } from './asyncapi.ts';
+import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
+import { describeHttp } from './openapi.ts';
+
+export interface DocumentOptions {
+  /** All that can be asked, these operations among them: known once the application is put together. */
+  operations: () => readonly Operation[];
+  /** The paths of WebSockets, and what they are about. */
+  places: Readonly<Record<string, Place>>;
+}
+
+export function createDocumentOperations({ operations, places }: DocumentOptions): Operation[] {
+  return [
+    documentOf('openapi', 'Describes what REST can be asked, as OpenAPI 3.1.', version =>
+      describeHttp(operations(), version),
+    ),
+    documentOf('asyncapi', 'Describes the WebSockets and the event stream, as AsyncAPI 3.0.', version =>
+      describeSockets({ places, operations: operations(), version }),
+    ),
+  ];
+}
+
+function documentOf(name: string, summary: string, describe: (version: string) => object): Operation {
+  let made: Fixed | undefined;
+  return operation({
+    id: `show_${name}`,
+    method: 'get',
+    path: `/${name}.json`,
+    summary,
+    tag: 'documents',
+    query: NoParameters,
+    headers: FixedHeaders,
+    answers: answersOf('application/json', z.looseObject({})),
+    handle(ctx) {
+      made ??= fix('application/json', JSON.stringify(describe(readVersion())));
+      send(ctx, made);
+    },
+  });
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}

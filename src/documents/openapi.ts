@@ -1,0 +1,197 @@
+// The REST API as an OpenAPI 3.1 document, made of its operations: there is nothing in it that they do not say.
+import { CATALOGUE, type CatalogueEntry, type ErrorCode } from '../errors.ts';
+import { Problem, problemType } from '../http/problems.ts';
+import { type Answer, type Operation, refusalsOf } from '../operation.ts';
+import { createSchemas, type JsonSchema, parametersOf, type Schemas } from './json_schema.ts';
+
+type Json = Record<string, unknown>;
+
+interface Response {
+  description: string;
+  headers?: Json;
+  content?: Json;
+}
+
+const DESCRIPTION = `Tasks over REST; every committed change, whoever made it, is an event in one gapless order.
+
+- Every \`GET\` has a \`HEAD\` with the same status and headers and no body. \`OPTIONS\` of any path answers 204 with \`Allow\`.
+- Errors are \`application/problem+json\` (RFC 9457); the \`type\` of each leads to its explanation, see [/problems](/problems).
+- Unknown query parameters and unknown fields are refused, by name.
+- What is no HTTP at all, or has a head of more than 16 KiB, gets a bare 400, 408 or 431 and loses its connection.
+- WebSockets and the event stream are described in [/asyncapi.json](/asyncapi.json).`;
+
+const GENERAL_HEADERS = {
+  'X-Request-Id': header('Names the request: as the client sent it, or made by the service.', true),
+  'Cache-Control': header('Whether and how long the answer may be kept.', true),
+  'X-Content-Type-Options': header('`nosniff`', true),
+};
+const GENERAL = Object.fromEntries(
+  Object.keys(GENERAL_HEADERS).map(name => [name, { $ref: `#/components/headers/${name}` }]),
+);
+const REQUEST_ID = {
+  name: 'X-Request-Id',
+  in: 'header',
+  description: 'A name for the request, of 1 to 200 visible ASCII characters; any other is replaced.',
+  schema: { type: 'string' },
+};
+// What any request may get that meets no operation.
+const ELSEWHERE = [
+  'malformed',
+  'forbidden',
+  'not_found',
+  'method_not_allowed',
+  'upgrade_required',
+  'internal',
+  'unavailable',
+] as const;
+
+/** The document. Throws where two schemas of one name differ. */
+export function describeHttp(operations: readonly Operation[], version: string) {
+  const schemas = createSchemas('draft-2020-12');
+  const responses: Record<string, Response> = {};
+  schemas.output(Problem);
+  const paths: Record<string, Json> = {};
+  for (const each of operations) {
+    paths[each.path] ??= {};
+    Object.assign(paths[each.path] as Json, { [each.method]: describe(each, schemas, responses) });
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Taskwire',
+      version,
+      description: DESCRIPTION,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    externalDocs: { description: 'The WebSockets, as AsyncAPI', url: '/asyncapi.json' },
+    servers: [{ url: '/', description: 'Where this document is from.' }],
+    tags: [...new Set(operations.map(({ tag }) => tag))].map(name => ({ name })),
+    paths,
+    // Not part of any path: what OPTIONS answers, and what a request gets that no operation is for.
+    'x-unmatched': { responses: unmatched(responses) },
+    components: {
+      schemas: schemas.components,
+      responses,
+      headers: GENERAL_HEADERS,
+      parameters: { 'X-Request-Id': REQUEST_ID },
+    },
+  };
+}
+
+export type OpenApi = ReturnType<typeof describeHttp>;
+
+function describe(operation: Operation, schemas: Schemas, responses: Record<string, Response>): Json {
+  const { id, summary, tag, params, query, headers, body } = operation;
+  return {
+    operationId: id,
+    summary,
+    tags: [tag],
+    parameters: [
+      ...(params ? parametersOf(params, schemas).map(each => ({ ...each, in: 'path', required: true })) : []),
+      ...(query ? parametersOf(query, schemas).map(each => ({ ...each, in: 'query' })) : []),
+      ...(headers ? parametersOf(headers, schemas).map(each => ({ ...each, in: 'header' })) : []),
+      { $ref: '#/components/parameters/X-Request-Id' },
+    ],
+    ...(body && {
+      requestBody: { required: true, content: contentOf(body.types, schemas.input(body.schema)) },
+    }),
+    responses: responsesOf(operation, schemas, responses),
+  };
+}
+
+// By status: what the operation answers, and how it refuses; of one status both may be.
+function responsesOf(operation: Operation, schemas: Schemas, components: Record<string, Response>): Json {
+  const answers = Object.entries(operation.answers).map(
+    ([status, answer]) => [status, responseOf(answer, schemas)] as const,
+  );
+  const refusals = [...byStatus(refusalsOf(operation))].map(
+    ([status, codes]) => [String(status), { $ref: refusalOf(codes, components) }] as const,
+  );
+  const all: Record<string, Response | { $ref: string }> = Object.fromEntries(refusals);
+  for (const [status, answer] of answers) {
+    const refusal = components[all[status] && '$ref' in all[status] ? nameOf(all[status].$ref) : ''];
+    all[status] = refusal ? merge(answer, refusal) : answer;
+  }
+  return all;
+}
+
+function responseOf({ description, schema, type, headers }: Answer, schemas: Schemas): Response {
+  const types = type === undefined ? (schema ? ['application/json'] : []) : [type].flat();
+  const json = schema && schemas.output(schema);
+  const own = Object.entries(headers ?? {}).map(([name, words]) => [name, header(words)]);
+  const content = types.map(each => [each, { schema: json && isJson(each) ? json : { type: 'string' } }]);
+  return {
+    description,
+    headers: { ...GENERAL, ...Object.fromEntries(own) },
+    ...(content.length > 0 && { content: Object.fromEntries(content) }),
+  };
+}
+
+function merge(one: Response, other: Response): Response {
+  return {
+    description: `${one.description} Or: ${other.description}`,
+    headers: { ...one.headers, ...other.headers },
+    content: { ...one.content, ...other.content },
+  };
+}
+
+// The reference to the response of some errors of one status, which is made a component the first time.
+function refusalOf(codes: readonly ErrorCode[], components: Record<string, Response>): string {
+  const name = codes.join('_or_');
+  components[name] ??= refusing(codes);
+  return `#/components/responses/${name}`;
+}
+
+function refusing(codes: readonly ErrorCode[]): Response {
+  const entries: CatalogueEntry[] = codes.map(code => CATALOGUE[code]);
+  const properties = {
+    type: { enum: codes.map(problemType) },
+    status: { const: entries[0]?.status },
+  };
+  const own = entries.flatMap(({ headers = {} }) => Object.entries(headers));
+  return {
+    description: entries.map(({ explanation }) => explanation).join(' Or: '),
+    headers: { ...GENERAL, ...Object.fromEntries(own.map(([name, words]) => [name, header(words)])) },
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object', properties }] },
+        examples: Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }])),
+      },
+    },
+  };
+}
+
+function exampleOf(code: ErrorCode): Json {
+  const { status, title, explanation } = CATALOGUE[code];
+  const known = Problem.meta()?.example as Json;
+  const { instance, request_id } = known;
+  const made = { type: problemType(code), title, status, detail: explanation, instance, request_id };
+  return known.type === made.type ? known : made;
+}
+
+function unmatched(components: Record<string, Response>): Json {
+  const refusals = [...byStatus(ELSEWHERE)].map(([status, codes]) => [
+    status,
+    { $ref: refusalOf(codes, components) },
+  ]);
+  const options = {
+    description: 'OPTIONS: what the path takes.',
+    headers: { ...GENERAL, Allow: header('The methods that it takes.', true) },
+  };
+  return { 204: options, ...Object.fromEntries(refusals) };
+}
+
+function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
+  return Map.groupBy(codes, code => CATALOGUE[code].status);
+}
+
+function contentOf(types: readonly string[], schema: JsonSchema): Json {
+  return Object.fromEntries(types.map(type => [type, { schema }]));
+}
+
+function header(description: string, required = false): Json {
+  return { description, ...(required && { required }), schema: { type: 'string' } };
+}
+
+const isJson = (type: string) => /\bjson$/.test(type);
+const nameOf = (reference: string) => reference.slice(reference.lastIndexOf('/') + 1);

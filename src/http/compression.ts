@@ -1,0 +1,52 @@
+// Sends large answers compressed to those who take it. Streams are left alone: an event must not wait for the next.
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { Context, Middleware } from 'koa';
+import { type Coding, codedTag, tagsOf } from '../entity_tag.ts';
+
+const LEAST_BYTES = 1_024; // what fits into a packet anyway gains nothing
+const COMPRESSIBLE = /^(text\/(?!event-stream)|application\/([\w.-]+\+)?(json|javascript|xml)\b|image\/svg)/;
+
+// Of middling effort: the answers are made for each request anew.
+const compressors = {
+  br: (bytes: Buffer) =>
+    promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  gzip: (bytes: Buffer) => promisify(gzip)(bytes, { level: 5 }),
+};
+
+/** Compresses texts of 1 KiB and more with br or gzip, as Accept-Encoding asks. */
+export function compression(): Middleware {
+  return async (ctx, next) => {
+    await next();
+    if (ctx.status === 304) return keepTag(ctx);
+    const bytes = compressibleBytes(ctx);
+    if (!bytes) return;
+    ctx.vary('Accept-Encoding');
+    const coding = ctx.acceptsEncodings('br', 'gzip', 'identity');
+    if (coding !== 'br' && coding !== 'gzip') return;
+    ctx.body = await compressors[coding](bytes);
+    ctx.set('Content-Encoding', coding);
+    if (ctx.res.hasHeader('ETag')) ctx.set('ETag', codedTag(ctx.response.get('ETag'), coding));
+  };
+}
+
+// The tag of the representation that the client has (RFC 9110, section 15.4.5).
+function keepTag(ctx: Context): void {
+  ctx.vary('Accept-Encoding');
+  if (!ctx.res.hasHeader('ETag')) return;
+  const known = tagsOf(ctx.get('If-None-Match'));
+  const codings: Coding[] = ['br', 'gzip'];
+  const its = codings
+    .map(coding => codedTag(ctx.response.get('ETag'), coding))
+    .find(tag => known.includes(tag));
+  if (its) ctx.set('ETag', its);
+}
+
+function compressibleBytes(ctx: Context): Buffer | undefined {
+  const { body } = ctx;
+  if (ctx.respond === false || ctx.res.hasHeader('Content-Encoding')) return undefined;
+  if (!COMPRESSIBLE.test(ctx.response.get('Content-Type'))) return undefined;
+  if (/\bno-transform\b/.test(ctx.response.get('Cache-Control'))) return undefined;
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  return Buffer.isBuffer(bytes) && bytes.length >= LEAST_BYTES ? bytes : undefined;
+}

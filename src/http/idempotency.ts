@@ -1,0 +1,106 @@
+// Idempotency-Key: an operation asked again under the same key has its effect once and answers the same.
+import { createHash } from 'node:crypto';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../database/idempotency.ts';
+import type { Connection, DatabasePool } from '../database/pool.ts';
+import { ServiceError } from '../errors.ts';
+import type { Answer, Operation } from '../operation.ts';
+import { refusal } from './input.ts';
+
+const HEADER = 'Idempotency-Key';
+const REPLAYED = 'Idempotent-Replayed';
+const KEPT_HEADERS = ['Content-Type', 'Cache-Control', 'ETag', 'Location'];
+const RULE = 'must be 1 to 255 visible ASCII characters or spaces';
+
+const KeyHeader = z.object({
+  [HEADER]: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,255}$/, { error: RULE })
+    .optional()
+    .meta({
+      description:
+        'A name of your choice for this request: sent again within 24 hours, it has no new effect.',
+    }),
+});
+
+/**
+ * An operation that takes an Idempotency-Key; `on` makes it for a connection. With a key all of it, and the answer that
+ * is kept, is one transaction: what fails, or is refused, leaves nothing behind and may be sent again.
+ */
+export function withKey(pool: DatabasePool, on: (connection: Connection) => Operation): Operation {
+  const plain = on(pool);
+  const { headers = z.object({}), answers, refusals = [] } = plain;
+  return {
+    ...plain,
+    headers: headers.extend(KeyHeader.shape),
+    answers: Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [status, replayable(answer)]),
+    ),
+    refusals: [...refusals, 'conflict', 'invalid'],
+    async handle(ctx, input) {
+      const key = keyOf(ctx);
+      if (key === undefined) return plain.handle(ctx, input);
+      const request = { key, digest: digestOf(ctx, input.body) };
+      await pool.transaction(connection =>
+        once(ctx, connection, request, () => on(connection).handle(ctx, input)),
+      );
+    },
+  };
+}
+
+async function once(
+  ctx: Context,
+  connection: Connection,
+  request: KeyedRequest,
+  act: () => unknown,
+): Promise<void> {
+  const claim = await claimKey(connection, request);
+  if (claim.outcome === 'kept') return replay(ctx, claim);
+  if (claim.outcome === 'another')
+    throw refusal('invalid', [
+      { path: HEADER, message: 'is that of another request: its path or its body differs' },
+    ]);
+  if (claim.outcome === 'running')
+    throw new ServiceError('conflict', `a request with this ${HEADER} has not ended yet`, {
+      headers: { 'Retry-After': '1' },
+    });
+  await act();
+  const headers = KEPT_HEADERS.filter(name => ctx.res.hasHeader(name)).map(name => [
+    name,
+    ctx.response.get(name),
+  ]);
+  await keepAnswer(connection, request, {
+    status: ctx.status,
+    headers: Object.fromEntries(headers),
+    body: String(ctx.body),
+  });
+}
+
+function replay(ctx: Context, { status, headers, body }: KeptAnswer): void {
+  ctx.status = status;
+  ctx.set({ ...headers, [REPLAYED]: 'true' });
+  ctx.body = body;
+}
+
+// Two would be read as one with a comma, and an empty one as none: whoever sends such a thing believes to be safe.
+function keyOf(ctx: Context): string | undefined {
+  const [key, ...others] = ctx.req.headersDistinct[HEADER.toLowerCase()] ?? [];
+  if (others.length > 0) throw refusal('malformed', [{ path: HEADER, message: 'may stand only once' }]);
+  if (key?.trim() === '') throw refusal('malformed', [{ path: HEADER, message: RULE }]);
+  return key?.trim();
+}
+
+// Of the body as it was understood, so that its white space and the order of its fields do not matter. Whoever comes with
+// other credentials comes with another request: nobody is shown what somebody else was answered.
+function digestOf(ctx: Context, body: unknown): Buffer {
+  const parts = [ctx.method, ctx.path, ctx.querystring, ctx.get('Authorization'), body ?? null];
+  return createHash('sha256').update(JSON.stringify(parts)).digest();
+}
+
+function replayable(answer: Answer): Answer {
+  return {
+    ...answer,
+    headers: { ...answer.headers, [REPLAYED]: '`true` where it is an answer given before.' },
+  };
+}

@@ -1,0 +1,68 @@
+// Many creations, changes and deletions of a noun in one request: all or nothing, in their order, as one transaction.
+import { z } from 'zod';
+import { applyBatch } from '../database/batch.ts';
+import { type Operation, operation } from '../operation.ts';
+import { JSON_TYPES } from './body.ts';
+import { object, UUID } from './fields.ts';
+import { withKey } from './idempotency.ts';
+import { NoParameters } from './input.ts';
+import { requestIdOf } from './request_id.ts';
+import type { Resource, Served } from './resource.ts';
+
+const MOST = 1_000;
+const COUNT = `must be a list of 1 to ${MOST.toLocaleString('en-US')} operations`;
+
+const id = z.string({ error: 'must be the id of one' }).regex(UUID, { error: 'must be the id of one' });
+const version = z
+  .int({ error: 'must be a version, a number from 1' })
+  .positive({ error: 'must be a version, a number from 1' })
+  .optional()
+  .meta({ description: 'The version that may be changed; another one is 412.' });
+
+/** POST /<topic>/batch. */
+export function batchOf(served: Served): Operation {
+  const { pool, noun, Entity } = served;
+  const body = { schema: batchSchemaOf(served), types: JSON_TYPES };
+  const Result = z.object({ data: z.array(Entity.nullable()) });
+  const answers = {
+    200: {
+      description: 'Each as it then is, in the order of the operations; null for a deleted one.',
+      schema: Result,
+    },
+  };
+  return withKey(pool, connection =>
+    operation({
+      id: `batch_${noun.topic}`,
+      method: 'post',
+      path: `/${noun.topic}/batch`,
+      summary: `Creates, changes and deletes up to ${MOST} ${noun.topic}, all or nothing.`,
+      tag: noun.topic,
+      query: NoParameters,
+      body,
+      answers,
+      refusals: ['not_found', 'conflict', 'stale'],
+      async handle(ctx, { body: { operations } }) {
+        const documents = await applyBatch(connection, noun, operations, requestIdOf(ctx));
+        ctx.type = 'application/json';
+        ctx.body = `{"data":[${documents.map(document => document ?? 'null').join(',')}]}`;
+      },
+    }),
+  );
+}
+
+function batchSchemaOf({ noun: { entity }, New, Patch, Entity }: Resource) {
+  const step = z.discriminatedUnion(
+    'op',
+    [
+      object({ op: z.literal('create'), [entity]: New }),
+      object({ op: z.literal('update'), id, [entity]: Patch, version }),
+      object({ op: z.literal('delete'), id, version }),
+    ],
+    {
+      error: ({ input }) =>
+        typeof input === 'object' && input ? 'must be create, update or delete' : 'must be a JSON object',
+    },
+  );
+  const operations = z.array(step, { error: COUNT }).min(1, { error: COUNT }).max(MOST, { error: COUNT });
+  return object({ operations }).meta({ id: `${Entity.meta()?.id}Batch` });
+}
