@@ -111,10 +111,15 @@ function count(seen: Map<string, Map<number, number>>, { find }: Conformance, ex
   seen.set(name, statuses.set(exchange.status, (statuses.get(exchange.status) ?? 0) + 1));
 }
 
+// What chance does not bring about: two codes of currencies that are there; NATS.
+const OUT_OF_REACH = new Set(['get /currencies/convert', 'post /test/nats']);
+
 // A generator whose requests are all refused would show nothing.
 function neverGood(seen: Map<string, Map<number, number>>, { document }: Conformance): string[] {
   const names = Object.entries<object>(document.paths).flatMap(([path, item]) =>
     Object.keys(item).map(method => `${method} ${path}`),
   );
-  return names.filter(name => ![...(seen.get(name)?.keys() ?? [])].some(status => status < 300));
+  return names.filter(
+    name => !OUT_OF_REACH.has(name) && ![...(seen.get(name)?.keys() ?? [])].some(status => status < 300),
+  );
 }
