@@ -4,7 +4,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Context, Middleware } from 'koa';
 import { type Coding, codedTag, tagsOf } from '../entity_tag.ts';
 
-const LEAST_BYTES = 1_024; // what fits into a packet anyway gains nothing
+const LEAST = 1_024; // bytes, or characters of a text: what fits into a packet anyway gains nothing
 const COMPRESSIBLE = /^(text\/(?!event-stream)|application\/([\w.-]+\+)?(json|javascript|xml)\b|image\/svg)/;
 
 // Of middling effort: the answers are made for each request anew.
@@ -19,12 +19,12 @@ export function compression(): Middleware {
   return async (ctx, next) => {
     await next();
     if (ctx.status === 304) return keepTag(ctx);
-    const bytes = compressibleBytes(ctx);
-    if (!bytes) return;
+    const content = compressibleContent(ctx);
+    if (content === undefined) return;
     ctx.vary('Accept-Encoding');
     const coding = ctx.acceptsEncodings('br', 'gzip', 'identity');
     if (coding !== 'br' && coding !== 'gzip') return;
-    ctx.body = await compressors[coding](bytes);
+    ctx.body = await compressors[coding](Buffer.from(content));
     ctx.set('Content-Encoding', coding);
     if (ctx.res.hasHeader('ETag')) ctx.set('ETag', codedTag(ctx.response.get('ETag'), coding));
   };
@@ -42,11 +42,11 @@ function keepTag(ctx: Context): void {
   if (its) ctx.set('ETag', its);
 }
 
-function compressibleBytes(ctx: Context): Buffer | undefined {
+function compressibleContent(ctx: Context): string | Buffer | undefined {
   const { body } = ctx;
   if (ctx.respond === false || ctx.res.hasHeader('Content-Encoding')) return undefined;
   if (!COMPRESSIBLE.test(ctx.response.get('Content-Type'))) return undefined;
   if (/\bno-transform\b/.test(ctx.response.get('Cache-Control'))) return undefined;
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  return Buffer.isBuffer(bytes) && bytes.length >= LEAST_BYTES ? bytes : undefined;
+  const isContent = typeof body === 'string' || Buffer.isBuffer(body);
+  return isContent && body.length >= LEAST ? body : undefined;
 }
