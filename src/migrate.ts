@@ -54,7 +54,7 @@ async function prepare({ url, service, logger }: Target): Promise<void> {
     client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
     await patiently('sql/', logger, () => applySql(client, logger));
   } catch (error) {
-    if (isLost(client) && !isAway(error)) throw unavailable(error);
+    if (!isAway(error) && (await isLost(client))) throw unavailable(error);
     throw error;
   } finally {
     await closeSession(client);

@@ -42,7 +42,7 @@ export const TAKE_ROLE = `
  */
 export async function openSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = speakFor(options.service ?? DEFAULT_SERVICE, new pg.Client(sessionConfig(options)));
-  client.on('error', () => lost.add(client)); // 'end' follows, and whoever queries is told
+  client.on('error', () => {}); // 'end' follows, and whoever queries is told
   const destroy = () => cutSession(client);
   cut?.addEventListener('abort', destroy);
   client.once('end', () => cut?.removeEventListener('abort', destroy));
@@ -87,12 +87,20 @@ export function cutSession(session: pg.Client): void {
   session.connection.stream.destroy();
 }
 
-const lost = new WeakSet<pg.Client>();
-
-/** Whether an open session has lost its connection. What pg says then to whoever queries has no code to tell it by. */
-export function isLost(session: pg.Client): boolean {
-  return lost.has(session) || session.connection.stream.destroyed;
+/**
+ * Whether a session has lost its connection. It is asked: an error that says so has passed through others by then, which
+ * keep neither its code nor its kind.
+ */
+export async function isLost(session: pg.Client): Promise<boolean> {
+  try {
+    await askWithin(session, 2_000, 'SELECT 1');
+    return false;
+  } catch (error) {
+    return !(error instanceof pg.DatabaseError && error.code === IN_FAILED_TRANSACTION);
+  }
 }
+
+const IN_FAILED_TRANSACTION = '25P02';
 
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
 export async function refuseStandby(session: pg.Client): Promise<void> {

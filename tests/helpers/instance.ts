@@ -24,7 +24,10 @@ export async function startInstance(
   const config = parse(settings, Object.values(ADAPTERS));
   const logger = createLogger({ level: process.env.TEST_LOG_LEVEL ?? config.logLevel, pretty: false });
   const instance = createInstance({ config, databaseUrl: url, directUrl: url, logger });
-  await instance.start();
+  await instance.start().catch(async (error: unknown) => {
+    await instance.stop(); // it listens already, and a test that fails must end
+    throw error;
+  });
   await learnFrames(instance.address);
   return instance;
 }
