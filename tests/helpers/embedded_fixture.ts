@@ -28,13 +28,18 @@ const SCRIPT = `
   const logger = pino({ base: null }, { write: line => process.stdout.write(line) });
   const db = createEmbeddedPostgres({ dataDir: process.env.FOLDER, settings: { fsync: 'off' }, logger });
   let client;
+  let stopping = false;
   process.on('SIGINT', async () => {
+    stopping = true;
     if (client) say({ msg: 'interrupted', answer: (await client.query('select 1 as one')).rows[0].one });
     await client?.end();
     await db.stop();
     process.exit(0);
   });
-  await db.start();
+  await db.start().catch(error => {
+    if (!stopping) throw error;
+    return new Promise(() => {}); // it was cut short, and stop() ends the process
+  });
   client = new pg.Client(db.url);
   client.on('error', () => {});
   await client.connect();
