@@ -18,12 +18,19 @@ const SQL = fileURLToPath(new URL('../sql', import.meta.url));
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
 const LOCKED = new Set(['55P03', '40P01']);
 const ATTEMPTS = 30;
+const TURN_EVERY = 200; // ms
 
 /**
  * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
  * Idempotent. Throws a ServiceError for a server or database the service cannot work with.
  */
-export async function migrate(options: { url: string; service?: string; logger: Logger }): Promise<void> {
+export async function migrate(options: {
+  url: string;
+  service?: string;
+  logger: Logger;
+  /** Ends it at once, whatever it waits for; then it throws. */
+  signal?: AbortSignal;
+}): Promise<void> {
   const { service = DEFAULT_SERVICE } = options;
   await prepare({ ...options, service }).catch((error: unknown) => {
     throw explainRefusal(error, service);
@@ -34,14 +41,15 @@ interface Target {
   url: string;
   service: string;
   logger: Logger;
+  signal?: AbortSignal;
 }
 
-async function prepare({ url, service, logger }: Target): Promise<void> {
-  const client = await openSession({ url, service, name: 'migrate' });
+async function prepare({ url, service, logger, signal }: Target): Promise<void> {
+  const client = await openSession({ url, service, name: 'migrate' }, signal);
   try {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
-    await client.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:migrate', 0))`);
+    await takeTurn(client, signal);
     await client.query(`SET lock_timeout = '2s'`);
     const made = await createSchemas(client);
     await patiently('the migrations', logger, () => applyMigrations(client, logger)).catch(
@@ -65,6 +73,17 @@ async function prepare({ url, service, logger }: Target): Promise<void> {
 export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlHash: string }> {
   const names = (await readdir(MIGRATIONS)).filter(name => name.endsWith('.sql'));
   return { migrations: names.map(name => name.slice(0, -'.sql'.length)), sqlHash: hashOf(await readSql()) };
+}
+
+// Not by waiting in the server: a statement that waits for a lock keeps a snapshot, and so all dead rows from vacuum.
+async function takeTurn(client: pg.Client, signal: AbortSignal | undefined): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query(
+      `SELECT pg_try_advisory_lock(hashtextextended('taskwire:migrate', 0)) AS taken`,
+    );
+    if (rows[0]?.taken === true) return;
+    await pause(TURN_EVERY, undefined, { signal });
+  }
 }
 
 // By hand: CREATE SCHEMA IF NOT EXISTS asks for the right to create one also where it is there.

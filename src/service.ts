@@ -98,7 +98,7 @@ export function createInstance(options: InstanceOptions): Instance {
   }
 
   async function open(): Promise<void> {
-    await migrate({ url: options.directUrl, service: config.service, logger });
+    await migrate({ url: options.directUrl, service: config.service, logger, signal: stopping.signal });
     const pool = await connect('pool', config.poolSize);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });

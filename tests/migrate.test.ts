@@ -16,6 +16,7 @@ import { migrate } from '../src/migrate.ts';
 import { databaseUrl } from './helpers/database.ts';
 import { describeSchema } from './helpers/schema.ts';
 import { readValue, sequence, withDatabase } from './helpers/sql.ts';
+import { until } from './helpers/until.ts';
 
 const logger = pino({ level: 'silent' });
 const SERVER = process.env.TEST_SERVER_URL ?? '';
@@ -235,3 +236,20 @@ async function insertAsService(url: string): Promise<string> {
 const insertTask = sql.type(z.strictObject({ role: z.string() }))`
   INSERT INTO tasks (title) SELECT 'x' FROM (SELECT count(*) FROM feed.verify()) AS faults WHERE count = 0
   RETURNING current_user::text AS role`;
+
+test('an instance that waits for somebody who migrates can be stopped', async t => {
+  await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+    await withSession(url, async session => {
+      await session.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:migrate', 0))`);
+      const stop = new AbortController();
+      const migrating = migrate({ url, logger, signal: stop.signal });
+      await until(async () => {
+        const asking = `SELECT count(*)::integer FROM pg_stat_activity
+          WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()`;
+        return readValue<number>(session, asking);
+      });
+      stop.abort();
+      await t.throwsAsync(migrating);
+    });
+  });
+});

@@ -303,7 +303,7 @@ CREATE FUNCTION feed.capture() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.capture_truncate() RETURNS trigger
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.channel(purpose text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -321,6 +321,9 @@ CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OU
 
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.event_type(entity text, status text, verbs json, otherwise text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 CREATE FUNCTION feed.fold(of_topic text) RETURNS TABLE(topic text, subject text, type text, data json)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
@@ -385,7 +388,7 @@ CREATE FUNCTION feed.service_name() RETURNS text
 GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
 
 CREATE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL::text[]) RETURNS TABLE(subject text, document text)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.snapshot_page(text,bigint,text,integer,text[]) TO taskwire_app;
 
 CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
@@ -411,7 +414,7 @@ CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
 

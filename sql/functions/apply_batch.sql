@@ -34,30 +34,36 @@ DECLARE
   said text;
 BEGIN
   EXECUTE lock USING ARRAY(SELECT (o.value ->> 'id')::uuid FROM jsonb_array_elements(operations) AS o);
-  FOR operation, at IN
-    SELECT o.value, o.ordinality - 1 FROM jsonb_array_elements(operations) WITH ORDINALITY AS o
-  LOOP
+  -- What the locks raise is of no operation, and keeps its own words.
+  BEGIN
+    FOR operation, at IN
+      SELECT o.value, o.ordinality - 1 FROM jsonb_array_elements(operations) WITH ORDINALITY AS o
     LOOP
-      EXECUTE statements ->> (operation ->> 'op') INTO document
-      USING operation -> watched.entity, (operation ->> 'id')::uuid, (operation ->> 'version')::bigint;
-      GET DIAGNOSTICS found_rows = ROW_COUNT;
-      EXIT WHEN found_rows > 0;
-      EXECUTE known INTO is_known USING (operation ->> 'id')::uuid;
-      IF NOT is_known THEN
-        RAISE EXCEPTION 'there is no % %', watched.entity, operation ->> 'id'
-          USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_missing';
-      ELSIF operation ->> 'version' IS NOT NULL THEN
-        RAISE EXCEPTION '% % has another version', watched.entity, operation ->> 'id'
-          USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_stale';
-      END IF;
-      -- Somebody deleted it and inserted it again while the statement waited for its row: now it is there.
+      FOR attempt IN 1 .. 4 LOOP
+        EXECUTE statements ->> (operation ->> 'op') INTO document
+        USING operation -> watched.entity, (operation ->> 'id')::uuid, (operation ->> 'version')::bigint;
+        GET DIAGNOSTICS found_rows = ROW_COUNT;
+        EXIT WHEN found_rows > 0;
+        EXECUTE known INTO is_known USING (operation ->> 'id')::uuid;
+        IF NOT is_known THEN
+          RAISE EXCEPTION 'there is no % %', watched.entity, operation ->> 'id'
+            USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_missing';
+        ELSIF operation ->> 'version' IS NOT NULL THEN
+          RAISE EXCEPTION '% % has another version', watched.entity, operation ->> 'id'
+            USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_stale';
+        ELSIF attempt = 4 THEN
+          RAISE EXCEPTION 'the database did not take the change of % %', watched.entity, operation ->> 'id'
+            USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_refused';
+        END IF;
+        -- Somebody deleted it and inserted it again while the statement waited for its row: now it is there.
+      END LOOP;
+      RETURN NEXT document;
     END LOOP;
-    RETURN NEXT document;
-  END LOOP;
-EXCEPTION
-  WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, rule = CONSTRAINT_NAME, said = MESSAGE_TEXT;
-    RAISE EXCEPTION USING ERRCODE = state, CONSTRAINT = rule, MESSAGE = said, DETAIL = 'operation ' || at;
+  EXCEPTION
+    WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, rule = CONSTRAINT_NAME, said = MESSAGE_TEXT;
+      RAISE EXCEPTION USING ERRCODE = state, CONSTRAINT = rule, MESSAGE = said, DETAIL = 'operation ' || at;
+  END;
 END
 $$;
 COMMENT ON FUNCTION public.apply_batch(text, text[], jsonb) IS

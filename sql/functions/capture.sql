@@ -20,7 +20,7 @@ BEGIN
   IF TG_OP = 'INSERT' THEN
     after_row := feed.render(NEW);
     PERFORM feed.stage(
-      topic, entity || '_' || coalesce(verbs ->> (after_row ->> status_column), after_row ->> status_column, 'created'),
+      topic, feed.event_type(entity, after_row ->> status_column, verbs, 'created'),
       after_row ->> key_column, after_row, NULL);
     RETURN NULL;
   END IF;
@@ -50,7 +50,7 @@ BEGIN
   JOIN json_each(after_row) AS n ON n.key = o.key
   WHERE n.value::text <> o.value::text;
   PERFORM feed.stage(
-    topic, entity || '_' || coalesce(verbs ->> (after_row ->> status_column), after_row ->> status_column, 'updated'),
+    topic, feed.event_type(entity, after_row ->> status_column, verbs, 'updated'),
     after_row ->> key_column, after_row, previous);
   RETURN NULL;
 END

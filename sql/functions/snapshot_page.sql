@@ -28,6 +28,7 @@ CREATE OR REPLACE FUNCTION feed.snapshot_page(topic text, at bigint, after_subje
 RETURNS TABLE (subject text, document text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off -- as in feed.capture_truncate()
 SET enable_seqscan = off -- whatever the statistics say: the table by its key, the log by its indexes
 SET enable_bitmapscan = off
 SET enable_sort = off -- but for the little that has to be
@@ -72,7 +73,7 @@ BEGIN
 
   IF subjects IS NOT NULL THEN
     is_wanted := format(
-      't.%1$I = ANY (ARRAY(SELECT s::%2$s FROM unnest($5) AS s WHERE pg_input_is_valid(s, %2$L))) AND rendered.document ->> %1$L = ANY ($5)',
+      '"00 row".%1$I = ANY (ARRAY(SELECT s::%2$s FROM unnest($5) AS s WHERE pg_input_is_valid(s, %2$L))) AND rendered.document ->> %1$L = ANY ($5)',
       watched.key_column, key_type);
     gone := format('SELECT s AS subject, false AS is_last FROM unnest($5) AS s WHERE pg_input_is_valid(s, %L)', key_type);
   ELSIF is_ordered_as_text AND EXISTS (
@@ -104,10 +105,10 @@ BEGIN
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', watched.relation);
   RETURN QUERY EXECUTE format($query$
     WITH walked AS MATERIALIZED (
-      SELECT t.%1$I%3$s AS key, rendered.document ->> %1$L AS subject, rendered.document::text AS document
-      FROM ONLY %5$s AS t
-      CROSS JOIN LATERAL (SELECT feed.render(t) AS document OFFSET 0) AS rendered
-      WHERE ($3 IS NULL OR t.%1$I %4$s $3::%2$s%3$s) AND %7$s
+      SELECT "00 row".%1$I%3$s AS key, rendered.document ->> %1$L AS subject, rendered.document::text AS document
+      FROM ONLY %5$s AS "00 row"
+      CROSS JOIN LATERAL (SELECT feed.render("00 row") AS document OFFSET 0) AS rendered
+      WHERE ($3 IS NULL OR "00 row".%1$I %4$s $3::%2$s%3$s) AND %7$s
       ORDER BY 1
       LIMIT $4
     ), gone AS MATERIALIZED (

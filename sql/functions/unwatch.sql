@@ -11,6 +11,10 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF topic IN ('tasks', 'currencies', 'runs') THEN
+    RAISE EXCEPTION 'the topic % is the service''s own: what it promises would end unseen', topic
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
   IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
     EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture" ON %s', watched.relation);
     EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture_truncate" ON %s', watched.relation);

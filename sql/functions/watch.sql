@@ -5,7 +5,7 @@
 -- The rows that are there already are told as created, in the caller's transaction: so the log alone can rebuild the
 -- table, and a snapshot as of any position is right. Making the triggers has locked the table against writers by then.
 -- With a status column a change of status is an event, and no other; its type is entity_status, or entity_verb where
--- status_verbs says how a status is called as something that happened: {"running": "started"}.
+-- status_verbs says how a status is called as something that happened: {"running": "started"}; see feed.event_type().
 -- `versioned` is for tables whose BEFORE trigger counts `version` with feed.next_version().
 -- The triggers' names sort before those that people give, so that a change is staged before what a user's own AFTER
 -- trigger on the same row does.
@@ -54,11 +54,12 @@ BEGIN
   PERFORM feed.ensure_trigger(
     relation, '00_feed_capture_truncate', 'BEFORE TRUNCATE', 'STATEMENT', format('feed.capture_truncate(%s)', arguments));
   IF known IS DISTINCT FROM relation THEN
+    -- A row is called what no column is: a column of that name would be meant otherwise.
     EXECUTE format(
-      'SELECT count(feed.stage($1, $2 || coalesce($5 ->> (r.row ->> $4), r.row ->> $4, ''created''), r.row ->> $3, r.row, NULL))
-       FROM (SELECT feed.render(t) AS row FROM ONLY %s AS t ORDER BY t.%I) AS r',
+      'SELECT count(feed.stage($1, feed.event_type($2, r.row ->> $4, $5, ''created''), r.row ->> $3, r.row, NULL))
+       FROM (SELECT feed.render("00 row") AS row FROM ONLY %s AS "00 row" ORDER BY "00 row".%I) AS r',
       relation, key_column)
-    USING topic, entity || '_', key_column, status_column, status_verbs;
+    USING topic, entity, key_column, status_column, status_verbs;
   END IF;
 END
 $$;

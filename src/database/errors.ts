@@ -35,7 +35,11 @@ const RULES: Record<string, Fault> = {
 };
 
 // What sql/functions/apply_batch.sql finds of a row.
-const NOT_AS_SAID: Record<string, ErrorCode> = { batch_missing: 'not_found', batch_stale: 'stale' };
+const NOT_AS_SAID: Record<string, ErrorCode> = {
+  batch_missing: 'not_found',
+  batch_stale: 'stale',
+  batch_refused: 'conflict',
+};
 
 const CONFLICTS: Record<string, string> = {
   tasks_pkey: 'the task exists',
@@ -46,7 +50,7 @@ const CONFLICTS: Record<string, string> = {
 
 // Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources. 25006: it
 // takes no writes now, as a standby does.
-const AWAY = /^(08...|57P0[1-5]|53[34]00|25006)$/;
+const AWAY = /^(08...|57P0[1-5]|53[1-4]00|25006)$/;
 const AWAY_SYSTEM = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -59,6 +63,7 @@ const AWAY_SYSTEM = new Set([
 ]);
 // 22P05 and 22021: a character that the database cannot hold, such as U+0000.
 const UNTRANSLATABLE = new Set(['22P05', '22021']);
+const LOCK_TIMEOUT = '55P03';
 // Deadlocks and the like, when trying again has not helped.
 const MET_OTHERS = /^40.../;
 // Text that is too long, out of range or nothing of its type: what a schema let through and the database did not.
@@ -68,7 +73,11 @@ const UNFIT_VALUE = new Set(['22001', '22003', '22007', '22008', '22009']);
 export function translateDatabaseError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
   if (isAway(error)) return unavailable(error);
-  if (error instanceof StatementTimeoutError || error instanceof StatementCancelledError) {
+  if (
+    error instanceof StatementTimeoutError ||
+    error instanceof StatementCancelledError ||
+    databaseErrorOf(error)?.code === LOCK_TIMEOUT
+  ) {
     return new ServiceError('timeout', 'the database took too long; try again', {
       headers: { 'Retry-After': '1' },
       cause: error,

@@ -1,5 +1,5 @@
 // Queries for what comes in from NATS: a rate, and a message that is none.
-import { sql } from 'slonik';
+import { sql, UniqueIntegrityConstraintViolationError } from 'slonik';
 import { z } from 'zod';
 import type { ServiceError } from '../errors.ts';
 import { translateDatabaseError } from './errors.ts';
@@ -32,7 +32,8 @@ export async function storeRate(pool: DatabasePool, told: ToldRate): Promise<Sto
     return { outcome: stored.version === 1 ? 'created' : 'updated' };
   } catch (error) {
     const known = translateDatabaseError(error);
-    if (known?.code !== 'invalid' && known?.code !== 'conflict') throw known ?? error;
+    const isTheirs = known?.code === 'invalid' || error instanceof UniqueIntegrityConstraintViolationError;
+    if (!known || !isTheirs) throw known ?? error; // a deadlock, say, passes
     return { refused: reasonOf(known) };
   }
 }

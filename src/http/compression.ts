@@ -34,7 +34,7 @@ export function compression(): Middleware {
 function keepTag(ctx: Context): void {
   ctx.vary('Accept-Encoding');
   if (!ctx.res.hasHeader('ETag')) return;
-  const known = tagsOf(ctx.get('If-None-Match'));
+  const known = tagsOf(ctx.get('If-None-Match')).map(tag => tag.replace(/^W\//, ''));
   const codings: Coding[] = ['br', 'gzip'];
   const its = codings
     .map(coding => codedTag(ctx.response.get('ETag'), coding))

@@ -241,13 +241,16 @@ async function targetOf(
 }
 
 // A write that found no row: it is not there, or not in a version that If-Match allows, or somebody deleted it and
-// inserted it again while the write waited for its row: then it is there now.
+// inserted it again while the write waited for its row: then it is there now. That does not happen again and again: then
+// something in the database, such as a trigger of somebody's own, does not let the change be made.
+const ATTEMPTS = 3;
+
 async function written<Result>(
   { pool, noun }: Served,
   { id, versions }: Target,
   write: () => Promise<Result>,
 ): Promise<NonNullable<Result>> {
-  for (;;) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const result = await write();
     if (result) return result;
     if (!(await entityExists(pool, noun, id))) throw nothing(noun, id);
@@ -257,4 +260,5 @@ async function written<Result>(
         `${noun.entity} ${id} has another version than If-Match says; read it again`,
       );
   }
+  throw new ServiceError('conflict', `the database did not take the change of ${noun.entity} ${id}`);
 }

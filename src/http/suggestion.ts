@@ -3,7 +3,8 @@
 /** The known name that is nearest, if one is near: due_at for dueAt, status for statsu, description for desc. */
 export function suggest(unknown: string, known: readonly string[]): string | undefined {
   const plain = plainOf(unknown);
-  if (plain.length < 2 || plain.length > 40) return undefined;
+  // A name that is known, but not in this place, has no nearer one.
+  if (plain.length < 2 || plain.length > 40 || known.includes(unknown)) return undefined;
   const most = Math.max(1, Math.floor(plain.length / 3));
   const near = known
     .map(name => ({ name, far: distance(plain, plainOf(name)) }))

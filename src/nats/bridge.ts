@@ -63,6 +63,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       }
     } finally {
       leading = false;
+      trouble.over(); // it is whoever leads now that can tell
     }
   }
 

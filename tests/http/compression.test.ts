@@ -121,7 +121,7 @@ test('each representation has an ETag of its own, and any of them is known again
     for (const sent of [tag, `W/${tag}`, `"x", ${tag}`]) {
       const { status, headers, bytes } = await ask(large, { ...accepting('gzip'), 'If-None-Match': sent });
       t.is(status, 304, sent);
-      t.is(headers.etag, sent.startsWith('W/') ? '"1"' : tag);
+      t.is(headers.etag, tag, sent);
       t.is(headers['content-encoding'], undefined);
       t.is(bytes.length, 0);
     }

@@ -1,7 +1,7 @@
 // feed.watch(): a table becomes a topic, once, or is refused with the reason.
 import test from 'ava';
 import type pg from 'pg';
-import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { readLog, readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
 
 const NOTES = `
   CREATE TABLE notes (key text PRIMARY KEY, body json, state text NOT NULL DEFAULT 'new');
@@ -136,5 +136,58 @@ test(
     t.deepEqual([code, constraint], ['23514', 'staged_subject_length']);
     await insert(499);
     t.is((await sequence(session)).length, 1);
+  }),
+);
+
+test(
+  'a status that is called deleted, or is very long, says nothing of the row: it is there',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`
+      CREATE TABLE orders (id integer PRIMARY KEY, state text NOT NULL);
+      INSERT INTO orders VALUES (1, 'deleted');
+      SELECT feed.watch('orders', topic => 'orders', entity => 'order', status_column => 'state');
+      UPDATE orders SET state = 'paid';
+      UPDATE orders SET state = 'deleted';
+      UPDATE orders SET state = repeat('x', 64);
+      UPDATE orders SET state = 'created'`);
+    const log = await readLog(session);
+    t.deepEqual(
+      log.map(({ type }) => type),
+      ['order_created', 'order_paid', 'order_updated', 'order_updated', 'order_updated'],
+    );
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'a table’s columns may be called anything: it is watched, told, verified and emptied all the same',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`
+      CREATE TABLE odd (id integer PRIMARY KEY, t text, r text, w text, row text, "row 1" text);
+      INSERT INTO odd VALUES (1, 'first');
+      SELECT feed.watch('odd', topic => 'odd', entity => 'thing');
+      INSERT INTO odd VALUES (2, 'second')`);
+    const log = await readLog(session);
+    t.deepEqual(
+      log.map(({ data }) => data.t),
+      ['first', 'second'],
+    );
+    const page = await session.query(`SELECT subject FROM feed.snapshot_page('odd', 2, NULL, 10)`);
+    t.deepEqual(page.rows, [{ subject: '1' }, { subject: '2' }]);
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+    await session.query('TRUNCATE odd');
+    t.is((await readLog(session)).length, 4);
+  }),
+);
+
+test(
+  'the service’s own topics cannot be ended',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    for (const topic of ['tasks', 'currencies', 'runs']) {
+      t.is((await refusal(session.query('SELECT feed.unwatch($1)', [topic]))).code, '55000');
+    }
   }),
 );
