@@ -19,6 +19,7 @@ const LEAVES = [
   'query.ts',
   'rate.ts',
   'request_target.ts',
+  'twin_keys.ts',
   'white_space.ts',
 ];
 // A subscription and what it is opened with: the hub, the log, a filter, a snapshot; not how events get there.

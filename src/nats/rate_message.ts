@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseExactly } from '../exact_json.ts';
 import { moment } from '../moment.ts';
 import { code, rate } from '../rate.ts';
+import { findTwinKey } from '../twin_keys.ts';
 import { trim } from '../white_space.ts';
 
 /** A rate as it was told; `rate` is a decimal text. */
@@ -42,6 +43,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function readRateMessage(payload: Uint8Array): RateReading {
   const parsed = parse(payload);
   if (parsed === undefined) return { fault: 'it is not JSON' };
+  const twin = findTwinKey(Buffer.from(payload));
+  if (twin !== undefined) return { fault: `${twin} stands twice` };
   const result = Message.safeParse(parsed);
   if (!result.success) return { fault: result.error.issues.slice(0, MOST_FAULTS).map(toSentence).join('; ') };
   const { name, ...rest } = result.data;

@@ -90,6 +90,10 @@ const BAD: Record<string, [unknown, RegExp]> = {
   'no JSON': ['{"currency": "USD"', /^it is not JSON$/],
   'not UTF-8': [Uint8Array.of(0x22, 0xff, 0x22), /^it is not JSON$/],
   empty: ['', /^it is not JSON$/],
+  'a key twice': [
+    '{"currency":"USD","rate":"1","rate":"2","timestamp":"2026-01-01T00:00:00Z"}',
+    /^rate stands twice$/,
+  ],
   'no object': [[USD], /^it must be a JSON object$/],
   'nothing in it': [{}, /^currency is required; rate is required; timestamp is required$/],
   'a code of two letters': [{ ...USD, currency: 'US' }, /^currency must be three letters/],
