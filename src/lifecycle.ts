@@ -9,3 +9,9 @@ export interface Service {
   start(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/**
+ * Does work on one instance at a time, here whenever it is this one's turn, until `until` aborts. `held` aborts when the
+ * turn is lost, and the work must then come to its end; if it ends before, it is another one's turn.
+ */
+export type Exclusive = (work: (held: AbortSignal) => Promise<void>, until: AbortSignal) => Promise<void>;

@@ -26,3 +26,25 @@ export const rate = z
   })
   .transform(String)
   .refine(text => Number(text) > 0, 'must be greater than 0');
+
+/** A rate as another service has told it: a decimal text, of the time it is from. */
+export interface RateMessage {
+  currency: string;
+  rate: string;
+  timestamp: string;
+  name: string | undefined;
+}
+
+/** What became of a rate; refused by a rule of the database, with the reason. */
+export type Ingested = { outcome: 'created' | 'updated' | 'unchanged' } | { refused: string };
+
+/** A bad message, and which one it is: redelivered, it is the same. */
+export interface RejectedMessage {
+  subject: string;
+  payload: Uint8Array;
+  reason: string;
+  stream: string;
+  sequence: number;
+  /** When the stream got it. */
+  sentAt: Date;
+}

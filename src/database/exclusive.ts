@@ -1,13 +1,8 @@
 // Work that one instance at a time does: whichever holds the advisory lock of that purpose, on a session of its own.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { type LockSession, openLockSession } from './lock_session.ts';
-
-/**
- * Does work whenever the lock is ours, until `until` aborts. `held` aborts when the lock is lost, and the work must then
- * come to its end; if it ends before, the lock is given up, and tried for again like any candidate.
- */
-export type Exclusive = (work: (held: AbortSignal) => Promise<void>, until: AbortSignal) => Promise<void>;
 
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the lock
 const LIVENESS_INTERVAL = 3_000; // ms after which the holder asks whether its session lives

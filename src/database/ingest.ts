@@ -2,20 +2,10 @@
 import { sql, UniqueIntegrityConstraintViolationError } from 'slonik';
 import { z } from 'zod';
 import type { ServiceError } from '../errors.ts';
+import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
 import { translateDatabaseError } from './errors.ts';
 import { writtenBy } from './origin.ts';
 import type { DatabasePool } from './pool.ts';
-
-/** A rate as somebody else has told it: a decimal text, of the time it is from. */
-export interface ToldRate {
-  currency: string;
-  rate: string;
-  timestamp: string;
-  name: string | undefined;
-}
-
-/** What became of a rate; refused by a rule, with the reason. */
-export type StoredRate = { outcome: 'created' | 'updated' | 'unchanged' } | { refused: string };
 
 const Stored = z.strictObject({ version: z.number() });
 const MOST_BYTES = 65_536;
@@ -25,7 +15,7 @@ const MOST_CHARACTERS = 1_000;
  * Writes a rate, unless the stored one is from the same time or a later one: so in whatever order messages come, and
  * however often, the newest stands in the end. Throws a ServiceError for what passes, and what nobody has foreseen as it is.
  */
-export async function storeRate(pool: DatabasePool, told: ToldRate): Promise<StoredRate> {
+export async function storeRate(pool: DatabasePool, told: RateMessage): Promise<Ingested> {
   try {
     const stored = await writeRate(pool, told);
     if (!stored) return { outcome: 'unchanged' };
@@ -39,7 +29,7 @@ export async function storeRate(pool: DatabasePool, told: ToldRate): Promise<Sto
 }
 
 // The name is said or stays; a new currency without one is called by its code, which the trigger sees to.
-async function writeRate(pool: DatabasePool, { currency, rate, timestamp, name = '' }: ToldRate) {
+async function writeRate(pool: DatabasePool, { currency, rate, timestamp, name = '' }: RateMessage) {
   return pool.maybeOne(sql.prepared('store_rate', Stored)`
     WITH ${writtenBy('nats', null)}
     INSERT INTO public.currencies AS c (currency, name, rate, rate_date, source, "timestamp")
@@ -60,18 +50,8 @@ function reasonOf({ message, faults }: ServiceError): string {
   return faults.map(fault => `${fault.path.slice(1)} ${fault.message}`).join('; ');
 }
 
-/** A message that was not taken. */
-export interface Rejected {
-  subject: string;
-  payload: Uint8Array;
-  reason: string;
-  stream: string;
-  sequence: number;
-  sentAt: Date;
-}
-
 /** Keeps a message, once: the same one again changes nothing. Throws a ServiceError for what passes. */
-export async function keepRejected(pool: DatabasePool, message: Rejected): Promise<void> {
+export async function keepRejected(pool: DatabasePool, message: RejectedMessage): Promise<void> {
   const { subject, payload, stream, sequence, sentAt } = message;
   const kept = Buffer.from(payload.subarray(0, MOST_BYTES));
   try {

@@ -8,17 +8,12 @@ import { EVERYTHING } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { RESETS, subscribe } from '../feed/subscription.ts';
+import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { openEventStream, readEvent, readTail, refuseUnfit, type Tail } from './event_stream.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import { findStart, refuseOther, type Start } from './start.ts';
 import { createTrouble, type Trouble } from './trouble.ts';
-
-/**
- * Does work on one instance at a time, here whenever it is this one's turn, until `until` aborts. The work ends when
- * `held` aborts; if it ends before, it is another one's turn.
- */
-export type Exclusive = (work: (held: AbortSignal) => Promise<void>, until: AbortSignal) => Promise<void>;
 
 export interface BridgeOptions {
   hub: Hub;

@@ -20,23 +20,10 @@ import {
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import { ServiceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
 import { makeStream } from './event_stream.ts';
-import { type RateMessage, readRateMessage } from './rate_message.ts';
+import { readRateMessage } from './rate_message.ts';
 import { createTrouble, NeedsPerson, type Trouble } from './trouble.ts';
-
-/** What became of a rate; refused by a rule of the database, with the reason. */
-export type Ingested = { outcome: 'created' | 'updated' | 'unchanged' } | { refused: string };
-
-/** A bad message, and which one it is: redelivered, it is the same. */
-export interface RejectedMessage {
-  subject: string;
-  payload: Uint8Array;
-  reason: string;
-  stream: string;
-  sequence: number;
-  /** When the stream got it. */
-  sentAt: Date;
-}
 
 export interface IngestOptions {
   service: string;

@@ -2,17 +2,9 @@
 import { z } from 'zod';
 import { parseExactly } from '../exact_json.ts';
 import { moment } from '../moment.ts';
-import { code, rate } from '../rate.ts';
+import { code, type RateMessage, rate } from '../rate.ts';
 import { findTwinKey } from '../twin_keys.ts';
 import { trim } from '../white_space.ts';
-
-/** A rate as it was told; `rate` is a decimal text. */
-export interface RateMessage {
-  currency: string;
-  rate: string;
-  timestamp: string;
-  name: string | undefined;
-}
 
 /** The message, or all that is wrong with it in one sentence. */
 export type RateReading = { message: RateMessage } | { fault: string };
