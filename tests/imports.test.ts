@@ -19,6 +19,7 @@ const LEAVES = [
   'query.ts',
   'rate.ts',
   'request_target.ts',
+  'settle_within.ts',
   'twin_keys.ts',
   'white_space.ts',
 ];

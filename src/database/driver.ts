@@ -1,104 +1,200 @@
-// Slonik's driver for PostgreSQL, with three habits corrected: what a connection is told once, how long it may keep
-// somebody waiting, and what becomes of those who wait for one that cannot be made.
+// Slonik's driver for PostgreSQL. Slonik's own is for a database that stays: it asks for types on a connection whose loss
+// nobody hears, which ends the process; hands its pool connections that were lost a moment ago, which ends the process or
+// leaves somebody waiting for ever; forgets those who wait for one that cannot be made; and waits for ever for an answer.
 import { EventEmitter } from 'node:events';
-import { createPgDriverFactory } from '@slonik/pg-driver';
-import { ConnectionError, type DriverFactory } from 'slonik';
-import { z } from 'zod';
-import { IS_STANDBY } from './session.ts';
+import pg from 'pg';
+import { BackendTerminatedError, ConnectionError, type DriverFactory } from 'slonik';
+import { settleWithin } from '../settle_within.ts';
+import {
+  askWithin,
+  closeSession,
+  cutSession,
+  openSession,
+  refuseStandby,
+  type SessionOptions,
+} from './session.ts';
 
 type Driver = Awaited<ReturnType<DriverFactory>>;
 type Client = Awaited<ReturnType<Driver['createClient']>>;
+type Answer = Awaited<ReturnType<Client['query']>>;
 
-const IsStandby = z.tuple([z.object({ standby: z.boolean() })]);
+export interface DriverOptions {
+  session: SessionOptions;
+  /** Statements that are run once on every new connection; Slonik's own interceptors run at every checkout. */
+  onConnect: readonly string[];
+  /** Milliseconds. */
+  answerWithin: number;
+}
+
+// 57P01–57P05: the server has ended the session.
+const ENDED_BY_SERVER = /^57P0[1-5]$/;
+const FINISH_WITHIN = 2_000; // ms
+let nextId = 1;
 
 /**
- * `onConnect` statements are run once on every new connection. Slonik's own interceptors run at every checkout, each
- * under a new connectionId. A standby is refused: who reads there and listens elsewhere takes what is new for made up.
+ * A standby is refused: who reads there and listens elsewhere takes what is new for made up. An int8 is a number and must
+ * be a safe one.
  *
- * A query that is not answered within `answerWithin` milliseconds fails as if the connection had been lost. The
- * server's timeout cannot be relied on: its word may not come through either.
+ * What PostgreSQL refuses is thrown as it said it, a pg.DatabaseError; a lost connection as BackendTerminatedError, or
+ * ConnectionError where none was had.
+ *
+ * A query that is not answered within `answerWithin` milliseconds ends its connection. The server's timeout cannot be
+ * relied on: its word may not come through either.
  */
-export function createDriverFactory(options: {
-  onConnect: readonly string[];
-  answerWithin: number;
-}): DriverFactory {
-  return async configuration => {
-    const driver = await createPgDriverFactory()(configuration);
-    const clients = new Set<Client>();
+export function createDriverFactory(options: DriverOptions): DriverFactory {
+  return async () => {
+    const clients = new Set<PoolClient>();
     // What has rested meanwhile is as dead, most likely: better a new connection than so long a wait on each.
-    const distrust = () => {
-      for (const client of clients) if (client.state() === 'IDLE') client.destroy().catch(() => {});
+    const silent = () => {
+      for (const client of clients) client.distrust();
     };
-    const connect = async () => {
-      const client = bound(await driver.createClient(), options.answerWithin, distrust);
-      clients.add(client);
-      client.on('destroy', () => clients.delete(client));
-      await prepare(client, options.onConnect);
-      return client;
+    return {
+      createClient: async () => {
+        const connection = await connect(options).catch(toConnectionError);
+        const client = createClient(connection, { answerWithin: options.answerWithin, silent });
+        clients.add(client);
+        client.on('destroy', () => clients.delete(client));
+        return client;
+      },
     };
-    return { createClient: () => connect().catch(createBrokenClient) };
   };
 }
 
-function bound(client: Client, answerWithin: number, distrust: () => void): Client {
-  const query: Client['query'] = async (...asked) => {
-    const silence = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      silence.reject(new ConnectionError('the connection does not answer'));
-      client.destroy().catch(() => {}); // it is over either way
-      distrust();
-    }, answerWithin);
-    try {
-      return await Promise.race([client.query(...asked), silence.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-  return { ...client, query };
-}
-
-async function prepare(client: Client, statements: readonly string[]): Promise<void> {
-  client.acquire();
+async function connect({ session: options, onConnect, answerWithin }: DriverOptions): Promise<pg.Client> {
+  const settings = { ...options.settings, types: { getTypeParser } };
+  const session = await openSession({ ...options, settings });
+  let lost: Error | undefined;
+  session.once('error', error => {
+    lost = error;
+  });
   try {
-    const [{ standby }] = IsStandby.parse((await client.query(IS_STANDBY)).rows);
-    if (standby) throw new ConnectionError('the database is a standby, which takes no writes');
-    for (const statement of statements) await client.query(statement);
-    await client.release();
+    await refuseStandby(session);
+    for (const statement of onConnect) await askWithin(session, answerWithin, statement);
+    // The end of a session may have come in one packet with its last answer: then nobody has been told yet.
+    if (lost) throw lost;
+    return session;
   } catch (error) {
-    await client.destroy().catch(() => {});
+    await closeSession(session);
     throw error;
   }
 }
 
+function toConnectionError(cause: unknown): ConnectionError {
+  return new ConnectionError(cause instanceof Error ? cause.message : String(cause), {
+    cause: cause as Error,
+  });
+}
+
+interface PoolClient extends Client {
+  /** If it rests it is given up. */
+  distrust(): void;
+}
+
 /**
- * Stands for a connection that could not be made. Slonik forgets those who wait in its queue when one that was made
- * for somebody else fails; one that is made, fails its query and is destroyed lets the next in line try.
+ * One that is lost before the pool has taken it, or that could never be made, can be taken all the same, and fails its
+ * first query: the pool copes with that and destroys it, but not with one that is refused to it.
  */
-function createBrokenClient(cause: unknown): Client {
+function createClient(
+  connection: pg.Client | ConnectionError,
+  { answerWithin, silent }: { answerWithin: number; silent(): void },
+): PoolClient {
+  const session = connection instanceof Error ? undefined : connection;
   const events = new EventEmitter();
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const refuse = () => {
-    throw new ConnectionError(message, cause instanceof Error ? { cause } : {});
-  };
-  const id = `broken-${Math.random()}`;
+  const id = String(nextId++);
   let state: ReturnType<Client['state']> = 'IDLE';
-  const destroy = async () => {
+  let wasTaken = false;
+  let lost = connection instanceof Error ? connection : undefined;
+  let asked: Promise<unknown> | undefined;
+  let ended: Promise<void> | undefined;
+
+  function lose(error: Error): void {
     if (state === 'DESTROYED') return;
+    lost ??= new BackendTerminatedError(error);
+    if (state === 'IDLE' && wasTaken) void destroy();
+    // Who works with it is told now, also where no query is under way. Unheard, an 'error' would end the process.
+    else if (events.listenerCount('error') > 0) events.emit('error', lost);
+  }
+
+  function destroy(): Promise<void> {
+    if (state === 'DESTROYED') return ended ?? Promise.resolve();
     state = 'DESTROYED';
+    ended = end();
     events.emit('destroy');
-  };
+    return ended;
+  }
+
+  async function end(): Promise<void> {
+    if (!session) return;
+    if (asked && !lost) await settleWithin(FINISH_WITHIN, asked);
+    await closeSession(session);
+  }
+
+  async function ask(text: string, values: unknown[], name: string | undefined): Promise<Answer> {
+    if (!session || lost || state !== 'ACQUIRED')
+      throw lost ?? new ConnectionError('the connection is closed');
+    const giveUp = setTimeout(() => {
+      lose(new Error('the connection does not answer'));
+      cutSession(session);
+      silent();
+    }, answerWithin);
+    try {
+      const { command, fields, rowCount, rows } = await session.query({
+        text,
+        values,
+        ...(name && { name }),
+      });
+      const columns = fields.map(field => ({ name: field.name, dataTypeId: field.dataTypeID }));
+      return { command: command as Answer['command'], fields: columns, rowCount, rows };
+    } catch (error) {
+      const isSaid = error instanceof pg.DatabaseError;
+      if (isSaid && ENDED_BY_SERVER.test(error.code ?? '')) throw new BackendTerminatedError(error);
+      throw isSaid ? error : (lost ?? error);
+    } finally {
+      clearTimeout(giveUp);
+    }
+  }
+
+  session?.on('error', lose);
+  session?.once('end', () => lose(new Error('the connection has ended')));
+  session?.on('notice', ({ message }) => events.emit('notice', { message }));
   return {
-    acquire: () => {
-      state = 'ACQUIRED';
-    },
-    destroy,
-    release: destroy,
     id: () => id,
     state: () => state,
-    query: async () => refuse(),
-    stream: refuse,
+    acquire() {
+      wasTaken = true;
+      state = 'ACQUIRED';
+    },
+    async release() {
+      if (state !== 'ACQUIRED') return;
+      if (lost) return destroy();
+      state = 'IDLE';
+      events.emit('release');
+    },
+    destroy,
+    distrust() {
+      if (state === 'IDLE' && wasTaken) void destroy();
+    },
+    query(text, values = [], { name } = {}) {
+      const answer = ask(text, values, name);
+      asked = answer.catch(() => {}); // whoever asks is told
+      return answer;
+    },
+    stream() {
+      throw new TypeError('this driver does not stream');
+    },
     on: events.on.bind(events) as Client['on'],
     off: events.off.bind(events) as Client['off'],
     removeListener: events.off.bind(events) as Client['removeListener'],
   };
+}
+
+// By its number in pg_type.dat, which never changes.
+function getTypeParser(oid: number, format: 'text' | 'binary' = 'text') {
+  return oid === pg.types.builtins.INT8 ? parseInt8 : pg.types.getTypeParser(oid, format as 'text');
+}
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is no safe integer`);
+  return value;
 }

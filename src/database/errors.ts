@@ -1,17 +1,6 @@
 // The one place that translates what PostgreSQL says into the catalogue: by SQLSTATE and constraint name.
 import pg from 'pg';
-import {
-  BackendTerminatedError,
-  BackendTerminatedUnexpectedlyError,
-  CheckIntegrityConstraintViolationError,
-  ConnectionError,
-  IntegrityConstraintViolationError,
-  InvalidInputError,
-  NotNullIntegrityConstraintViolationError,
-  StatementCancelledError,
-  StatementTimeoutError,
-  UniqueIntegrityConstraintViolationError,
-} from 'slonik';
+import { BackendTerminatedError, BackendTerminatedUnexpectedlyError, ConnectionError } from 'slonik';
 import { type ErrorCode, type Fault, ServiceError } from '../errors.ts';
 
 const RULES: Record<string, Fault> = {
@@ -63,51 +52,47 @@ const AWAY_SYSTEM = new Set([
 ]);
 // 22P05 and 22021: a character that the database cannot hold, such as U+0000.
 const UNTRANSLATABLE = new Set(['22P05', '22021']);
-const LOCK_TIMEOUT = '55P03';
+// query_canceled, by a timeout or by somebody, and lock_not_available.
+const TOOK_TOO_LONG = new Set(['57014', '55P03']);
+/** A value that another row has, where each must have its own. */
+export const UNIQUE_VIOLATION = '23505';
 // Deadlocks and the like, when trying again has not helped.
 const MET_OTHERS = /^40.../;
-// Text that is too long, out of range or nothing of its type: what a schema let through and the database did not.
-const UNFIT_VALUE = new Set(['22001', '22003', '22007', '22008', '22009']);
+// not_null_violation and check_violation; text that is too long, out of range or nothing of its type: what a schema let
+// through and the database did not.
+const BREAKS_RULE = new Set(['23502', '23514', '22001', '22003', '22007', '22008', '22009', '22P02']);
 
 /** What a failed query means to whoever asked; undefined if it is nobody's fault but ours. */
 export function translateDatabaseError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
   if (isAway(error)) return unavailable(error);
-  if (
-    error instanceof StatementTimeoutError ||
-    error instanceof StatementCancelledError ||
-    databaseErrorOf(error)?.code === LOCK_TIMEOUT
-  ) {
-    return new ServiceError('timeout', 'the database took too long; try again', {
-      headers: { 'Retry-After': '1' },
-      cause: error,
-    });
-  }
-  const constraint = constraintOf(error);
-  const fault = constraint === undefined ? undefined : RULES[constraint];
-  if (fault)
-    return new ServiceError('invalid', 'the content breaks a rule', { faults: [fault], cause: error });
   const said = databaseErrorOf(error);
-  const notAsSaid = NOT_AS_SAID[constraint ?? ''];
-  if (said && notAsSaid) return new ServiceError(notAsSaid, said.message, { cause: error });
-  if (MET_OTHERS.test(said?.code ?? '')) {
-    return new ServiceError('conflict', 'others were changing the same rows at the same time; try again', {
-      headers: { 'Retry-After': '1' },
-      cause: error,
-    });
-  }
-  if (error instanceof UniqueIntegrityConstraintViolationError) {
-    const conflict = CONFLICTS[constraint ?? ''] ?? 'there is already one like it';
-    return new ServiceError('conflict', conflict, { cause: error });
-  }
-  if (error instanceof pg.DatabaseError && UNTRANSLATABLE.has(error.code ?? '')) {
-    return new ServiceError('invalid', 'the content holds a character that cannot be stored', {
-      cause: error,
-    });
-  }
-  if (breaksRule(error)) {
-    const rule = constraint === undefined ? 'a rule' : `the rule ${constraint}`;
-    return new ServiceError('invalid', `the content breaks ${rule} of the database`, { cause: error });
+  return said && translateSaid(said);
+}
+
+function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
+  const { code = '', constraint = '', message } = said;
+  const means = (
+    what: ErrorCode,
+    text: string,
+    more: { faults?: Fault[]; headers?: Record<string, string> } = {},
+  ) => new ServiceError(what, text, { ...more, cause: said });
+  const soon = { headers: { 'Retry-After': '1' } };
+  if (TOOK_TOO_LONG.has(code)) return means('timeout', 'the database took too long; try again', soon);
+  const fault = RULES[constraint];
+  if (fault) return means('invalid', 'the content breaks a rule', { faults: [fault] });
+  const notAsSaid = NOT_AS_SAID[constraint];
+  if (notAsSaid) return means(notAsSaid, message);
+  if (MET_OTHERS.test(code))
+    return means('conflict', 'others were changing the same rows at the same time; try again', soon);
+  if (code === UNIQUE_VIOLATION)
+    return means('conflict', CONFLICTS[constraint] ?? 'there is already one like it');
+  if (UNTRANSLATABLE.has(code))
+    return means('invalid', 'the content holds a character that cannot be stored');
+  // Rules that are not in the list above: an operator's own, or one that a newer instance's migration brought.
+  if (BREAKS_RULE.has(code)) {
+    const rule = constraint === '' ? 'a rule' : `the rule ${constraint}`;
+    return means('invalid', `the content breaks ${rule} of the database`);
   }
   return undefined;
 }
@@ -135,18 +120,4 @@ export function unavailable(cause?: unknown): ServiceError {
     headers: { 'Retry-After': '1' },
     cause,
   });
-}
-
-// Rules that are not in the list above: an operator's own, or one that a newer instance's migration brought.
-function breaksRule(error: unknown): boolean {
-  if (error instanceof CheckIntegrityConstraintViolationError) return true;
-  if (error instanceof NotNullIntegrityConstraintViolationError || error instanceof InvalidInputError)
-    return true;
-  return error instanceof pg.DatabaseError && UNFIT_VALUE.has(error.code ?? '');
-}
-
-function constraintOf(error: unknown): string | undefined {
-  if (error instanceof IntegrityConstraintViolationError) return error.constraint ?? undefined;
-  if (error instanceof pg.DatabaseError) return error.constraint;
-  return undefined;
 }

@@ -1,9 +1,9 @@
 // Queries for what comes in from NATS: a rate, and a message that is none.
-import { sql, UniqueIntegrityConstraintViolationError } from 'slonik';
+import { sql } from 'slonik';
 import { z } from 'zod';
 import type { ServiceError } from '../errors.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
-import { translateDatabaseError } from './errors.ts';
+import { databaseErrorOf, translateDatabaseError, UNIQUE_VIOLATION } from './errors.ts';
 import { writtenBy } from './origin.ts';
 import type { DatabasePool } from './pool.ts';
 
@@ -22,7 +22,7 @@ export async function storeRate(pool: DatabasePool, told: RateMessage): Promise<
     return { outcome: stored.version === 1 ? 'created' : 'updated' };
   } catch (error) {
     const known = translateDatabaseError(error);
-    const isTheirs = known?.code === 'invalid' || error instanceof UniqueIntegrityConstraintViolationError;
+    const isTheirs = known?.code === 'invalid' || databaseErrorOf(error)?.code === UNIQUE_VIOLATION;
     if (!known || !isTheirs) throw known ?? error; // a deadlock, say, passes
     return { refused: reasonOf(known) };
   }

@@ -3,14 +3,13 @@ import {
   type CommonQueryMethods,
   createPool,
   type DatabasePool,
-  type DriverTypeParser,
   type Interceptor,
   SchemaValidationError,
   sql,
 } from 'slonik';
 import { z } from 'zod';
 import { createDriverFactory } from './driver.ts';
-import { DEFAULT_SERVICE, renameSql } from './names.ts';
+import { DEFAULT_SERVICE } from './names.ts';
 import type { Presence } from './presence.ts';
 import { TAKE_ROLE } from './session.ts';
 
@@ -27,37 +26,38 @@ export interface PoolOptions {
   service?: string;
 }
 
+const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
 const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
-const TERMINATE_WITHIN = 2_000; // ms
 
 /**
  * Opens the pool: `size` connections, each working as the service's role where it may be taken (`role: true`).
  * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one. A statement
  * may take `statementTimeout` milliseconds (30 s), and a little later whoever waits for a connection that has silently
- * died is told. Throws while the database is away. `presence` is told of every answer.
+ * died is told. It need not be there yet. `presence` is told of every answer.
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE } = options;
-  const url = new URL(options.url);
-  url.searchParams.set('application_name', `${service} pool`);
-  return createPool(url.href, {
+  return createPool(options.url, {
     driverFactory: createDriverFactory({
-      onConnect: options.role ? [renameSql(service, TAKE_ROLE)] : [],
+      session: {
+        url: options.url,
+        name: 'pool',
+        service,
+        settings: {
+          connectionTimeoutMillis: CONNECT_WITHIN,
+          statement_timeout: statementTimeout,
+          idle_in_transaction_session_timeout: 30_000,
+        },
+      },
+      onConnect: options.role ? [TAKE_ROLE] : [],
       answerWithin: statementTimeout + ON_THE_WAY,
     }),
     maxPoolSize: options.size,
     idleTimeout: 60_000,
-    connectionTimeout: 5_000,
-    statementTimeout,
-    idleInTransactionSessionTimeout: 30_000,
-    gracefulTerminationTimeout: TERMINATE_WITHIN,
-    typeParsers: [int8],
-    interceptors: [
-      checkRows,
-      ...(options.presence ? [tell(options.presence)] : []),
-      ...(service === DEFAULT_SERVICE ? [] : [rename(service)]),
-    ],
+    connectionTimeout: CONNECT_WITHIN,
+    typeParsers: [],
+    interceptors: [checkRows, ...(options.presence ? [tell(options.presence)] : [])],
     // DISCARD ALL at every release costs a round trip and the prepared statements. Nothing is left behind that
     // would need it: settings are made with set_config(…, true), locks are taken by sessions of their own.
     resetConnection: async () => {},
@@ -70,22 +70,6 @@ export const document = z.strictObject({ document: z.string() });
 /** Whether the pool reaches the database now. */
 export async function ping(pool: DatabasePool): Promise<void> {
   await pool.query(sql.type(z.strictObject({ one: z.number() }))`SELECT 1 AS one`);
-}
-
-const int8: DriverTypeParser = {
-  name: 'int8',
-  parse: text => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is no safe integer`);
-    return value;
-  },
-};
-
-function rename(service: string): Interceptor {
-  return {
-    name: 'rename',
-    transformQuery: (_, query) => ({ ...query, sql: renameSql(service, query.sql) }),
-  };
 }
 
 const checkRows: Interceptor = {

@@ -9,6 +9,8 @@ export interface SessionOptions {
   url: string;
   name: string;
   service?: string;
+  /** What else is to be set of it, or set otherwise. */
+  settings?: pg.ClientConfig;
 }
 
 /**
@@ -16,13 +18,15 @@ export interface SessionOptions {
  * by TCP keepalive, which starts after 10 s of silence; one on which something was asked, by the missing answer: see
  * askWithin().
  */
-export function sessionConfig({ url, name, service = DEFAULT_SERVICE }: SessionOptions): pg.ClientConfig {
+export function sessionConfig(options: SessionOptions): pg.ClientConfig {
+  const { url, name, service = DEFAULT_SERVICE, settings } = options;
   return {
     connectionString: url,
     application_name: `${service} ${name}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 10_000,
+    ...settings,
   };
 }
 

@@ -6,10 +6,10 @@ import type { DatabasePool } from '../database/pool.ts';
 import { queueFirstRun, queueRun } from '../database/runs.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { settleWithin } from '../settle_within.ts';
 import { executeRun } from './execute_run.ts';
 import { createJobQueue } from './job_queue.ts';
 import type { RunKind } from './run_kind.ts';
-import { settleWithin } from './settle_within.ts';
 import { createSweeper } from './sweeper.ts';
 
 export interface WorkerOptions {

@@ -51,11 +51,16 @@ export function createInstance(options: {
     const own = spawn(process.execPath, ['src/main.ts'], {
       cwd: ROOT,
       env: environment,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = own;
     createInterface({ input: own.stdout }).on('line', line => hear(line));
-    own.once('exit', (code, signal) => {
+    // Why it ends, if it does by itself; said on the suite's own standard error as well, for what is no end.
+    createInterface({ input: own.stderr }).on('line', line => {
+      recorder.note(`${name}, on stderr: ${line}`);
+      process.stderr.write(`${name}: ${line}\n`);
+    });
+    own.once('close', (code, signal) => {
       if (!wanted || child !== own) return;
       recorder.violated('an instance does not end by itself', `${name} ended (${code ?? signal})`);
       start();
@@ -87,10 +92,9 @@ export function createInstance(options: {
     kill: async () => void (await end('SIGKILL')),
     signal: which => child?.kill(which),
     leads: async () => {
-      const text = await ask('/metrics').then(
-        answer => answer.text(),
-        () => '',
-      );
+      const text = await ask('/metrics')
+        .then(answer => answer.text())
+        .catch(() => '');
       return /^taskwire_sequencer_leader 1$/m.test(text);
     },
     isReady: () =>

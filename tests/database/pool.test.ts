@@ -1,0 +1,33 @@
+// What whoever has a pool relies on while connections are lost.
+import test from 'ava';
+import { isAway } from '../../src/database/errors.ts';
+import { openPool, ping } from '../../src/database/pool.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+
+test('connections that are lost at any moment, also while they are made, fail as an absent database does, and end nothing', async t => {
+  const database = await createTestDatabase();
+  t.teardown(database.drop);
+  const psql = await database.psql();
+  let over = false;
+  const terminating = (async () => {
+    while (!over) {
+      await psql.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'taskwire pool'`);
+    }
+  })();
+  let lost = 0;
+  for (let trial = 0; trial < 150; trial++) {
+    const pool = await openPool({ url: database.url, size: 2, role: true });
+    const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => ping(pool)));
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      lost++;
+      t.true(isAway(outcome.reason), String(outcome.reason?.stack));
+    }
+    await pool.end();
+  }
+  over = true;
+  await terminating;
+  t.true(lost > 0);
+  await ping(database.pool);
+});
