@@ -1,4 +1,5 @@
 // Ports that a test can come back to.
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -9,7 +10,20 @@ const [FIRST, COUNT] = [20_000, 12_000];
 export async function findLastingPort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
-    if (await isFree(port)) return port;
+    if ((await reserve(port)) && (await isFree(port))) return port;
+  }
+}
+
+// Other tests, in this process or another, do not take it: to them the UDP port of the same number says that it is
+// somebody's, for as long as this process lives.
+async function reserve(port: number): Promise<boolean> {
+  const sign = createSocket({ type: 'udp4' }).unref();
+  try {
+    sign.bind({ port, address: '127.0.0.1', exclusive: true });
+    await once(sign, 'listening');
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -19,7 +19,7 @@ export async function choosePort(wanted: number | undefined, keptIn: string): Pr
 }
 
 /** Whether a server could listen on it now. */
-export async function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
   return (await listenOnce(port)) !== undefined;
 }
 

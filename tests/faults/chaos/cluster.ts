@@ -3,12 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterPaths } from '../../../src/database/embedded/cluster.ts';
-import { isFree } from '../../../src/database/embedded/port.ts';
 import { findServer } from '../../../src/database/embedded/server.ts';
 import { createEmbeddedPostgres } from '../../../src/database/embedded.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { createCable } from '../../helpers/cable.ts';
-import type { Random } from '../../helpers/random.ts';
+import { findLastingPort } from '../../helpers/port.ts';
 import { until } from '../../helpers/until.ts';
 import type { Recorder } from './history.ts';
 import { createInstance, type Instance } from './instance.ts';
@@ -33,17 +32,17 @@ const SETTINGS = {
 };
 
 /** Starts PostgreSQL and `count` instances; resolves when all of them serve. */
-export async function startCluster(count: number, random: Random, recorder: Recorder): Promise<Cluster> {
+export async function startCluster(count: number, recorder: Recorder): Promise<Cluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-chaos-'));
   const logger = createLogger({ level: 'fatal', pretty: false });
-  const port = await choosePort(random);
+  const port = await findLastingPort();
   const postgres = createEmbeddedPostgres({ dataDir, port, settings: SETTINGS, logger });
   await postgres.start();
   const { url } = postgres;
   const instances: Instance[] = [];
   for (let number = 1; number <= count; number++) {
-    const cable = await createCable(new URL(url), await choosePort(random));
-    const options = { name: `instance ${number}`, port: await choosePort(random), databaseUrl: url };
+    const cable = await createCable(new URL(url), await findLastingPort());
+    const options = { name: `instance ${number}`, port: await findLastingPort(), databaseUrl: url };
     instances.push(createInstance({ ...options, cable, recorder }));
   }
   for (const instance of instances) instance.start();
@@ -66,12 +65,4 @@ export async function startCluster(count: number, random: Random, recorder: Reco
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-// Below the ports that systems hand out themselves: who tries to reach a server that is down must not get its port.
-async function choosePort(random: Random): Promise<number> {
-  for (;;) {
-    const port = 15_000 + random.below(15_000);
-    if (await isFree(port)) return port;
-  }
 }

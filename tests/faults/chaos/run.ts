@@ -40,10 +40,9 @@ const OTHER_LOG = 'resets: other_log';
 
 /** Runs the suite. Resolves with every broken promise; rejects only when the suite itself cannot go on. */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
-  const { random } = options;
   const recorder = createRecorder();
   const over = new AbortController();
-  const cluster = await startCluster(options.instances, random.fork(), recorder);
+  const cluster = await startCluster(options.instances, recorder);
   try {
     const listeners = listen(cluster, options, recorder, over.signal);
     await writeUnderFaults(cluster, options, recorder, over.signal);
