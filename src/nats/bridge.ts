@@ -140,7 +140,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   }
 
   return {
-    serve: (connection, lost) => exclusive(held => lead(connection, held), lost),
+    serve: (connection, lost) => {
+      position = undefined; // while this instance was away another one may have published
+      return exclusive(held => lead(connection, held), lost);
+    },
     get leading() {
       return leading;
     },
