@@ -1,5 +1,6 @@
 // The rates job: the bank's file becomes currencies, only what changed is written, and a bad file changes nothing.
 import test from 'ava';
+import { storeRate } from '../../src/database/ingest.ts';
 import { type CurrencyRatesOptions, currencyRates } from '../../src/jobs/currency_rates.ts';
 import { bankXml, type Entry, MARCH, windows1251, xml } from '../fixtures/bank.ts';
 import { type Jobs, startJobs } from '../fixtures/jobs.ts';
@@ -82,6 +83,25 @@ test('a date that comes again, as on a weekend, is no error, and an older one ch
     rows.map(row => row.rate),
     ['99', '100', '100'],
   );
+});
+
+test('a rate from NATS, of a day before the bank’s, stays while the file has nothing new', async t => {
+  const rates = await startRates(t);
+  await rates.startWorker();
+  const [year, month, day] = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10).split('-');
+  const file = (value: string) =>
+    rates.source.answer(xml(bankXml(`${day}.${month}.${year}`, [['USD', 1, 'USD', value]])));
+  file('115,0');
+  t.like(await rates.run(), { status: 'succeeded', created: 1 });
+  const timestamp = new Date(Date.now() + 60_000).toISOString();
+  const told = { currency: 'USD', rate: '120', timestamp, name: undefined };
+  t.deepEqual(await storeRate(rates.database.pool, told), { outcome: 'updated' });
+  await rates.staged();
+  t.like(await rates.run(), { status: 'succeeded', updated: 0, unchanged: 1 });
+  t.deepEqual(await rates.staged(), []);
+  file('116,0');
+  t.like(await rates.run(), { status: 'succeeded', updated: 1 });
+  t.deepEqual(await stored(rates), [`USD 1 116 ${year}-${month}-${day} cbr 3 USD`]);
 });
 
 test('the encoding is the header’s, else the document’s, else UTF-8', async t => {

@@ -145,6 +145,7 @@ for (const [name, [config, reason]] of Object.entries(UNFIT)) {
       );
       t.regex(String(warnings), reason);
       t.is(await readMetric(instance, 'taskwire_nats_halted'), 1);
+      t.is(await readMetric(instance, 'taskwire_nats_lag_events'), Number.NaN);
       t.is(await lastPosition(nats), 0);
       await nats.manager.streams.delete('taskwire_events');
       await untilPosition(nats, 1);
