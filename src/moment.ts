@@ -20,6 +20,11 @@ export const moment = z
 /** A time as the service writes it: in UTC, with six digits of fraction. */
 export const time = z.string().meta({ format: 'date-time' });
 
+/** The present, as the service writes a time. What is finer than the clock's milliseconds is zero. */
+export function now(): string {
+  return new Date().toISOString().replace('Z', '000Z');
+}
+
 function faultOf(text: string): string | undefined {
   const match = RFC_3339.exec(text);
   if (!match)

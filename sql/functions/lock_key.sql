@@ -1,4 +1,4 @@
--- The key of one of the service's advisory locks: 'leader', 'doorbell', 'migrate', 'run:<id>'.
+-- The key of one of the service's advisory locks: 'leader', 'doorbell', 'migrate', 'rates', 'run:<id>'.
 -- Called by capture, the sequencer and the jobs. An advisory lock is only a number, shared with everybody in the
 -- database: hashing service and purpose to 64 bits keeps it apart from others'. Immutable, so that plpgsql folds
 -- it to a constant in the writer's path.

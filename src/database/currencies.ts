@@ -33,7 +33,7 @@ const ListedRate = z.strictObject({ rate_date: z.string(), document: z.string() 
 /** What a currency was worth, day by day, oldest first: from and to a day (both included), behind another one. */
 export async function listRates(
   pool: DatabasePool,
-  id: string,
+  code: string,
   page: { from: string | undefined; to: string | undefined; after: string | undefined; limit: number },
 ): Promise<readonly z.infer<typeof ListedRate>[]> {
   const { from = null, to = null, after = null, limit } = page;
@@ -41,12 +41,38 @@ export async function listRates(
     SELECT to_char(r.rate_date, 'YYYY-MM-DD') AS rate_date, json_build_object(
       'rate_date', to_char(r.rate_date, 'YYYY-MM-DD'), 'rate', r.rate::text, 'nominal', r.nominal)::text AS document
     FROM public.currency_rates AS r
-    WHERE r.currency = (SELECT c.currency FROM public.currencies AS c WHERE c.id = ${id})
+    WHERE r.currency = ${code}
       AND r.rate_date >= coalesce(${from}::date, '-infinity')
       AND r.rate_date <= coalesce(${to}::date, 'infinity')
       AND r.rate_date > coalesce(${after}::date, '-infinity')
     ORDER BY r.rate_date
     LIMIT ${limit}`);
+}
+
+/** Whether any rate of a currency is kept: of each that is there one is, and of those that were. */
+export async function hasRates(pool: DatabasePool, code: string): Promise<boolean> {
+  return pool.exists(sql.unsafe`SELECT FROM public.currency_rates WHERE currency = ${code}`);
+}
+
+const Coded = z.strictObject({ code: z.string() });
+
+/** The code of the currency with an id, also of one that is gone, as far as the log goes back. */
+export async function readCode(pool: DatabasePool, id: string): Promise<string | null> {
+  const subject = id.toLowerCase();
+  return pool.maybeOneFirst(sql.prepared('read_code', Coded)`
+    SELECT c.currency AS code
+    FROM public.currencies AS c
+    WHERE c.id = ${id}
+    UNION ALL
+    SELECT s.data ->> 'currency'
+    FROM feed.unnumbered('currencies') AS u
+    JOIN feed.staged AS s ON s.xid = u.xid AND s.id = u.id
+    WHERE u.subject = ${subject}
+    UNION ALL
+    SELECT e.data ->> 'currency'
+    FROM feed.events AS e
+    WHERE e.subject = ${subject} AND e.topic = 'currencies'
+    LIMIT 1`);
 }
 
 const Conversion = z.strictObject({

@@ -17,7 +17,7 @@ const Imported = z.strictObject({
   unchanged: z.number(),
   kept: z.number(),
 });
-/** How many currencies were created, updated and left, and how many rates are new or other on their day. */
+/** How many currencies were created, updated and left, and of how many the bank says of the day what it has not before. */
 export type Imported = z.infer<typeof Imported>;
 
 /**

@@ -1,17 +1,17 @@
 // REST for currencies: what they have of what nouns may have, their rates day by day, and conversion.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { convertCurrency, currencies, listRates } from '../database/currencies.ts';
-import { entityExists } from '../database/entities.ts';
+import { convertCurrency, currencies, hasRates, listRates, readCode } from '../database/currencies.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { type Operation, operation } from '../operation.ts';
 import { parameter } from '../query.ts';
 import { code, decimal } from '../rate.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
+import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
 import { createNounOperations } from './noun_operations.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from './paging.ts';
-import { nothing, type Resource, referenceTo, resolve } from './resource.ts';
+import { nothing, type Resource, referenceTo } from './resource.ts';
 
 const RESOURCE: Resource = {
   noun: currencies,
@@ -64,11 +64,17 @@ function conversionOf(pool: DatabasePool): Operation {
   });
 }
 
-const RatesQuery = z.strictObject({
-  ...pageParameters,
-  from: parameter(day).optional().meta({ description: 'The first day.' }),
-  to: parameter(day).optional().meta({ description: 'The last day.' }),
-});
+const RatesQuery = z
+  .strictObject({
+    ...pageParameters,
+    from: parameter(day).optional().meta({ description: 'The first day, not after `to`.' }),
+    to: parameter(day).optional().meta({ description: 'The last day, not before `from`.' }),
+  })
+  .superRefine(({ from, to }, context) => {
+    if (from === undefined || to === undefined || from <= to) return;
+    context.addIssue({ code: 'custom', path: ['from'], message: 'must not be after to' });
+    context.addIssue({ code: 'custom', path: ['to'], message: 'must not be before from' });
+  });
 const RatesPage = pageOf('RatePage', Rate);
 const Keys = z.tuple([z.iso.date()]);
 
@@ -77,17 +83,17 @@ function ratesOf(pool: DatabasePool): Operation {
     id: 'list_rates_of_currency',
     method: 'get',
     path: '/currencies/{id}/rates',
-    summary: 'Lists what a currency was worth, day by day, oldest first.',
+    summary: 'Lists what a currency was worth, day by day, oldest first, also after its deletion.',
     tag: TAG,
     params: referenceTo(currencies),
     query: RatesQuery,
     answers: { 200: { description: 'A page of rates.', schema: RatesPage, headers: PAGE_HEADERS } },
     async handle(ctx, { params, query: { limit, cursor, from, to } }) {
       const after = cursor === undefined ? undefined : readCursor(Keys, cursor)[0];
-      const id = await resolve({ ...RESOURCE, pool }, params.id);
-      const rows = await listRates(pool, id, { from, to, after, limit: limit + 1 });
-      if (rows.length === 0 && !(await entityExists(pool, currencies, id)))
-        throw nothing(currencies, params.id);
+      const currency = UUID.test(params.id) ? await readCode(pool, params.id) : params.id;
+      if (currency === null) throw nothing(currencies, params.id);
+      const rows = await listRates(pool, currency, { from, to, after, limit: limit + 1 });
+      if (rows.length === 0 && !(await hasRates(pool, currency))) throw nothing(currencies, params.id);
       sendPage(ctx, { rows, limit, keysOf: row => [row.rate_date] });
     },
   });

@@ -1,6 +1,7 @@
 // For trying NATS by hand: publishes a message as another service would, and leaves the rest to those who take it.
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
+import { now, time } from '../moment.ts';
 import { type Operation, operation } from '../operation.ts';
 import { parameter } from '../query.ts';
 import { code, decimal } from '../rate.ts';
@@ -24,7 +25,7 @@ const Published = z
     subject: z.string(),
     stream: z.string(),
     sequence: z.int(),
-    message: z.object({ currency: z.string(), rate: z.string(), timestamp: z.string() }),
+    message: z.object({ currency: z.string(), rate: z.string(), timestamp: time }),
   })
   .meta({ id: 'PublishedMessage', description: 'A message, and where NATS keeps it until it is taken.' });
 
@@ -46,7 +47,7 @@ export function createTestOperations({ production, publishRate }: TestOptions): 
       answers: { 202: { description: 'NATS has it; it will be taken.', schema: Published } },
       refusals: ['not_found', 'broker_unavailable'],
       async handle(ctx, { query }) {
-        const message = { ...query, timestamp: new Date().toISOString() };
+        const message = { ...query, timestamp: now() };
         const published = await publishRate?.(message);
         ctx.status = 202;
         ctx.body = { ...published, message };

@@ -12,7 +12,7 @@ import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { openEventStream, readEvent, readTail, refuseUnfit, type Tail } from './event_stream.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
-import { findStart, refuseOther, type Start } from './start.ts';
+import { findStart, LogSetBack, refuseOther, type Start } from './start.ts';
 import { createTrouble, type Trouble } from './trouble.ts';
 
 export interface BridgeOptions {
@@ -30,7 +30,7 @@ export interface Bridge {
   serve(connection: NatsConnection, lost: AbortSignal): Promise<void>;
   /** Whether this instance is the one that publishes. */
   readonly leading: boolean;
-  /** The last position that this instance knows the stream to hold. */
+  /** The last position that this instance knows the stream to hold of this log. */
   readonly position: number | undefined;
   readonly trouble: Trouble;
 }
@@ -51,7 +51,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     logger.info('this instance publishes the events to NATS');
     try {
       while (!held.aborted) {
-        await publish(connection, held).catch((error: unknown) => held.aborted || trouble.meet(error));
+        await publish(connection, held).catch((error: unknown) => held.aborted || halt(error));
         await pause(trouble.needsPerson ? PERSON_AFTER : AGAIN_AFTER, undefined, { signal: held }).catch(
           () => {},
         );
@@ -60,6 +60,12 @@ export function createBridge(options: BridgeOptions): Bridge {
       leading = false;
       trouble.over(); // it is whoever leads now that can tell
     }
+  }
+
+  function halt(error: unknown): void {
+    // The stream's last position is none of this log: taken for one, it would tell that nothing is missing.
+    if (error instanceof LogSetBack) position = error.after;
+    trouble.meet(error);
   }
 
   // From where the stream ends, until something is not as it should be: that rejects, and the next one begins anew.
@@ -134,7 +140,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   }
 
   return {
-    serve: (connection, lost) => exclusive(held => lead(connection, held), lost),
+    serve: (connection, lost) => {
+      position = undefined; // while this instance was away another one may have published
+      return exclusive(held => lead(connection, held), lost);
+    },
     get leading() {
       return leading;
     },

@@ -1,29 +1,14 @@
 // Rates in: what other services publish, through a durable consumer that all instances share. A message is acknowledged
 // once it is in the database; a bad one is kept there and terminated; and while the database is away they wait.
-
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  DeliverPolicy,
-  DiscardPolicy,
-  JetStreamApiCodes,
-  JetStreamApiError,
-  type JetStreamManager,
-  type JsMsg,
-  jetstream,
-  jetstreamManager,
-  RetentionPolicy,
-  StorageType,
-} from '@nats-io/jetstream';
-import { type NatsConnection, nanos } from '@nats-io/transport-node';
+import { type Consumer, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { ServiceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
-import { makeStream } from './event_stream.ts';
+import { ingestName, openConsumer, openIngestStream } from './ingest_stream.ts';
 import { readRateMessage } from './rate_message.ts';
-import { createTrouble, NeedsPerson, type Trouble } from './trouble.ts';
+import { createTrouble, type Trouble } from './trouble.ts';
 
 export interface IngestOptions {
   service: string;
@@ -42,22 +27,16 @@ export interface Ingest {
   readonly trouble: Trouble;
 }
 
-/** The subject that rates are told on. */
-export const ingestSubject = (service: string) => `${service}.currencies.ingest`;
-
-/** The stream that is made for it, and the consumer, which have one name. */
-export const ingestName = (service: string) => `${service}_ingest`;
-
 const AGAIN_AFTER = 2_000; // ms
-const ACKNOWLEDGE_WITHIN = 15_000; // ms, then it is sent again: to another instance, if this one is gone
-const MOST_WAITING = 100_000; // messages
-const MOST_PENDING = 256;
 const AT_HAND = 32;
 const MOST_FAILURES = 5;
 
 export function createIngest(options: IngestOptions): Ingest {
   const { service, store, keepRejected, logger } = options;
   const trouble = createTrouble(logger, 'rates do not get in from NATS', 'rates get in from NATS again');
+  // The messages that failed here and are not known to be taken, by their sequence, and how often each failed for a reason
+  // that need not pass. Never the deliveries that the server counts: those are outages, too, and instances that died.
+  const failures = new Map<number, number>();
 
   async function consume(connection: NatsConnection, lost: AbortSignal): Promise<void> {
     const manager = await jetstreamManager(connection, { checkAPI: false });
@@ -70,12 +49,21 @@ export function createIngest(options: IngestOptions): Ingest {
       idle_heartbeat: 2_500,
       abort_on_missing_resource: true,
     });
+    const ended = new AbortController();
+    const signal = AbortSignal.any([lost, ended.signal]);
     const close = () => void messages.close();
     lost.addEventListener('abort', close);
     if (lost.aborted) close();
+    failures.clear(); // a stream that was made anew counts from 1
     trouble.over();
-    for await (const message of messages) await take(message);
-    lost.removeEventListener('abort', close);
+    const looking = lookAfter(consumer, signal);
+    try {
+      for await (const message of messages) await take(message);
+    } finally {
+      lost.removeEventListener('abort', close);
+      ended.abort();
+      await looking;
+    }
   }
 
   async function take(message: JsMsg): Promise<void> {
@@ -83,8 +71,11 @@ export function createIngest(options: IngestOptions): Ingest {
     try {
       if ('fault' in reading) await reject(message, reading.fault);
       else await storeRate(message, reading.message);
-      trouble.over();
+      failures.delete(message.seq);
+      overIfNone();
     } catch (error) {
+      const before = failures.get(message.seq) ?? 0;
+      failures.set(message.seq, isPassing(error) ? before : before + 1);
       trouble.meet(error);
       settle(() => message.nak(AGAIN_AFTER));
     }
@@ -93,13 +84,30 @@ export function createIngest(options: IngestOptions): Ingest {
   async function storeRate(message: JsMsg, rate: RateMessage): Promise<void> {
     const stored = await store(rate).catch((error: unknown) => {
       // What nobody has foreseen may pass, too, but not every time.
-      if (isPassing(error) || message.info.deliveryCount < MOST_FAILURES) throw error;
+      if (isPassing(error) || (failures.get(message.seq) ?? 0) + 1 < MOST_FAILURES) throw error;
       logger.error({ err: error }, 'a message cannot be stored, for a reason that does not pass');
       return { refused: 'it could not be stored; the log of the service says why' };
     });
     if ('refused' in stored) return reject(message, stored.refused);
     options.ingested(stored.outcome);
     settle(() => message.ack());
+  }
+
+  // What failed here comes again to any instance. The server knows up to where all messages are taken, by whomever: then
+  // the trouble is over, though this instance may never see another message.
+  async function lookAfter(consumer: Consumer, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(AGAIN_AFTER, undefined, { signal }).catch(() => {});
+      if (signal.aborted || failures.size === 0) continue;
+      const info = await consumer.info().catch(() => undefined); // consume() meets what is wrong with NATS
+      for (const sequence of failures.keys())
+        if (info && sequence <= info.ack_floor.stream_seq) failures.delete(sequence);
+      overIfNone();
+    }
+  }
+
+  function overIfNone(): void {
+    if (failures.size === 0) trouble.over();
   }
 
   // First kept, then terminated: whoever dies between is sent it again, and it is kept once all the same.
@@ -133,57 +141,3 @@ function settle(tell: () => void): void {
 function isPassing(error: unknown): boolean {
   return error instanceof ServiceError && (error.code === 'unavailable' || error.code === 'timeout');
 }
-
-/**
- * The name of the stream that keeps the subject's messages: an operator's own, or one that is made. Ours holds what was
- * not taken yet, and when it is full it refuses what comes rather than to forget what is there.
- */
-export async function openIngestStream(manager: JetStreamManager, service: string): Promise<string> {
-  const subject = ingestSubject(service);
-  const found = await manager.streams.find(subject).catch(unless(JetStreamApiCodes.StreamNotFound));
-  if (found !== undefined) return found;
-  const made = await makeStream(manager, {
-    name: ingestName(service),
-    description: `Rates that ${service} has yet to take`,
-    subjects: [subject],
-    retention: RetentionPolicy.Workqueue,
-    storage: StorageType.File,
-    discard: DiscardPolicy.New,
-    max_msgs: MOST_WAITING,
-  });
-  return made.config.name;
-}
-
-// No limit to deliveries: during an outage the server would count them up, and then forget the message. What fails for
-// its own fault is terminated by us.
-async function openConsumer(manager: JetStreamManager, stream: string, service: string): Promise<void> {
-  const name = ingestName(service);
-  const found = await manager.consumers.info(stream, name).catch(unless(JetStreamApiCodes.ConsumerNotFound));
-  const config: Partial<ConsumerConfig> = {
-    durable_name: name,
-    filter_subject: ingestSubject(service),
-    ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
-    ack_wait: nanos(ACKNOWLEDGE_WITHIN),
-    max_ack_pending: MOST_PENDING,
-    max_deliver: -1,
-  };
-  refuseUnfit(found ?? (await manager.consumers.add(stream, config)), service);
-}
-
-function refuseUnfit({ name, config }: ConsumerInfo, service: string): void {
-  const subject = ingestSubject(service);
-  const faults = [
-    ...(config.ack_policy === AckPolicy.Explicit ? [] : ['its acknowledgements must be explicit']),
-    ...(config.filter_subject === subject ? [] : [`it must be of ${subject} alone`]),
-    ...(config.deliver_subject ? ['it must be pulled from'] : []),
-    ...((config.max_deliver ?? -1) > 0 ? ['it must not limit deliveries: an outage would use them up'] : []),
-  ];
-  if (faults.length > 0)
-    throw new NeedsPerson(`the consumer ${name} cannot bring in rates: ${faults.join('; ')}`);
-}
-
-const unless = (code: number) => (error: unknown) => {
-  if (error instanceof JetStreamApiError && error.code === code) return undefined;
-  throw error;
-};

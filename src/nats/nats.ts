@@ -4,7 +4,8 @@ import { ServiceError } from '../errors.ts';
 import type { Service } from '../lifecycle.ts';
 import { type BridgeOptions, createBridge } from './bridge.ts';
 import { createConnector } from './connection.ts';
-import { createIngest, type IngestOptions, ingestSubject } from './ingest.ts';
+import { createIngest, type IngestOptions } from './ingest.ts';
+import { ingestSubject } from './ingest_stream.ts';
 
 export interface NatsState {
   connected: boolean;

@@ -14,8 +14,19 @@ export interface Start {
   missing: { from: number; through: number } | undefined;
 }
 
+/** The stream holds what the log lost, or never had. What the log keeps after `after` is to come into it again. */
+export class LogSetBack extends NeedsPerson {
+  override name = 'LogSetBack';
+  readonly after: number;
+
+  constructor(message: string, after: number) {
+    super(message);
+    this.after = after;
+  }
+}
+
 /**
- * Compares the stream's end with the log, which is asked after the stream was. Throws NeedsPerson where going on would
+ * Compares the stream's end with the log, which is asked after the stream was. Throws LogSetBack where going on would
  * publish a position a second time with other content.
  */
 export async function findStart({ last }: Tail, log: Log, stream: string): Promise<Start> {
@@ -23,7 +34,7 @@ export async function findStart({ last }: Tail, log: Log, stream: string): Promi
   if (!last) return { head, after: head.first - 1, missing: undefined };
   const { position } = last;
   if (position > head.head) {
-    throw refuse(stream, `its last position is ${position}, and the log's ${head.head}`);
+    throw refuse(stream, `its last position is ${position}, and the log's ${head.head}`, head.first - 1);
   }
   if (position >= head.first) {
     await compare(last, head, log, stream);
@@ -31,7 +42,11 @@ export async function findStart({ last }: Tail, log: Log, stream: string): Promi
   }
   // What was there cannot be looked up any more.
   if (last.log !== head.log) {
-    throw refuse(stream, `its last position ${position} is of another log, and no longer kept in this one`);
+    throw refuse(
+      stream,
+      `its last position ${position} is of another log, and no longer kept in this one`,
+      head.first - 1,
+    );
   }
   const after = Math.max(position, head.first - 1);
   return { head, after, missing: after > position ? { from: position + 1, through: after } : undefined };
@@ -48,24 +63,27 @@ async function compare(
   const event = events.find(each => each.position === position);
   if (!event) throw new Error(`the log does not show its position ${position}`); // cut off meanwhile: asked again
   if (!isSame(event, identity))
-    throw refuse(stream, `its position ${position} is another event than the log's`);
+    throw refuse(stream, `its position ${position} is another event than the log's`, head.first - 1);
 }
 
 const isSame = (event: FeedEvent, identity: StreamedEvent['identity']) =>
   JSON.stringify(identityOf(event.json)) === JSON.stringify(identity);
 
 /**
- * Throws NeedsPerson if the event that was refused has its position in the stream with other content: somebody publishes
+ * Throws LogSetBack if the event that was refused has its position in the stream with other content: somebody publishes
  * from another log at the same time, as when a database was promoted and its predecessor lives on.
  */
 export function refuseOther(event: FeedEvent, found: StreamedEvent | undefined, stream: string): void {
-  if (found?.position !== event.position || isSame(event, found.identity)) return;
-  throw refuse(stream, `its position ${event.position} has come from another log, ${found.log}, meanwhile`);
+  const { position } = event;
+  if (found?.position !== position || isSame(event, found.identity)) return;
+  const why = `its position ${position} has come from another log, ${found.log}, meanwhile`;
+  throw refuse(stream, why, position - 1);
 }
 
-function refuse(stream: string, why: string): NeedsPerson {
-  return new NeedsPerson(
+function refuse(stream: string, why: string, after: number): LogSetBack {
+  return new LogSetBack(
     `the log was set back, and the stream ${stream} holds events that it lost, or never had: ${why}. ` +
       'Purge or delete the stream, and it is filled from the log again',
+    after,
   );
 }

@@ -81,11 +81,29 @@ test(
     t.deepEqual((await psql.query('SELECT rate_date::text FROM currency_rates')).rows, [
       { rate_date: '2024-01-10' },
     ]);
-    source.answer(xml(bankXml('12.01.2024', [['USD', 1, 'Доллар США', '2,0']])));
-    t.regex(
-      (await rates(database.url, source, '--from', '2024-01-02', '--to', '2024-01-02')).output,
-      /asked for the rates of 2024-01-02, it gave those of 2024-01-12/,
-    );
+  }),
+);
+
+test(
+  'an answer of a later day, or of one longer ago than any holidays, ends it, and nothing of it is kept',
+  withDatabase(async (t, database) => {
+    const source = await startSource();
+    t.teardown(source.close);
+    const psql = await database.psql();
+    for (const [given, reason] of [
+      ['2024-01-17', 'a later day'],
+      ['2023-12-31', '16 days before: more than 15 are no holidays'],
+    ] as const) {
+      source.answer(xml(bankXml(given.split('-').reverse().join('.'), [['USD', 1, 'Доллар США', '2,0']])));
+      t.deepEqual(await rates(database.url, source, '--from', '2024-01-16', '--to', '2024-01-16'), {
+        code: 1,
+        output: `asked for the rates of 2024-01-16, the bank gave those of ${given}, ${reason}\n`,
+      });
+    }
+    t.is((await psql.query('SELECT FROM currency_rates')).rowCount, 0);
+    source.answer(xml(bankXml('01.01.2024', [['USD', 1, 'Доллар США', '2,0']])));
+    const { code, output } = await rates(database.url, source, '--from', '2024-01-16', '--to', '2024-01-16');
+    t.deepEqual([code, output], [0, '2024-01-16: rates of 2024-01-01, 1 currencies, 1 kept, 0 updated\n']);
   }),
 );
 

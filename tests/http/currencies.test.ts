@@ -282,3 +282,40 @@ test('rates day by day come in pages, within the days that are asked for', async
   t.is((await send('GET', '/currencies/USD/rates?from=2024-02-30')).status, 400);
   t.is((await send('GET', '/currencies/USD/rates?from=0000-01-01')).status, 400);
 });
+
+test('a first day after the last is refused, naming both', async t => {
+  const { send } = t.context;
+  await send('POST', '/currencies', { currency: 'USD', rate: '1' });
+  const answer = await send('GET', '/currencies/USD/rates?from=2024-01-02&to=2024-01-01');
+  t.like(answer.body, {
+    status: 400,
+    errors: [
+      { path: 'from', message: 'must not be after to' },
+      { path: 'to', message: 'must not be before from' },
+    ],
+  });
+  t.is((await send('GET', '/currencies/USD/rates?from=2024-01-02&to=2024-01-02')).status, 200);
+});
+
+test('the rates of a currency that is gone can be read, by its code and by its id, at once and later', async t => {
+  const { send, psql } = t.context;
+  const made = await send('POST', '/currencies', { currency: 'USD', rate: '90', rate_date: '2024-01-02' });
+  await psql.query(
+    `INSERT INTO currency_rates (currency, rate_date, rate) VALUES ('EEK', '2010-12-31', 2.5)`,
+  );
+  await send('DELETE', '/currencies/USD');
+  const rates = [{ rate_date: '2024-01-02', rate: '90', nominal: 1 }];
+  const references = ['USD', made.body.id, made.body.id.toUpperCase()];
+  const read = async () => {
+    for (const reference of references)
+      t.deepEqual((await send('GET', `/currencies/${reference}/rates`)).body.data, rates, reference);
+  };
+  await read();
+  await sequence(psql);
+  await read();
+  t.is((await send('GET', '/currencies/USD')).status, 404);
+  // A backfill keeps rates of what never was a currency here.
+  t.is((await send('GET', '/currencies/EEK/rates')).body.data.length, 1);
+  for (const nobody of ['EUR', '00000000-0000-7000-8000-000000000000'])
+    t.is((await send('GET', `/currencies/${nobody}/rates`)).status, 404, nobody);
+});

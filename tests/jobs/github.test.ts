@@ -137,7 +137,7 @@ test('issues that break a rule of tasks are rejected with their reason, and the 
   t.regex(reasons.get('9003') ?? '', /^labels /);
   t.regex(reasons.get('9004') ?? '', /^labels /);
   t.regex(reasons.get('9005') ?? '', /^entry 5 of page 1: labels\.0 must be a name/);
-  t.regex(reasons.get('9006') ?? '', /^entry 6 of page 1: state /);
+  t.regex(reasons.get('9006') ?? '', /^entry 6 of page 1: state must be "open" or "closed"$/);
   t.deepEqual(
     (await tasks()).map(({ title }) => title),
     ['issue 7', 'issue 8'],

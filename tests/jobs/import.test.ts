@@ -159,8 +159,8 @@ test('items that break a rule are rejected with their reason, and the others go 
   t.is(reasons.get('2'), 'title must have 1 to 200 characters after trimming');
   t.is(reasons.get('3'), 'title holds a character that cannot be stored');
   t.is(reasons.get('4'), 'title holds a character that cannot be stored');
-  t.regex(reasons.get('5') ?? '', /^entry 5: title /);
-  t.regex(reasons.get('6') ?? '', /title .*; completed /);
+  t.regex(reasons.get('5') ?? '', /^entry 5: title must be a text, not /);
+  t.regex(reasons.get('6') ?? '', /^entry 6: title is missing; completed must be true or false, not a text$/);
   t.is(reasons.get('7'), 'its id has come before in this run');
   t.is(reasons.get('x'.repeat(201)), 'external_id must have 1 to 200 characters');
   t.deepEqual((await psql.query('SELECT title FROM tasks ORDER BY title')).rows, [

@@ -1,5 +1,6 @@
 // The rates job: the bank's file becomes currencies, only what changed is written, and a bad file changes nothing.
 import test from 'ava';
+import { storeRate } from '../../src/database/ingest.ts';
 import { type CurrencyRatesOptions, currencyRates } from '../../src/jobs/currency_rates.ts';
 import { bankXml, type Entry, MARCH, windows1251, xml } from '../fixtures/bank.ts';
 import { type Jobs, startJobs } from '../fixtures/jobs.ts';
@@ -84,6 +85,25 @@ test('a date that comes again, as on a weekend, is no error, and an older one ch
   );
 });
 
+test('a rate from NATS, of a day before the bank’s, stays while the file has nothing new', async t => {
+  const rates = await startRates(t);
+  await rates.startWorker();
+  const [year, month, day] = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10).split('-');
+  const file = (value: string) =>
+    rates.source.answer(xml(bankXml(`${day}.${month}.${year}`, [['USD', 1, 'USD', value]])));
+  file('115,0');
+  t.like(await rates.run(), { status: 'succeeded', created: 1 });
+  const timestamp = new Date(Date.now() + 60_000).toISOString();
+  const told = { currency: 'USD', rate: '120', timestamp, name: undefined };
+  t.deepEqual(await storeRate(rates.database.pool, told), { outcome: 'updated' });
+  await rates.staged();
+  t.like(await rates.run(), { status: 'succeeded', updated: 0, unchanged: 1 });
+  t.deepEqual(await rates.staged(), []);
+  file('116,0');
+  t.like(await rates.run(), { status: 'succeeded', updated: 1 });
+  t.deepEqual(await stored(rates), [`USD 1 116 ${year}-${month}-${day} cbr 3 USD`]);
+});
+
 test('the encoding is the header’s, else the document’s, else UTF-8', async t => {
   const rates = await startRates(t);
   await rates.startWorker();
@@ -108,7 +128,7 @@ const changed = (from: string | RegExp, to: string) => xml(bankXml('15.03.2022',
 const LAUGHS = `<!DOCTYPE lolz [<!ENTITY a "lol">${Array.from('bcdefghij', (name, n) => `<!ENTITY ${name} "${`&${'abcdefghi'[n]};`.repeat(10)}">`).join('')}]>`;
 
 const BAD: Record<string, [answer: Handler, error: RegExp]> = {
-  'cut off': [xml(bankXml('15.03.2022', [good]).slice(0, -20)), /no XML/],
+  'cut off': [xml(bankXml('15.03.2022', [good]).slice(0, -20)), /no XML: line 1: /],
   'cut off on the way': [
     (_request, response) => {
       response.writeHead(200, { 'Content-Length': 10_000 }).write('<?xml');
@@ -148,14 +168,32 @@ const BAD: Record<string, [answer: Handler, error: RegExp]> = {
   'a code that is none': [withEntry(['US', 1, 'x', '1,0']), /entry 2: CharCode must be three letters/],
   'no name': [withEntry(['USD', 1, ' ', '1,0']), /entry 2 \(USD\): Name must have/],
   'a code twice': [withEntry(['USD', 1, 'x', '1,0'], ['USD', 1, 'x', '2,0']), /USD stands in it twice/],
-  'a field that is missing': [changed(/<Value>.*<\/Value>/, ''), /entry 1 \(EUR\): Value/],
+  'a field that is missing': [changed(/<Value>.*<\/Value>/, ''), /entry 1 \(EUR\): Value is missing$/],
   'a field that is not known': [
     changed('<Value>', '<Rate>1</Rate><Value>'),
-    /entry 1 \(EUR\): Unrecognized key/,
+    /entry 1 \(EUR\): holds what is not known here: Rate$/,
   ],
-  'a field twice': [changed('<Value>', '<Value>1</Value><Value>'), /entry 1 \(EUR\): Value/],
-  'a field within a field': [changed('127,2343', '<b>1</b>'), /entry 1 \(EUR\): Value/],
-  'the rouble, and not as one': [withEntry(['RUB', 1, 'x', '2,0']), /rate must be 1/],
+  'a field twice': [
+    changed('<Value>', '<Value>1</Value><Value>'),
+    /entry 1 \(EUR\): Value must be a text, not a list$/,
+  ],
+  'a field within a field': [
+    changed('127,2343', '<b>1</b>'),
+    /entry 1 \(EUR\): Value must be a text, not an object with fields$/,
+  ],
+  'text for an entry': [
+    changed(/<Valute .*<\/Valute>/, '<Valute>x</Valute>'),
+    /entry 1: must be an object with fields, not a text$/,
+  ],
+  'no day': [changed(' Date="15.03.2022"', ''), /ValCurs\.Date is missing$/],
+  'a field of the list that is not known': [
+    changed('</ValCurs>', '<Metall/></ValCurs>'),
+    /it is no list of rates: ValCurs holds what is not known here: Metall$/,
+  ],
+  'the rouble, and not as one': [
+    withEntry(['RUB', 1, 'x', '2,0']),
+    /entry 2 \(RUB\): Value must be the Nominal: rates are in roubles$/,
+  ],
   'a status of failure': [(_request, response) => void response.writeHead(500).end(), /answered 500/],
   'another origin': [
     (_request, response) => void response.writeHead(302, { Location: 'http://127.0.0.2:9/' }).end(),
@@ -174,6 +212,7 @@ test('a file that is bad in any way fails the run, says how, and changes nothing
     const run = await rates.run();
     t.is(run.status, 'failed', what);
     t.regex(run.error ?? '', error, what);
+    t.notRegex(run.error ?? '', /Invalid input|Unrecognized|received|undefined/, what);
     t.true((run.error ?? '').length < 500, what);
     t.like(run, { created: 0, updated: 0, unchanged: 0 }, what);
   }

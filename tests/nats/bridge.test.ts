@@ -1,4 +1,5 @@
 // Events out: each once, in order, with what the stream must carry to be resumed from.
+import { createCable } from '../helpers/cable.ts';
 import { read } from '../helpers/http.ts';
 import {
   createTestNats,
@@ -119,6 +120,28 @@ natsTest(
     await insert(10);
     await untilPosition(nats, 20);
     await holdsPositions(t, nats, { through: 20 });
+  }),
+);
+
+natsTest(
+  'an instance that has lost NATS, and led once, takes what it knew then for no lag of today',
+  withNats(async (t, { nats, start, insert }) => {
+    const cable = await createCable(new URL(nats.url));
+    t.teardown(cable.cut);
+    const before = await start({ NATS_URL: cable.through(nats.url) });
+    await insert(10);
+    await untilPosition(nats, 10);
+    await cable.cut();
+    await start();
+    await insert(10);
+    await untilPosition(nats, 20);
+    await cable.mend();
+    const isConnected = (wanted: number) =>
+      until(async () => (await readMetric(before, 'taskwire_nats_connected')) === wanted);
+    await isConnected(1);
+    await nats.end('SIGTERM');
+    await isConnected(0);
+    t.is(await readMetric(before, 'taskwire_nats_lag_events'), Number.NaN);
   }),
 );
 

@@ -2,6 +2,7 @@
 
 import { keepRejected, storeRate } from '../../src/database/ingest.ts';
 import type { DatabasePool } from '../../src/database/pool.ts';
+import { ServiceError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createIngest, type IngestOptions } from '../../src/nats/ingest.ts';
 import { createCable } from '../helpers/cable.ts';
@@ -26,11 +27,23 @@ function startIngest(nats: TestNats, pool: DatabasePool, faults: Partial<IngestO
   const serving = ingest.serve(nats.connection, stop.signal);
   return {
     outcomes,
+    trouble: ingest.trouble,
     end: async () => {
       stop.abort();
       await serving;
     },
   };
+}
+
+/** Another ingest, until nothing is left to take; it makes the stream if there is none. */
+async function startAndEnd(nats: TestNats, pool: DatabasePool): Promise<void> {
+  const ingest = startIngest(nats, pool, {});
+  const { consumers } = nats.manager;
+  await until(
+    () => consumers.info('taskwire_ingest', 'taskwire_ingest').catch(() => undefined),
+    info => info?.num_pending === 0 && info.num_ack_pending === 0,
+  );
+  await ingest.end();
 }
 
 natsTest(
@@ -87,6 +100,72 @@ natsTest(
     await untilTaken(nats);
     t.deepEqual(ingest.outcomes, ['created', 'rejected']);
     t.regex(await readValue(psql, 'SELECT reason FROM rejected_messages'), /^it could not be stored/);
+    await ingest.end();
+  }),
+);
+
+natsTest(
+  'a message that died with one process after the other is stored, though it fails once where it arrives at last',
+  withNats(async (t, { nats, database, psql }) => {
+    await startAndEnd(nats, database.pool);
+    await tell(nats, USD);
+    const consumer = await nats.client.consumers.get('taskwire_ingest', 'taskwire_ingest');
+    for (let died = 0; died < 7; died++) (await consumer.next())?.nak();
+    let failed = 0;
+    const ingest = startIngest(nats, database.pool, {
+      store: async rate => {
+        if (failed++ === 0) throw new TypeError('nobody has foreseen this');
+        return storeRate(database.pool, rate);
+      },
+    });
+    await untilTaken(nats);
+    await until(() => ingest.outcomes.length > 0);
+    t.deepEqual(ingest.outcomes, ['created']);
+    t.is(await readValue(psql, 'SELECT count(*)::integer FROM rejected_messages'), 0);
+    await ingest.end();
+  }),
+);
+
+for (const [name, take] of Object.entries({
+  'another instance has taken the message': startAndEnd,
+  'a person has purged it': (nats: TestNats) => nats.manager.streams.purge('taskwire_ingest'),
+})) {
+  natsTest(
+    `a trouble of one instance is over without another message: ${name}`,
+    withNats(async (t, { nats, database }) => {
+      const failing = startIngest(nats, database.pool, {
+        store: async () => {
+          throw new ServiceError('unavailable', 'the database is away');
+        },
+      });
+      await tell(nats, USD);
+      await until(() => failing.trouble.reason !== undefined);
+      await take(nats, database.pool);
+      await untilTaken(nats);
+      await until(() => failing.trouble.reason === undefined);
+      t.deepEqual(failing.outcomes, []);
+      await failing.end();
+    }),
+  );
+}
+
+natsTest(
+  'a trouble with one message lasts until that one is taken, though others come in',
+  withNats(async (t, { nats, database }) => {
+    let isAway = true;
+    const ingest = startIngest(nats, database.pool, {
+      store: async rate => {
+        if (isAway && rate.currency === 'XXX') throw new ServiceError('timeout', 'its row is locked');
+        return storeRate(database.pool, rate);
+      },
+    });
+    await tell(nats, { ...USD, currency: 'XXX' });
+    await tell(nats, USD);
+    await until(() => ingest.outcomes.length === 1);
+    t.regex(ingest.trouble.reason ?? '', /^rates do not get in from NATS: its row is locked$/);
+    isAway = false;
+    await untilTaken(nats);
+    await until(() => ingest.trouble.reason === undefined);
     await ingest.end();
   }),
 );

@@ -145,6 +145,7 @@ for (const [name, [config, reason]] of Object.entries(UNFIT)) {
       );
       t.regex(String(warnings), reason);
       t.is(await readMetric(instance, 'taskwire_nats_halted'), 1);
+      t.is(await readMetric(instance, 'taskwire_nats_lag_events'), Number.NaN);
       t.is(await lastPosition(nats), 0);
       await nats.manager.streams.delete('taskwire_events');
       await untilPosition(nats, 1);
@@ -163,6 +164,7 @@ natsTest(
     await nats.manager.streams.update('taskwire_events', { max_age: 3_600_000_000_000 });
     await untilWarnings(instance, text => text.includes('limit of age'));
     await insert(1);
+    await until(async () => (await readMetric(instance, 'taskwire_nats_lag_events')) === 1);
     await nats.manager.streams.update('taskwire_events', { max_age: 0 });
     await untilPosition(nats, 2);
     await holdsPositions(t, nats, { through: 2 });
@@ -226,6 +228,8 @@ for (const [name, { added, newLog, reason }] of Object.entries({
       );
       t.regex(String(warnings), /Purge or delete the stream/);
       t.is(await readMetric(instance, 'taskwire_nats_halted'), 1);
+      // All of it is to come again.
+      await until(async () => (await readMetric(instance, 'taskwire_nats_lag_events')) === 5 + added);
       await holdsPositions(t, nats, { through: 10 });
       await nats.manager.streams.purge('taskwire_events');
       await untilPosition(nats, 5 + added);
@@ -237,6 +241,27 @@ for (const [name, { added, newLog, reason }] of Object.entries({
     }),
   );
 }
+
+natsTest(
+  'a log that is set back under the bridge leaves no lag of 0 behind',
+  withNats(async (t, scene) => {
+    const { nats, start, insert } = scene;
+    const instance = await start();
+    await insert(10);
+    await untilPosition(nats, 10);
+    const lag = () => readMetric(instance, 'taskwire_nats_lag_events');
+    await until(async () => (await lag()) === 0);
+    await nats.end('SIGTERM');
+    await setBack(scene, 5, true);
+    await nats.start();
+    await insert(1);
+    await untilWarnings(instance, text => /its last position is 10, and the log's 6/.test(text));
+    t.is(await lag(), 6);
+    await nats.manager.streams.purge('taskwire_events');
+    await untilPosition(nats, 6);
+    await until(async () => (await lag()) === 0);
+  }),
+);
 
 natsTest(
   'an event that another log has put in between stops the bridge, though what it had on its way fitted behind it',

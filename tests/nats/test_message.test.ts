@@ -28,7 +28,8 @@ natsTest(
     await untilPosition(nats, 1);
     const { body } = await read(await fetch(`${address}/currencies/USD`));
     t.like(body, { currency: 'USD', rate: '100', source: 'nats' });
-    t.is(Date.parse(body.timestamp), Date.parse(answer.body.message.timestamp));
+    t.regex(body.timestamp, /\.\d{6}Z$/);
+    t.is(body.timestamp, answer.body.message.timestamp);
   }),
 );
 

@@ -60,6 +60,15 @@ testRules(test, {
   attacks: [
     ...attacksOnRates('currency_rates', rate),
     ['currency_rates_pkey', rate('currency, rate_date', `'USD', '2024-01-01'`)],
+    ['currency_rates_quoted_whole', rate('quoted_rate', '1')],
+    ['currency_rates_quoted_whole', rate('quoted_nominal', '1')],
+    ...RATES.map(
+      (value): Attack => [
+        'currency_rates_quoted_rate_range',
+        rate('quoted_rate, quoted_nominal', `${value}, 1`),
+      ],
+    ),
+    ['currency_rates_quoted_nominal_positive', rate('quoted_rate, quoted_nominal', '1, 0')],
   ],
   required: ['currency', 'rate_date', 'rate', 'nominal'],
 });

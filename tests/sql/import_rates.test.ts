@@ -71,6 +71,48 @@ test(
   }),
 );
 
+const change = (session: pg.Client, change: string) =>
+  session.query(`UPDATE currencies SET ${change} WHERE currency = 'USD'`);
+
+test(
+  'the same file again changes nothing of what came since; the bank’s next word does',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const usd = (value: string): Entry[] => [['USD', 1, value]];
+    const past = () =>
+      readValue(session, `SELECT string_agg(rate::text, ' ' ORDER BY rate_date) FROM currency_rates`);
+    await bring(session, '2024-01-12', usd('88'));
+    // Told since, of an earlier day, as NATS does on the eve of the bank's date.
+    await change(session, `rate = 90, rate_date = '2024-01-11', name = 'mine'`);
+    t.deepEqual(await bring(session, '2024-01-12', usd('88')), [0, 0, 1]);
+    t.deepEqual(await bring(session, '2024-01-11', usd('87')), [0, 0, 1]); // older than what the bank has said
+    t.deepEqual(await current(session), ['USD 90 1 2024-01-11 2']);
+    t.is(await past(), '90 88');
+    t.deepEqual(await bring(session, '2024-01-12', usd('88.5')), [0, 1, 0]); // corrected
+    t.deepEqual(await current(session), ['USD 88.5 1 2024-01-12 3']);
+    await change(session, 'rate = 91');
+    t.deepEqual(await bring(session, '2024-01-12', usd('88.5')), [0, 0, 1]);
+    t.deepEqual(await bring(session, '2024-01-13', usd('88.5')), [0, 1, 0]); // the same, of a later day
+    t.deepEqual(await bring(session, '2024-01-12', usd('88.5')), [0, 0, 1]);
+    t.deepEqual(await current(session), ['USD 88.5 1 2024-01-13 5']);
+    t.is(await past(), '90 91 88.5');
+    t.deepEqual(await bring(session, '2024-01-12', usd('88.6')), [0, 0, 1]);
+    t.is(await past(), '90 88.6 88.5');
+  }),
+);
+
+test(
+  'a deleted currency comes back with the same file, and one made by hand takes the bank’s first word',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await bring(session, '2024-01-12', [['USD', 1, '88']]);
+    await session.query('DELETE FROM currencies');
+    t.deepEqual(await bring(session, '2024-01-12', [['USD', 1, '88']]), [1, 0, 0]);
+    await session.query(`INSERT INTO currencies (currency, rate, rate_date) VALUES ('EUR', 1, '2024-01-12')`);
+    t.deepEqual(await bring(session, '2024-01-12', [['EUR', 1, '97']]), [0, 1, 0]);
+  }),
+);
+
 test(
   'a rate per unit is exact wherever it ends, and rounded at 20 decimals elsewhere',
   withDatabase(async (t, database) => {

@@ -20,6 +20,8 @@ export interface BackfillOptions {
 }
 
 const DAY = 24 * 60 * 60_000; // ms
+// The longest holidays, those of the new year, are eleven days without rates; what is further back is another file.
+const MOST_DAYS_BEFORE = 15;
 
 /** The days from one to another, both included. */
 export function daysBetween(from: string, to: string): string[] {
@@ -42,10 +44,18 @@ async function bring(
   { client, url, retryFor, signal, tell }: Omit<BackfillOptions, 'from' | 'to' | 'pace'>,
 ): Promise<void> {
   const rates = await fetchRates({ url, day }, { retryFor, signal });
-  // On a day without rates the bank answers with the last before it.
-  if (rates.day > day) throw new SourceError(`asked for the rates of ${day}, it gave those of ${rates.day}`);
+  refuseOther(day, rates.day);
   const outcome = await importRates(client, { source: BANK_OF_RUSSIA, rates, mayCreate: false });
   if ('refused' in outcome) throw new SourceError(`${day}: ${outcome.refused}`);
   const { kept, updated } = outcome.written;
   tell(`${day}: rates of ${rates.day}, ${rates.entries.length} currencies, ${kept} kept, ${updated} updated`);
+}
+
+// On a day without rates the bank answers with the last before it, and they are kept under their own day.
+function refuseOther(asked: string, given: string): void {
+  const before = (Date.parse(asked) - Date.parse(given)) / DAY;
+  if (before >= 0 && before <= MOST_DAYS_BEFORE) return;
+  const how =
+    before < 0 ? 'a later day' : `${before} days before: more than ${MOST_DAYS_BEFORE} are no holidays`;
+  throw new SourceError(`asked for the rates of ${asked}, the bank gave those of ${given}, ${how}`);
 }

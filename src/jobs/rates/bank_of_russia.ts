@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { DayOfRates } from '../../database/rates.ts';
 import { trim } from '../../white_space.ts';
+import { readFound, reasonOf } from '../fault_words.ts';
 import { fetchBytes, type Patience, publicUrl } from '../fetch_bytes.ts';
 import { SourceError } from '../source_error.ts';
 import { parseXml } from './xml.ts';
@@ -38,22 +39,31 @@ function addressOf(url: string, day: string): string {
 
 const CODE = z.string().regex(/^[A-Z]{3}$/, 'must be three letters');
 
-const Valute = z.strictObject({
-  '@ID': z.string(),
-  NumCode: z.string().regex(/^\d{3}$/, 'must be three digits'),
-  CharCode: CODE,
-  Nominal: z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number greater than 0'),
-  Name: z
-    .string()
-    .transform(trim)
-    .refine(name => name !== '' && [...name].length <= 200, 'must have 1 to 200 characters')
-    .refine(name => !/[\p{Cc}\uFFFD]|&#?\w+;/u.test(name), 'holds what is no character of a name'),
-  Value: z
-    .string()
-    .regex(/^\d{1,12}(,\d{1,10})?$/, 'must be a number such as 83,5173')
-    .refine(value => /[1-9]/.test(value), 'must be greater than 0'),
-  VunitRate: z.string().optional(), // what Value / Nominal is, rounded
-});
+const Valute = z
+  .strictObject({
+    '@ID': z.string(),
+    NumCode: z.string().regex(/^\d{3}$/, 'must be three digits'),
+    CharCode: CODE,
+    Nominal: z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number greater than 0'),
+    Name: z
+      .string()
+      .transform(trim)
+      .refine(name => name !== '' && [...name].length <= 200, 'must have 1 to 200 characters')
+      .refine(name => !/[\p{Cc}\uFFFD]|&#?\w+;/u.test(name), 'holds what is no character of a name'),
+    Value: z
+      .string()
+      .regex(/^\d{1,12}(,\d{1,10})?$/, 'must be a number such as 83,5173')
+      .refine(value => /[1-9]/.test(value), 'must be greater than 0'),
+    VunitRate: z.string().optional(), // what Value / Nominal is, rounded
+  })
+  .refine(
+    ({ CharCode, Nominal, Value }) =>
+      CharCode !== 'RUB' || Number(Value.replace(',', '.')) === Number(Nominal),
+    {
+      path: ['Value'],
+      error: 'must be the Nominal: rates are in roubles',
+    },
+  );
 
 const ValCurs = z.strictObject(
   {
@@ -70,7 +80,7 @@ const List = z.object({ ValCurs });
 
 /** The rates in a document. Throws a SourceError that names the entry. */
 export function readRates(document: unknown, now: Date): DayOfRates {
-  const list = List.safeParse(document);
+  const list = readFound(List, document);
   if (!list.success) throw new SourceError(`it is no list of rates: ${reasonOf(list.error)}`);
   const { '@Date': day, Valute: found } = list.data.ValCurs;
   if (Date.parse(day) > now.getTime() + FARTHEST_AHEAD)
@@ -83,7 +93,7 @@ export function readRates(document: unknown, now: Date): DayOfRates {
 }
 
 function toEntry(found: unknown, index: number): DayOfRates['entries'][number] {
-  const entry = Valute.safeParse(found);
+  const entry = readFound(Valute, found);
   if (!entry.success) {
     const code = z.object({ CharCode: CODE }).safeParse(found);
     const which = `entry ${index + 1}${code.success ? ` (${code.data.CharCode})` : ''}`;
@@ -100,9 +110,4 @@ function toDay(text: string, context: z.RefinementCtx): string {
     context.addIssue({ code: 'custom', message: 'must be a date such as 15.03.2022' });
   }
   return day;
-}
-
-function reasonOf(error: z.ZodError): string {
-  const faults = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim());
-  return [...faults.slice(0, 3), ...(faults.length > 3 ? ['…'] : [])].join('; ');
 }

@@ -23,7 +23,8 @@ export function parseXml(bytes: Buffer, contentType: string | undefined): unknow
   if (/<!(DOCTYPE|ENTITY)/i.test(text))
     throw new SourceError('its XML has a document type, which is refused');
   const valid = XMLValidator.validate(text);
-  if (valid !== true) throw new SourceError(`its answer is no XML: ${shorten(valid.err.msg)}`);
+  if (valid !== true)
+    throw new SourceError(`its answer is no XML: line ${valid.err.line}: ${shorten(valid.err.msg)}`);
   try {
     return parser.parse(text);
   } catch (error) {

@@ -2,16 +2,10 @@
 // which GitHub lists among them, are left out.
 
 import { z } from 'zod';
+import { readFound, reasonOf } from '../fault_words.ts';
 import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch_bytes.ts';
 import { SourceError } from '../source_error.ts';
-import {
-  type FoundItem,
-  type ReadPage,
-  reasonOf,
-  type SourceAdapter,
-  type SourceContext,
-  toItem,
-} from './source.ts';
+import { type FoundItem, type ReadPage, type SourceAdapter, type SourceContext, toItem } from './source.ts';
 
 const HEADERS = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };
 const PAGE_SIZE = 100; // the most that GitHub gives
@@ -108,7 +102,7 @@ function sizeOf(url: string): number {
 // rejected with its reason.
 function toFound(entry: unknown, place: string): FoundItem[] {
   if (PullRequest.safeParse(entry).success) return [];
-  const result = Issue.safeParse(entry);
+  const result = readFound(Issue, entry);
   if (result.success) {
     const { id, title, body, state, labels } = result.data;
     return [toItem(id, { title, description: body, status: state === 'open' ? 'todo' : 'done', labels })];

@@ -1,9 +1,10 @@
 // Reads the to-dos of JSONPlaceholder, or of whatever else serves its format: one list, at one address.
 
 import { z } from 'zod';
+import { readFound, reasonOf } from '../fault_words.ts';
 import { publicUrl } from '../fetch_bytes.ts';
 import { SourceError } from '../source_error.ts';
-import { type FoundItem, reasonOf, type SourceAdapter, toItem } from './source.ts';
+import { type FoundItem, type SourceAdapter, toItem } from './source.ts';
 
 const Todo = z.object({
   id: z.union([z.int(), z.string()], 'must be a whole number or a string').transform(String),
@@ -23,7 +24,7 @@ export const jsonplaceholder: SourceAdapter = {
 };
 
 function toFound(entry: unknown, index: number): FoundItem {
-  const result = Todo.safeParse(entry);
+  const result = readFound(Todo, entry);
   if (result.success) {
     const { id, title, completed } = result.data;
     return toItem(id, { title, status: completed ? 'done' : 'todo' });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ImportItem } from '../../database/imports.ts';
 import { trim } from '../../white_space.ts';
+import { readFound, reasonOf } from '../fault_words.ts';
 import type { Fetched, FetchOptions } from '../fetch_bytes.ts';
 
 /** One place to read from, as configured: the adapter, by name, and an address other than its own. */
@@ -57,7 +58,7 @@ const Item = z.strictObject({
     description: text.nullable().optional(),
     status: text.optional(),
     priority: text.optional(),
-    due_at: z.iso.datetime({ offset: true }).nullable().optional(),
+    due_at: z.iso.datetime({ offset: true, error: 'must be a time in RFC 3339' }).nullable().optional(),
     labels: z.array(text).optional(),
   }),
 });
@@ -67,15 +68,9 @@ export type SourceFields = z.input<typeof Item>['fields'];
 
 /** An item as the importer takes it, refused if it has no task's shape. */
 export function toItem(external_id: string, fields: SourceFields): FoundItem {
-  const result = Item.safeParse({ external_id, fields });
-  return result.success ? result.data : { external_id, refused: reasonOf(result.error) };
-}
-
-/** What is wrong with an item, in words: "title must be a string; status …". */
-export function reasonOf(error: z.ZodError): string {
-  return error.issues
-    .map(issue => `${issue.path.filter(part => part !== 'fields').join('.')} ${issue.message}`.trim())
-    .join('; ');
+  const result = readFound(Item, { external_id, fields });
+  if (result.success) return result.data;
+  return { external_id, refused: reasonOf(result.error).replaceAll('fields.', '') };
 }
 
 function isStorable(value: string): boolean {
