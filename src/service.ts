@@ -306,16 +306,15 @@ async function createHttp(
     stored: () => readStored(pool),
   };
   const operations = [
-    createTaskOperations({ pool }),
-    // Before those of the currencies: GET /currencies/refresh is of none.
-    createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
-    createCurrencyOperations({ pool }),
-    createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
-    createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
-    createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
-    createDocumentOperations({ operations: () => app.operations, places: PLACES }),
-    createDocsOperations(),
-    createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
+    ...createTaskOperations({ pool }),
+    ...createCurrencyOperations({ pool }),
+    ...createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
+    ...createEventOperations({ ...receiver, sessions: feed.sessions, logger }),
+    ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
+    ...createDocumentOperations({ operations: () => app.operations, places: PLACES }),
+    ...createDocsOperations(),
+    ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const app: HttpApp = createHttpApp({
     logger,

@@ -12,7 +12,7 @@ import { problems } from './problems.ts';
 import { requestId } from './request_id.ts';
 import { type RequestOutcome, requestLog } from './request_log.ts';
 import { readableTarget, refuseUnreadable } from './request_target.ts';
-import { createRouter } from './router.ts';
+import { routesTo } from './router.ts';
 import { refuseStrangers } from './strangers.ts';
 import { unmatched } from './unmatched.ts';
 
@@ -24,7 +24,7 @@ export interface HttpAppOptions {
   /** Which pages may use it. */
   origins: Origins;
   /** The nouns' operations, and whatever else the composition serves; those that are asked most stand first. */
-  operations: readonly (readonly Operation[])[];
+  operations: readonly Operation[];
   /** What readiness asks for. */
   readiness: Readiness;
   /** Told of requests that met no database. */
@@ -63,11 +63,10 @@ export function createHttpApp({
   app.use(problems());
   app.use(refuseUnreadable());
   app.use(refuseStrangers(origins));
-  const lists = [...operations, createHealthOperations(readiness), createProblemOperations()];
-  // A router looks at all its routes for each request that gets to it: one for each list, so that it need not be many.
-  for (const list of lists) app.use(createRouter(list).routes());
+  const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
+  app.use(routesTo(all));
   app.use(otherwise);
-  return Object.assign(app, { operations: lists.flat() });
+  return Object.assign(app, { operations: all });
 }
 
 /** The app of an instance that has no database yet: it lives, is not ready, and everything else is 503. */
