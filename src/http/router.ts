@@ -44,7 +44,7 @@ function middlewareOf(router: Router): Middleware {
 async function serve(ctx: Context, { admit, params, query, headers, body, handle }: Operation) {
   admit?.(ctx);
   await handle(ctx, {
-    params: params && checkParams(params, ctx.params),
+    params: params && checkParams(params, ctx),
     query: query && checkQuery(query, ctx),
     headers: headers && checkHeaders(headers, ctx),
     body: body && checkBody(body.schema, await readJson(ctx, body.types)),

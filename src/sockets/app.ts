@@ -74,7 +74,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     const webSocket = await accept(context.ws, socket);
     if (!webSocket) return;
     letGo(res);
-    await serve(webSocket, { place, path, query: new URLSearchParams(querystring), socket, headers });
+    await serve(webSocket, { place, path, query: querystring, socket, headers });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
@@ -135,7 +135,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
 interface Request {
   place: Place;
   path: string;
-  query: URLSearchParams;
+  query: string;
   socket: Socket;
   headers: IncomingHttpHeaders;
 }
