@@ -1,27 +1,16 @@
 // Where an instance is asked: an HTTP server that listens before the database is there, so that whoever asks is told.
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Presence } from './database/presence.ts';
-import { createWaitingApp } from './http/app.ts';
+import { createWaitingApp, type WaitingOptions } from './http/app.ts';
 import type { Service } from './lifecycle.ts';
 import { listening, type Place } from './listening.ts';
-import type { Logger } from './logger.ts';
-import type { Origins } from './origins.ts';
 import { handUpgradesTo, type UpgradeHandler } from './sockets/upgrade.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 
-export interface DoorOptions {
+export interface DoorOptions extends WaitingOptions {
+  /** Where it listens. */
   config: Place;
-  logger: Logger;
-  origins: Origins;
-  presence: Presence;
 }
 
 /** The door: who is asked changes once, from nobody to those who serve. */
@@ -33,10 +22,11 @@ export interface Door {
   readonly address: string;
 }
 
-/** The door of an instance; `config` says where it listens. */
+/** The door of an instance. */
 export function createDoor({ config, ...waiting }: DoorOptions): Door {
-  let requests: RequestListener = createWaitingApp(waiting).callback();
-  let upgrades: UpgradeHandler = refuseUpgrade;
+  const refuse = createWaitingApp(waiting).callback();
+  let requests: RequestListener = refuse;
+  let upgrades: UpgradeHandler = refuse;
   let address = '';
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
@@ -60,11 +50,6 @@ export function createDoor({ config, ...waiting }: DoorOptions): Door {
       return address;
     },
   };
-}
-
-async function refuseUpgrade(_: IncomingMessage, response: ServerResponse): Promise<void> {
-  response.writeHead(503, { 'Content-Type': 'text/plain', 'Retry-After': '1' });
-  response.end('The database is away; try again.\n');
 }
 
 // Other upgrades, such as curl's and Java's to HTTP/2, may be ignored (RFC 9110, section 7.8): the request is answered.

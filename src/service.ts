@@ -11,6 +11,7 @@ import { createPresence } from './database/presence.ts';
 import { createDoor } from './door.ts';
 import { createReceiver, type Receiver } from './feed/receiver.ts';
 import { createSequencer, type Sequencer } from './feed/sequencer.ts';
+import { answering } from './http/app.ts';
 import { currencyRates } from './jobs/currency_rates.ts';
 import type { RunKind } from './jobs/run_kind.ts';
 import { taskGenerator } from './jobs/task_generator.ts';
@@ -55,7 +56,7 @@ export function createInstance(options: InstanceOptions): Instance {
   // Once, whatever begins again: a counter only rises, and the process's own are watched once.
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
   const kinds = createKinds(config);
-  const shared = { config, logger, origins, presence, metrics };
+  const shared = { config, logger, origins, presence, answered: metrics.answered };
   const door = createDoor(shared);
   const started: Service[] = [];
   const stopping = new AbortController();
@@ -87,8 +88,9 @@ export function createInstance(options: InstanceOptions): Instance {
     const nats = await createBroker(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
     for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
-    const api = await createApi(pool, { ...shared, ...feed, kinds, nats, places: PLACES });
-    const sockets = createSocketApp({ ...shared, ...receiver, sessions, places: PLACES });
+    const api = await createApi(pool, { ...shared, ...feed, metrics, kinds, nats, places: PLACES });
+    const around = answering(shared);
+    const sockets = createSocketApp({ ...shared, ...receiver, sessions, around, places: PLACES });
     started.push(door.http);
     door.open(api.callback(), sockets.callback());
     await begin(sessions); // last, so that it stops first: its sockets keep the server open

@@ -18,7 +18,6 @@ const LEAVES = [
   'origins.ts',
   'query.ts',
   'rate.ts',
-  'request_target.ts',
   'settle_within.ts',
   'twin_keys.ts',
   'white_space.ts',
