@@ -20,12 +20,16 @@ export function createOrigins({
   allowed: readonly string[];
 }): Origins {
   const names = new Set(allowed.map(origin => new URL(origin).hostname));
+  let taken: string | undefined; // the last host that was: nearly all ask for the same, and reading it costs
   return {
     // DNS rebinding: a page's own name is made to lead here, and then the page's origin is ours. Names of loopback
     // cannot be made to, nor can addresses.
     refuseHost({ host }) {
-      if (!loopback || host === undefined || isOfLoopback(host) || names.has(hostnameOf(host)))
+      if (!loopback || host === undefined || host === taken) return undefined;
+      if (isOfLoopback(host) || names.has(hostnameOf(host))) {
+        taken = host;
         return undefined;
+      }
       return `the host ${host} is not this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`;
     },
     // Others than browsers send neither header.

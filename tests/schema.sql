@@ -434,7 +434,7 @@ CREATE FUNCTION public.apply_batch(of_topic text, columns text[], operations jso
 GRANT EXECUTE ON FUNCTION public.apply_batch(text,text[],jsonb) TO taskwire_app;
 
 CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
-  LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea) TO taskwire_app;
 
 CREATE FUNCTION public.convert_currency(of_amount numeric, from_code text, to_code text, OUT amount text, OUT from_rate text, OUT from_date text, OUT to_rate text, OUT to_date text) RETURNS record

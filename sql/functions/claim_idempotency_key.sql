@@ -1,26 +1,23 @@
 -- Takes an Idempotency-Key for the transaction of a request, or tells what became of it. Called by the API as the first
--- statement of that transaction, which must be READ COMMITTED: after waiting, what the other one wrote must be seen.
+-- statement of that transaction, which must be READ COMMITTED: what the one before wrote must be seen once its lock is gone.
 -- The lock is the claim and ends with the transaction, so that a request that failed, or whose instance died, leaves
--- nothing behind. The row comes with the answer, at the end: a key that is only claimed is never seen by anybody.
+-- nothing behind. It is never waited for: who waits would hold a connection that others need, the one ahead among them.
+-- The row comes with the answer, at the end: a key that is only claimed is never seen by anybody.
 -- Whoever takes a key also takes away some that are older than 24 hours, so that there is no write while nothing is asked.
 -- Outcomes: 'new', and the caller writes the row; 'kept', with the answer; 'another' when it was another request's;
--- 'running' when that one has not ended for five seconds.
+-- 'running' while another transaction has the key, and the caller may look again in a new one.
 CREATE OR REPLACE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea)
 RETURNS TABLE (outcome text, status integer, headers jsonb, body text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '5s'
 AS $$
 DECLARE
   kept public.idempotency_keys;
 BEGIN
-  BEGIN
-    PERFORM pg_advisory_xact_lock(feed.lock_key('idempotency:' || wanted));
-  EXCEPTION
-    WHEN lock_not_available THEN
-      RETURN QUERY SELECT 'running', NULL::integer, NULL::jsonb, NULL::text;
-      RETURN;
-  END;
+  IF NOT pg_try_advisory_xact_lock(feed.lock_key('idempotency:' || wanted)) THEN
+    RETURN QUERY SELECT 'running', NULL::integer, NULL::jsonb, NULL::text;
+    RETURN;
+  END IF;
 
   SELECT * INTO kept
   FROM public.idempotency_keys AS k

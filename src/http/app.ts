@@ -10,9 +10,9 @@ import { createHealthOperations, type Readiness } from './health_operations.ts';
 import { createProblemOperations } from './problem_operations.ts';
 import { problems } from './problems.ts';
 import { requestId } from './request_id.ts';
-import { type RequestOutcome, requestLog } from './request_log.ts';
+import { type RequestLogOptions, type RequestOutcome, requestLog } from './request_log.ts';
 import { readableTarget, refuseUnreadable } from './request_target.ts';
-import { createRouter } from './router.ts';
+import { routesTo } from './router.ts';
 import { refuseStrangers } from './strangers.ts';
 import { unmatched } from './unmatched.ts';
 
@@ -24,7 +24,7 @@ export interface HttpAppOptions {
   /** Which pages may use it. */
   origins: Origins;
   /** The nouns' operations, and whatever else the composition serves; those that are asked most stand first. */
-  operations: readonly (readonly Operation[])[];
+  operations: readonly Operation[];
   /** What readiness asks for. */
   readiness: Readiness;
   /** Told of requests that met no database. */
@@ -55,23 +55,35 @@ export function createHttpApp({
     if (CLIENT_GONE.test(error.code)) logger.debug({ code: error.code }, 'the client broke off its request');
     else logger.error({ err: error }, 'an answer was cut off');
   });
-  app.use(readableTarget());
-  app.use(requestId());
-  app.use(requestLog({ logger, presence: presence ?? createPresence(logger), answered }));
-  app.use(commonHeaders());
-  app.use(compression());
-  app.use(problems());
-  app.use(refuseUnreadable());
+  for (const each of answering({ logger, presence: presence ?? createPresence(logger), answered }))
+    app.use(each);
   app.use(refuseStrangers(origins));
-  const lists = [...operations, createHealthOperations(readiness), createProblemOperations()];
-  // A router looks at all its routes for each request that gets to it: one for each list, so that it need not be many.
-  for (const list of lists) app.use(createRouter(list).routes());
+  const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
+  app.use(routesTo(all));
   app.use(otherwise);
-  return Object.assign(app, { operations: lists.flat() });
+  return Object.assign(app, { operations: all });
 }
 
+/**
+ * What stands around every answer, that to a refused WebSocket among them: its name, its line in the log, its headers,
+ * and a problem in the place of what is thrown further in.
+ */
+export function answering(options: RequestLogOptions): Middleware[] {
+  return [
+    readableTarget(),
+    requestId(),
+    requestLog(options),
+    commonHeaders(),
+    compression(),
+    problems(),
+    refuseUnreadable(),
+  ];
+}
+
+export type WaitingOptions = Pick<HttpAppOptions, 'logger' | 'origins' | 'presence' | 'answered'>;
+
 /** The app of an instance that has no database yet: it lives, is not ready, and everything else is 503. */
-export function createWaitingApp(options: Pick<HttpAppOptions, 'logger' | 'origins' | 'presence'>): HttpApp {
+export function createWaitingApp(options: WaitingOptions): HttpApp {
   const away = unavailable();
   return createHttpApp({
     ...options,

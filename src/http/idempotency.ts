@@ -1,5 +1,6 @@
 // Idempotency-Key: an operation asked again under the same key has its effect once and answers the same.
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../database/idempotency.ts';
@@ -11,6 +12,9 @@ import { refusal } from './input.ts';
 const HEADER = 'Idempotency-Key';
 const REPLAYED = 'Idempotent-Replayed';
 const KEPT_HEADERS = ['Content-Type', 'Cache-Control', 'ETag', 'Location'];
+const PATIENCE = 5_000; // ms that a request may be waited for which has the key now
+const SHORTEST_PAUSE = 20; // ms until that is looked at again; twice as long each time
+const LONGEST_PAUSE = 250; // ms
 const RULE = 'must be 1 to 255 visible ASCII characters or spaces';
 
 const KeyHeader = z.object({
@@ -42,29 +46,45 @@ export function withKey(pool: DatabasePool, on: (connection: Connection) => Oper
       const key = keyOf(ctx);
       if (key === undefined) return plain.handle(ctx, input);
       const request = { key, digest: digestOf(ctx, input.body) };
-      await pool.transaction(connection =>
-        once(ctx, connection, request, () => on(connection).handle(ctx, input)),
+      await inTurn(ctx, () =>
+        pool.transaction(connection =>
+          once(ctx, connection, request, () => on(connection).handle(ctx, input)),
+        ),
       );
     },
   };
 }
 
+// Until one attempt is its turn. In between no connection is held: however many wait, others get on, and so does the one
+// that they wait for.
+async function inTurn(ctx: Context, attempt: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE;
+  for (let wait = SHORTEST_PAUSE; !(await attempt()); wait = Math.min(2 * wait, LONGEST_PAUSE)) {
+    if (performance.now() >= deadline || ctx.res.destroyed)
+      throw new ServiceError('conflict', `a request with this ${HEADER} has not ended yet`, {
+        headers: { 'Retry-After': '1' },
+      });
+    await pause(wait);
+  }
+}
+
+// False: somebody else is at it.
 async function once(
   ctx: Context,
   connection: Connection,
   request: KeyedRequest,
   act: () => unknown,
-): Promise<void> {
+): Promise<boolean> {
   const claim = await claimKey(connection, request);
-  if (claim.outcome === 'kept') return replay(ctx, claim);
+  if (claim.outcome === 'running') return false;
+  if (claim.outcome === 'kept') {
+    replay(ctx, claim);
+    return true;
+  }
   if (claim.outcome === 'another')
     throw refusal('invalid', [
       { path: HEADER, message: 'is that of another request: its path or its body differs' },
     ]);
-  if (claim.outcome === 'running')
-    throw new ServiceError('conflict', `a request with this ${HEADER} has not ended yet`, {
-      headers: { 'Retry-After': '1' },
-    });
   await act();
   const headers = KEPT_HEADERS.filter(name => ctx.res.hasHeader(name)).map(name => [
     name,
@@ -75,6 +95,7 @@ async function once(
     headers: Object.fromEntries(headers),
     body: String(ctx.body),
   });
+  return true;
 }
 
 function replay(ctx: Context, { status, headers, body }: KeptAnswer): void {

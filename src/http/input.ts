@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
-import { listsOf } from '../query.ts';
+import { encodingFaultsIn, encodingFaultsOf, listsOf } from '../query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 
@@ -23,8 +23,11 @@ export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknow
  * The query parameters as the schema gives them back; it sees each as the list of its values, see parameter().
  * Throws 400 naming each parameter that is unknown or wrong.
  */
-export function checkQuery<Schema extends z.ZodType>(schema: Schema, ctx: Context): z.output<Schema> {
-  return check(schema, listsOf(new URLSearchParams(ctx.querystring)));
+export function checkQuery<Schema extends z.ZodType>(
+  schema: Schema,
+  { querystring }: Context,
+): z.output<Schema> {
+  return check(schema, listsOf(querystring), encodingFaultsOf(querystring));
 }
 
 /** The headers that the schema names, as it gives them back. Throws 400 naming each that is wrong. */
@@ -33,8 +36,13 @@ export function checkHeaders<Schema extends z.ZodObject>(schema: Schema, ctx: Co
   return check(schema, Object.fromEntries(names.map(name => [name, ctx.get(name).trim() || undefined])));
 }
 
-/** What stands in the path, as the schema gives it back. Throws 404 with the schema's words. */
-export function checkParams<Schema extends z.ZodType>(schema: Schema, params: unknown): z.output<Schema> {
+/** What stands in the path, as the schema gives it back. Throws 400 for what is no text, else 404 with the schema's words. */
+export function checkParams<Schema extends z.ZodType>(
+  schema: Schema,
+  { params, captures }: Context,
+): z.output<Schema> {
+  const faults = encodingFaultsIn(Object.keys(params), captures);
+  if (faults.length > 0) throw refusal('malformed', faults);
   const result = schema.safeParse(params);
   if (result.success) return result.data;
   throw new ServiceError('not_found', result.error.issues[0]?.message ?? 'there is no such thing');
@@ -52,13 +60,18 @@ export function refusal(code: 'invalid' | 'malformed', faults: Fault[]): Service
   return new ServiceError(code, [...named, ...more].join('; '), { faults: faults.slice(0, MOST_FAULTS) });
 }
 
-function check<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+function check<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  known: readonly Fault[] = [],
+): z.output<Schema> {
   const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  throw refusal(
-    'malformed',
-    faultsOf(result.error, schema, path => String(path[0])),
-  );
+  if (result.success && known.length === 0) return result.data;
+  const found = result.success ? [] : faultsOf(result.error, schema, path => String(path[0]));
+  throw refusal('malformed', [
+    ...known,
+    ...found.filter(({ path }) => !known.some(each => each.path === path)),
+  ]);
 }
 
 type Path = readonly PropertyKey[];

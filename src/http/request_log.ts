@@ -23,12 +23,14 @@ export interface RequestLogOptions {
 
 /**
  * Logs method, path (the query may hold what is nobody's business), status and time; a 5xx as an error, with its cause,
- * but for the absence of the database, which is everybody's, and said once.
+ * but for the absence of the database, which is everybody's, and said once. What has become a WebSocket has a line of its
+ * own, at its end.
  */
 export function requestLog({ logger, presence, answered }: RequestLogOptions): Middleware {
   return async (ctx, next) => {
     const started = performance.now();
     await next();
+    if (ctx.status === 101) return;
     const ms = performance.now() - started;
     answered?.({ method: ctx.method, route: routeOf(ctx), status: ctx.status, seconds: ms / 1000 });
     const line = {

@@ -1,7 +1,6 @@
-// Answers requests whose target is no URL.
-import type { Middleware } from 'koa';
+// Answers requests whose target is no URL, such as http://[/ (RFC 9112, section 3.2): Koa throws at each look at its path.
+import type { Context, Middleware } from 'koa';
 import { ServiceError } from '../errors.ts';
-import { isReadable } from '../request_target.ts';
 
 /** Puts / in the place of a target that cannot be read, so that the request can be named and answered at all. */
 export function readableTarget(): Middleware {
@@ -20,4 +19,12 @@ export function refuseUnreadable(): Middleware {
     if (ctx.state.unreadableTarget) throw new ServiceError('malformed', 'the request target is no URL');
     return next();
   };
+}
+
+function isReadable(ctx: Context): boolean {
+  try {
+    return typeof ctx.path === 'string';
+  } catch {
+    return false;
+  }
 }

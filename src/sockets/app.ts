@@ -1,9 +1,10 @@
 // The WebSocket side as a Koa application of its own: nothing in http/ can reach it, and it changes no data.
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
-import type { ServerOptions, WebSocket } from 'ws';
+import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
+import { ServiceError } from '../errors.ts';
 import { isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
@@ -11,7 +12,6 @@ import type { Log } from '../feed/log_reader.ts';
 import { judge } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
 import type { Origins } from '../origins.ts';
-import { isReadable } from '../request_target.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type Place, readParameters, sentence } from './parameters.ts';
@@ -32,49 +32,46 @@ export interface SocketAppOptions {
   places: Readonly<Record<string, Place>>;
   /** Which pages may connect. */
   origins: Origins;
+  /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
+  around: readonly Koa.Middleware[];
   logger: Logger;
 }
 
-const LARGEST_MESSAGE = 16 * 1024; // bytes
+const WS_OPTIONS = {
+  maxPayload: 16 * 1024, // bytes
+  perMessageDeflate: false,
+  clientTracking: false,
+  autoPong: false,
+};
 
 // The package's types describe an ES module; what it exports is the function.
 const webSockets = easyWs as unknown as (
   property: string,
   options: { wsOptions: ServerOptions },
-) => Koa.Middleware<Koa.DefaultState, WithSocket>;
+) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
   const { hub, log, sessions, logger } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
-  app.use(async (context, next) => {
-    if (isReadable(context)) return next();
-    context.status = 400;
-    context.body = 'The request target is no URL.\n';
-  });
-  app.use(
-    webSockets('ws', {
-      wsOptions: {
-        maxPayload: LARGEST_MESSAGE,
-        perMessageDeflate: false,
-        clientTracking: false,
-        autoPong: false,
-      },
-    }),
-  );
+  for (const each of options.around) app.use(each);
+  const upgrading = webSockets('ws', { wsOptions: WS_OPTIONS });
+  const faults = faultsOf(upgrading.server);
+  app.use(upgrading);
   app.use(async context => {
-    const place = options.places[context.path];
-    if (place === undefined || !context.ws) {
-      context.status = 404;
-      context.body = 'There is no such WebSocket.\n';
-      return;
-    }
-    const { req, res, path, querystring } = context;
-    const { socket, headers } = req;
-    const webSocket = await accept(context.ws, socket);
+    const { req, res, path, querystring, state } = context;
+    const place = options.places[path];
+    if (place === undefined || !context.ws)
+      throw new ServiceError('not_found', `there is no WebSocket at ${path}`);
+    if (context.method !== 'GET')
+      throw new ServiceError('method_not_allowed', `${path} takes GET`, { headers: { Allow: 'GET' } });
+    context.status = 101;
+    const webSocket = await accept(context, faults);
     if (!webSocket) return;
     letGo(res);
-    await serve(webSocket, { place, path, query: new URLSearchParams(querystring), socket, headers });
+    const { socket, headers } = req;
+    const { requestId } = state;
+    await serve(webSocket, { place, path, query: querystring, socket, headers, requestId });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
@@ -135,26 +132,43 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
 interface Request {
   place: Place;
   path: string;
-  query: URLSearchParams;
+  query: string;
   socket: Socket;
   headers: IncomingHttpHeaders;
+  requestId: string;
 }
 
-function clientOf(webSocket: WebSocket, { path, socket, headers }: Request) {
-  const requestId = headers['x-request-id'];
+function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {
   return {
     kind: 'socket',
     address: socket.remoteAddress, // gone by the time of the line
-    request_id: typeof requestId === 'string' ? requestId : undefined,
+    request_id: requestId,
     path,
     cut: () => webSocket.terminate(),
   } as const;
 }
 
-// A handshake that ws refuses never settles: then the socket is closed instead.
-async function accept(upgrade: () => Promise<WebSocket>, socket: Socket): Promise<WebSocket | undefined> {
-  const closed = new Promise<undefined>(resolve => socket.once('close', () => resolve(undefined)));
-  return Promise.race([upgrade(), closed]);
+// What ws finds wrong with a handshake, which it tells at once: without somebody to tell it would answer by itself.
+function faultsOf(server: WebSocketServer): WeakMap<IncomingMessage, Error> {
+  const faults = new WeakMap<IncomingMessage, Error>();
+  server.on('wsClientError', (error, _socket, request) => faults.set(request, error));
+  return faults;
+}
+
+// Throws for what is no handshake; undefined for a client that has gone, whose handshake never settles.
+async function accept(
+  context: Koa.ParameterizedContext<Koa.DefaultState, WithSocket>,
+  faults: WeakMap<IncomingMessage, Error>,
+): Promise<WebSocket | undefined> {
+  const { req } = context;
+  const closed = new Promise<undefined>(resolve => req.socket.once('close', () => resolve(undefined)));
+  const upgraded = context.ws?.();
+  const fault = faults.get(req);
+  if (!fault) return Promise.race([upgraded, closed]);
+  context.respond = true; // koa-easy-ws takes it for upgraded
+  throw new ServiceError('malformed', `this is no WebSocket handshake: ${fault.message}`, {
+    headers: { 'Sec-WebSocket-Version': '13' }, // RFC 6455, section 4.4
+  });
 }
 
 // A close frame's reason has at most 123 bytes (RFC 6455, section 5.5).

@@ -188,7 +188,7 @@ function clientOf(ctx: Context) {
   return {
     kind: 'stream',
     address: ctx.req.socket.remoteAddress,
-    request_id: ctx.response.get('X-Request-Id') || undefined,
+    request_id: ctx.response.get('X-Request-Id'),
     path: ctx.path,
     cut: () => void ctx.res.destroy(),
   } as const;

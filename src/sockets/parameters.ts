@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Fault } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
-import { listsOf, parameter, repeated, wholeNumber } from '../query.ts';
+import { encodingFaultsOf, listsOf, parameter, repeated, wholeNumber } from '../query.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -58,12 +58,14 @@ export const lastEventId = position('must be a position')
  * there are, and what they can tell, is known to the database.
  */
 export async function readParameters(
-  query: URLSearchParams,
+  query: string,
   place: Place,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Fault[]> {
+  const misencoded = encodingFaultsOf(query);
   const result = querySchemaOf(place).safeParse(listsOf(query));
-  if (!result.success) return result.error.issues.flatMap(faultsOf);
+  if (!result.success) return [...misencoded, ...result.error.issues.flatMap(faultsOf)];
+  if (misencoded.length > 0) return misencoded;
   return toWanted(result.data, place, topics);
 }
 

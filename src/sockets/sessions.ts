@@ -8,7 +8,7 @@ import type { Session } from './session.ts';
 export interface Client {
   kind: 'socket' | 'stream';
   address: string | undefined;
-  request_id: string | undefined;
+  request_id: string;
   path: string;
   /** Ends the connection without waiting for the other side. */
   cut(): void;
@@ -42,8 +42,10 @@ export function createSessions(logger: Logger): Sessions {
   function logEnd(client: Client, opened: number, events: number, code: number): void {
     const seconds = Math.round(performance.now() - opened) / 1000;
     const { kind, address, request_id, path } = client;
-    const line = { client: address, path, seconds, events, ...(kind === 'socket' && { code }) };
-    logger.info({ ...(request_id !== undefined && { request_id }), ...line }, kind);
+    logger.info(
+      { request_id, client: address, path, seconds, events, ...(kind === 'socket' && { code }) },
+      kind,
+    );
   }
 
   return {

@@ -50,10 +50,8 @@ export function conformTo(document: Document): Conformance {
   function find(method: string, target: string) {
     const asked = target.split(/[?#]/, 1)[0] ?? '';
     const name = method === 'HEAD' ? 'get' : method.toLowerCase();
-    const found = patterns.find(
-      ({ path, pattern }) => pattern.test(asked) && document.paths[path][name] !== undefined,
-    );
-    return found && { path: found.path, method: name };
+    const path = patterns.find(({ pattern }) => pattern.test(asked))?.path;
+    return path !== undefined && name in document.paths[path] ? { path, method: name } : undefined;
   }
 
   function responseFor({ method, path, status }: Exchange): [Document, string] {

@@ -3,13 +3,13 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
-import type { Router } from '@koa/router';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { type DatabasePool, openPool, ping } from '../../src/database/pool.ts';
 import { createPresence } from '../../src/database/presence.ts';
 import { describeHttp } from '../../src/documents/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
+import type { Routing } from '../../src/http/router.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
 import type { Operation } from '../../src/operation.ts';
 import { createOrigins, type Origins } from '../../src/origins.ts';
@@ -78,7 +78,7 @@ export async function startTestApi({
     readiness: { database: () => ping(pool).then(() => []), parts: () => [] },
     logger: log.logger,
     origins,
-    operations: [createTaskOperations({ pool }), operations(pool)],
+    operations: [...createTaskOperations({ pool }), ...operations(pool)],
     presence,
   });
   const server = createServer(app.callback());
@@ -141,9 +141,9 @@ export async function read(response: Response): Promise<Answer> {
   };
 }
 
-// @koa/router leaves itself on the middleware that it makes.
+// The routers stand on the middleware that asks them.
 function routesOf({ middleware }: HttpApp): string[] {
-  const routers = middleware.flatMap(each => ('router' in each ? [each.router as Router] : []));
+  const routers = middleware.flatMap(each => ('routers' in each ? (each as Routing).routers : []));
   return routers
     .flatMap(({ stack }) => stack)
     .flatMap(({ methods, path }) => methods.map(method => `${method} ${path}`));

@@ -2,7 +2,7 @@
 import type { TestFn } from 'ava';
 import { parse } from '../../src/config.ts';
 import { ADAPTERS } from '../../src/jobs/sources/adapters.ts';
-import { createLogger } from '../../src/logger.ts';
+import { createLogger, type Logger } from '../../src/logger.ts';
 import { createInstance, type Instance } from '../../src/service.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { learnFrames } from './frames.ts';
@@ -12,6 +12,21 @@ export async function startInstance(
   url: string,
   environment: Record<string, string> = {},
 ): Promise<Instance> {
+  const instance = createTestInstance(url, environment);
+  await instance.start().catch(async (error: unknown) => {
+    await instance.stop(); // it listens already, and a test that fails must end
+    throw error;
+  });
+  await learnFrames(instance.address);
+  return instance;
+}
+
+/** The same before it starts; what it logs goes to `logger`. */
+export function createTestInstance(
+  url: string,
+  environment: Record<string, string> = {},
+  logger?: Logger,
+): Instance {
   const settings = {
     PORT: '0',
     DATABASE_URL: url,
@@ -22,14 +37,13 @@ export async function startInstance(
     ...environment,
   };
   const config = parse(settings, Object.values(ADAPTERS));
-  const logger = createLogger({ level: process.env.TEST_LOG_LEVEL ?? config.logLevel, pretty: false });
-  const instance = createInstance({ config, databaseUrl: url, directUrl: url, logger });
-  await instance.start().catch(async (error: unknown) => {
-    await instance.stop(); // it listens already, and a test that fails must end
-    throw error;
+  const level = process.env.TEST_LOG_LEVEL ?? config.logLevel;
+  return createInstance({
+    config,
+    databaseUrl: url,
+    directUrl: url,
+    logger: logger ?? createLogger({ level, pretty: false }),
   });
-  await learnFrames(instance.address);
-  return instance;
 }
 
 export interface Context {

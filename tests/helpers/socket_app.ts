@@ -1,7 +1,9 @@
 // The WebSocket side over a log that nothing is in: for what is about sockets and not about what they tell.
 import type { Server } from 'node:http';
+import { createPresence } from '../../src/database/presence.ts';
 import { createHub, type Hub } from '../../src/feed/hub.ts';
 import { createLogReader } from '../../src/feed/log_reader.ts';
+import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
 import { createOrigins } from '../../src/origins.ts';
 import { createSocketApp } from '../../src/sockets/app.ts';
@@ -14,7 +16,8 @@ export function serveSockets(server: Server, logger: Logger): Hub {
   const feed = emptyFeed(logger);
   const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
   const origins = createOrigins({ loopback: false, allowed: [] });
-  const app = createSocketApp({ ...feed, places, origins });
+  const around = answering({ logger, presence: createPresence(logger) });
+  const app = createSocketApp({ ...feed, places, origins, around });
   handUpgradesTo(app.callback(), server);
   return feed.hub;
 }

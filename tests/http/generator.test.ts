@@ -25,14 +25,12 @@ async function startApi(t: ExecutionContext, cron?: string) {
     readiness: { database: async () => [], parts: () => [] },
     logger,
     origins: createOrigins({ loopback: true, allowed: [] }),
-    operations: [
-      createRunOperations({
-        pool,
-        of: { kind: 'task_generator', sources, cron },
-        path: '/task-generator',
-        requests: ['/task-generator/run'],
-      }),
-    ],
+    operations: createRunOperations({
+      pool,
+      of: { kind: 'task_generator', sources, cron },
+      path: '/task-generator',
+      requests: ['/task-generator/run'],
+    }),
   });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');

@@ -166,6 +166,41 @@ async function isWaiting(psql: TestApi['psql']): Promise<boolean> {
   );
 }
 
+test('twenty requests that wait for one with their key keep no other request waiting', async t => {
+  const { url, psql, drop } = await createTestDatabase();
+  const instance = await startInstance(url, { DATABASE_POOL_SIZE: '2' });
+  t.teardown(async () => {
+    await instance.stop();
+    await drop();
+  });
+  const [holder, observer] = [await psql(), await psql()];
+  const send = senderTo(instance.address);
+  const { body: task } = await send('POST', '/tasks', { title: 'held' });
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM tasks WHERE id = $1 FOR UPDATE', [task.id]);
+  const ask = () =>
+    post(
+      send,
+      'held',
+      { operations: [{ op: 'update', id: task.id, task: { status: 'done' } }] },
+      '/tasks/batch',
+    );
+  const first = ask();
+  await until(() => readValue<boolean>(observer, 'SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)'));
+  let answered = 0;
+  const others = Array.from({ length: 20 }, async () => {
+    const answer = await ask();
+    answered++;
+    return answer;
+  });
+  for (let round = 0; round < 5; round++) t.is((await send('GET', '/tasks')).status, 200);
+  t.is(answered, 0);
+  await holder.query('COMMIT');
+  const answers = await Promise.all(others);
+  for (const answer of answers) t.deepEqual(seen(answer), seen(await first));
+  t.is((await first).body.data[0].version, 2);
+});
+
 test('of twenty equal requests at once over two instances there is one task, and twenty equal answers', async t => {
   const { url, psql, drop } = await createTestDatabase();
   const instances = await Promise.all([startInstance(url), startInstance(url)]);

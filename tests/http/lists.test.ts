@@ -73,6 +73,19 @@ function idsOf(body: { data: { id: string }[] }): string[] {
   return body.data.map(({ id }) => id);
 }
 
+test('a filter that is no text is refused, not taken for another one', async t => {
+  for (const value of ['%ff', '%', '%2', 'a%zz', '%C3', '%ED%A0%80', '%C0%80', 'caf%E9'])
+    t.like((await api.send('GET', `/tasks?status=todo&q=${value}`)).body, {
+      status: 400,
+      errors: [{ path: 'q', message: 'must be percent-encoded UTF-8' }],
+    });
+  t.is((await api.send('GET', '/tasks?q%ff=x')).body.errors[0].path, 'q%ff');
+  const raw = Buffer.from('GET /tasks?q=café HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.regex(await api.raw(raw), /^HTTP\/1\.1 400 /);
+  for (const value of ['caf%C3%A9', 'a+b', 'a%20b', '%25', '%F0%9F%98%80'])
+    t.is((await api.send('GET', `/tasks?q=${value}`)).status, 200, value);
+});
+
 test('pages by every sort, in both directions, are the whole list, and what has no such value stands last', async t => {
   const random = createRandom(t.log);
   t.is(sortsOf(tasks).length, 10);

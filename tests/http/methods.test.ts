@@ -1,5 +1,6 @@
 // HEAD and OPTIONS on everything that there is, and Allow.
 import test from 'ava';
+import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
 import { createRunOperations } from '../../src/http/run_operations.ts';
 import { createEventOperations } from '../../src/sockets/event_operations.ts';
 import { logger } from '../fixtures/generator.ts';
@@ -10,6 +11,13 @@ let api: TestApi;
 test.before(async () => {
   api = await startTestApi({
     operations: pool => [
+      ...createCurrencyOperations({ pool }),
+      ...createRunOperations({
+        pool,
+        of: { kind: 'currency_rates', sources: [], cron: undefined },
+        path: '/currencies/refresh',
+        requests: ['/currencies/refresh', '/tasks/run'],
+      }),
       ...createRunOperations({
         pool,
         of: { kind: 'task_generator', sources: [], cron: undefined },
@@ -40,6 +48,30 @@ test('OPTIONS and 405 tell the methods of every path, and HEAD is one wherever G
     t.is(refused.status, 405, path);
     t.is(refused.headers.get('allow'), options.headers.get('allow'));
   }
+});
+
+test('a path that stands as it is takes its own methods, and none of those that a path with a parameter takes', async t => {
+  const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+  for (const [path, allow, taken] of [
+    ['/tasks/batch', 'OPTIONS, POST', ['POST']],
+    ['/Tasks/BATCH/', 'OPTIONS, POST', ['POST']],
+    ['/tasks/run', 'OPTIONS, POST', ['POST']],
+    ['/currencies/refresh', 'GET, HEAD, OPTIONS, POST', ['GET', 'HEAD', 'POST']],
+    ['/currencies/convert', 'GET, HEAD, OPTIONS', ['GET', 'HEAD']],
+  ] as const) {
+    t.is((await api.send('OPTIONS', path)).headers.get('allow'), allow, path);
+    for (const method of methods.filter(each => !(taken as readonly string[]).includes(each))) {
+      const { status, headers } = await api.send(method, path);
+      t.is(status, 405, `${method} ${path}`);
+      t.is(headers.get('allow'), allow, `${method} ${path}`);
+    }
+  }
+  t.deepEqual((await api.send('GET', '/currencies/refresh')).body.sources, []);
+  t.is(
+    (await api.send('OPTIONS', '/tasks/batches')).headers.get('allow'),
+    'DELETE, GET, HEAD, OPTIONS, PATCH',
+  );
+  t.is((await api.send('GET', '/tasks/batches')).status, 404);
 });
 
 test('HEAD answers as GET does, without the body', async t => {

@@ -101,6 +101,8 @@ const faults: [path: string, named: RegExp][] = [
   ['/ws/tasks?color=red', /color/],
   ['/ws/tasks?label=', /label/],
   ['/ws/tasks?label=%00', /label/],
+  ['/ws/tasks?label=%ff', /label must be percent-encoded UTF-8/],
+  ['/ws/tasks?label=%', /label must be percent-encoded UTF-8/],
   ['/ws/tasks?snapshot=yes', /snapshot/],
   ['/ws/tasks?snapshot=true&after=0', /after contradicts snapshot/],
   ['/ws/tasks?after=-1', /after/],

@@ -3,12 +3,16 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import test from 'ava';
+import { pino } from 'pino';
 import { createLogger } from '../../src/logger.ts';
 import { openSocket } from '../helpers/socket.ts';
 import { serveSockets } from '../helpers/socket_app.ts';
 
-async function listen(server: Server): Promise<{ address: string; port: number }> {
-  serveSockets(server, createLogger({ level: 'fatal', pretty: false }));
+async function listen(
+  server: Server,
+  logger = createLogger({ level: 'fatal', pretty: false }),
+): Promise<{ address: string; port: number }> {
+  serveSockets(server, logger);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -44,40 +48,51 @@ test('a socket that talks for longer than headersTimeout stays open', async t =>
   server.close();
 });
 
-test('a handshake without a key is refused, and the instance goes on', async t => {
-  const server = createServer();
-  const { address, port } = await listen(server);
-  const bad = 'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
-  t.regex(await answerTo(port, bad), /^HTTP\/1\.1 400/);
-  const elsewhere = bad.replace('/ws/tasks', '/ws/nothing');
-  t.regex(await answerTo(port, elsewhere), /^HTTP\/1\.1 404/);
-  const socket = openSocket(address, '/ws/tasks');
-  t.is((await socket.next()).type, 'ready');
-  socket.drop();
-  server.close();
-});
+const KEY = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+const handshake = (target: string, { method = 'GET', lines = KEY } = {}) =>
+  `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${lines}\r\n`;
 
-test('a handshake whose target is no URL is 400', async t => {
-  const server = createServer();
-  const { port } = await listen(server);
-  const answer = await answerTo(
-    port,
-    'GET http://[/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
-  );
-  t.regex(answer, /^HTTP\/1\.1 400 .*The request target is no URL/s);
-  server.close();
-});
+const refused: [what: string, request: string, status: number, path: string, detail: RegExp][] = [
+  ['without a key', handshake('/ws/tasks', { lines: '' }), 400, '/ws/tasks', /Sec-WebSocket-Key/],
+  [
+    'of another version',
+    handshake('/ws/tasks', { lines: KEY.replace('13', '7') }),
+    400,
+    '/ws/tasks',
+    /Sec-WebSocket-Version/,
+  ],
+  ['that is no GET', handshake('/ws/tasks', { method: 'POST' }), 405, '/ws/tasks', /takes GET/],
+  ['of nothing', handshake('/ws/nothing?token=secret'), 404, '/ws/nothing', /there is no WebSocket at/],
+  ['whose target is no URL', handshake('http://[/'), 400, '/', /the request target is no URL/],
+];
+for (const [what, request, status, path, detail] of refused) {
+  test(`a handshake ${what} is answered with a problem and a line in the log, and the instance goes on`, async t => {
+    const lines: Record<string, unknown>[] = [];
+    const server = createServer();
+    const logger = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) });
+    const { address, port } = await listen(server, logger);
+    const named = request.replace('Host: x', 'Host: x\r\nX-Request-Id: mine');
+    const [head = '', body = ''] = (await answerTo(port, named)).split('\r\n\r\n');
+    t.regex(head, new RegExp(`^HTTP/1\\.1 ${status} .*Content-Type: application/problem\\+json`, 's'));
+    t.regex(head, /X-Request-Id: mine/);
+    const problem = JSON.parse(body);
+    t.like(problem, { status, instance: path, request_id: 'mine' });
+    t.regex(problem.detail, detail);
+    t.is(lines.length, 1);
+    t.like(lines[0], { msg: 'request', request_id: 'mine', path, status });
+    const socket = openSocket(address, '/ws/tasks');
+    t.is((await socket.next()).type, 'ready');
+    socket.drop();
+    server.close();
+  });
+}
 
 test('a frame sent together with the handshake is not lost on the way', async t => {
   const server = createServer();
   const { port } = await listen(server);
   const socket = connect(port, '127.0.0.1');
-  const handshake =
-    'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
   const ping = Buffer.from([0x89, 0x82, 0, 0, 0, 0, 0x68, 0x69]); // "hi", masked with zeros
-  socket.write(Buffer.concat([Buffer.from(handshake), ping]));
+  socket.write(Buffer.concat([Buffer.from(handshake('/ws/tasks')), ping]));
   let received = Buffer.alloc(0);
   const pong = Buffer.from([0x8a, 0x02, 0x68, 0x69]);
   for await (const data of socket) {
@@ -92,11 +107,8 @@ test('a broken frame sent together with the handshake ends its own socket, and t
   const server = createServer();
   const { address, port } = await listen(server);
   const broken = connect(port, '127.0.0.1');
-  const handshake =
-    'GET /ws/tasks HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
   const unmasked = Buffer.from([0x89, 0x02, 0x68, 0x69]);
-  broken.write(Buffer.concat([Buffer.from(handshake), unmasked]));
+  broken.write(Buffer.concat([Buffer.from(handshake('/ws/tasks')), unmasked]));
   const chunks: Buffer[] = [];
   for await (const chunk of broken) chunks.push(chunk);
   const received = Buffer.concat(chunks);

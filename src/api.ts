@@ -1,0 +1,92 @@
+// What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
+import type { Config } from './config.ts';
+import { readFeedState } from './database/log.ts';
+import type { DatabasePool } from './database/pool.ts';
+import type { Presence } from './database/presence.ts';
+import { countRuns } from './database/runs.ts';
+import { createDocsOperations } from './documents/docs_operations.ts';
+import { createDocumentOperations } from './documents/document_operations.ts';
+import type { Receiver } from './feed/receiver.ts';
+import type { Sequencer } from './feed/sequencer.ts';
+import { createHttpApp, type HttpApp } from './http/app.ts';
+import { createCurrencyOperations } from './http/currency_operations.ts';
+import { createMetricsOperations } from './http/metrics_operations.ts';
+import { createRunOperations } from './http/run_operations.ts';
+import { createTaskOperations } from './http/task_operations.ts';
+import { createTestOperations } from './http/test_operations.ts';
+import type { RunKind } from './jobs/run_kind.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics, Present, Stored } from './metrics.ts';
+import { readExpectedSchema } from './migrate.ts';
+import type { Nats } from './nats/nats.ts';
+import type { Origins } from './origins.ts';
+import { createReadiness } from './readiness.ts';
+import { createEventOperations } from './sockets/event_operations.ts';
+import type { Place } from './sockets/parameters.ts';
+import type { Sessions } from './sockets/sessions.ts';
+
+const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
+const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
+
+/** The parts of an instance that are asked. */
+export interface ApiOptions {
+  config: Config;
+  logger: Logger;
+  origins: Origins;
+  presence: Presence;
+  metrics: Metrics;
+  receiver: Receiver;
+  sequencer: Sequencer;
+  sessions: Sessions;
+  kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
+  nats: Nats | undefined;
+  /** The WebSockets, for the documents. */
+  places: Readonly<Record<string, Place>>;
+}
+
+/** The HTTP side of an instance, on a pool. */
+export async function createApi(pool: DatabasePool, options: ApiOptions): Promise<HttpApp> {
+  const { config, logger, origins, presence, metrics, receiver, sessions, kinds, nats, places } = options;
+  const readiness = createReadiness({
+    ...receiver,
+    pool,
+    schema: await readExpectedSchema(),
+    warnings: () => nats?.state().troubles ?? [],
+  });
+  const sources = {
+    present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
+    stored: () => readStored(pool),
+  };
+  const operations = [
+    ...createTaskOperations({ pool }),
+    ...createCurrencyOperations({ pool }),
+    ...createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
+    ...createEventOperations({ ...receiver, sessions, logger }),
+    ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
+    ...createDocumentOperations({ operations: () => app.operations, places }),
+    ...createDocsOperations(),
+    ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
+  ];
+  const { answered } = metrics;
+  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, presence, answered });
+  return app;
+}
+
+function readPresent(
+  pool: DatabasePool,
+  { config: { poolSize }, receiver: { hub }, sequencer, sessions }: ApiOptions,
+): Present {
+  const { acquiredConnections: used, idleConnections: idle, waitingClients: waiting } = pool.state();
+  return {
+    leading: sequencer.leading,
+    position: hub.position,
+    sockets: sessions.count,
+    pool: { used, idle, waiting, size: poolSize },
+  };
+}
+
+async function readStored(pool: DatabasePool): Promise<Stored> {
+  const [{ head, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
+  return { head, waiting: Math.max(0, waiting ?? 0), runs };
+}

@@ -1,0 +1,39 @@
+// NATS as a part of an instance: what it tells, what it brings in, and where that goes.
+import type { Config } from './config.ts';
+import { createExclusive } from './database/exclusive.ts';
+import { keepRejected, storeRate } from './database/ingest.ts';
+import type { DatabasePool } from './database/pool.ts';
+import type { Receiver } from './feed/receiver.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import type { Nats } from './nats/nats.ts';
+
+export interface BrokerOptions {
+  config: Config;
+  /** A session-level address: one instance at a time publishes. */
+  directUrl: string;
+  receiver: Receiver;
+  metrics: Metrics;
+  logger: Logger;
+}
+
+/** NATS, or undefined where there is none. What comes in is stored by way of the pool. */
+export async function createBroker(
+  pool: DatabasePool,
+  { config: { natsUrl, service }, directUrl, receiver: { hub, log }, metrics, logger }: BrokerOptions,
+): Promise<Nats | undefined> {
+  if (natsUrl === undefined) return undefined;
+  const { createNats } = await import('./nats/nats.ts'); // a client that others need not load
+  return createNats({
+    url: natsUrl,
+    service,
+    hub,
+    log,
+    exclusive: createExclusive({ url: directUrl, service, purpose: 'nats', logger }),
+    published: () => metrics.nats?.published(),
+    store: rate => storeRate(pool, rate),
+    keepRejected: message => keepRejected(pool, message),
+    ingested: outcome => metrics.nats?.ingested(outcome),
+    logger,
+  });
+}
