@@ -62,12 +62,6 @@ export function encodingFaultsOf(query: string): { path: string; message: string
   }));
 }
 
-/** The same of what stands in a path; `names` and `segments` go together. */
-export function encodingFaultsIn(names: readonly string[], segments: readonly string[]) {
-  const wrong = names.filter((_, index) => !isEncoded(segments[index] ?? ''));
-  return wrong.map(path => ({ path, message: ENCODING }));
-}
-
 const PLAIN = /^[\x21-\x24\x26-\x7e]*$/; // without a %
 
 // RFC 3986, section 2: a URL is ASCII, and what is not is encoded.

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
-import { encodingFaultsIn, encodingFaultsOf, listsOf } from '../query.ts';
+import { encodingFaultsOf, listsOf } from '../query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 
@@ -36,13 +36,8 @@ export function checkHeaders<Schema extends z.ZodObject>(schema: Schema, ctx: Co
   return check(schema, Object.fromEntries(names.map(name => [name, ctx.get(name).trim() || undefined])));
 }
 
-/** What stands in the path, as the schema gives it back. Throws 400 for what is no text, else 404 with the schema's words. */
-export function checkParams<Schema extends z.ZodType>(
-  schema: Schema,
-  { params, captures }: Context,
-): z.output<Schema> {
-  const faults = encodingFaultsIn(Object.keys(params), captures);
-  if (faults.length > 0) throw refusal('malformed', faults);
+/** What stands in the path, as the schema gives it back. Throws 404 with the schema's words. */
+export function checkParams<Schema extends z.ZodType>(schema: Schema, { params }: Context): z.output<Schema> {
   const result = schema.safeParse(params);
   if (result.success) return result.data;
   throw new ServiceError('not_found', result.error.issues[0]?.message ?? 'there is no such thing');

@@ -135,19 +135,21 @@ test('a task that was never there is 404, whatever If-Match says', async t => {
 });
 
 test('an id that is not a UUID is 404', async t => {
-  for (const id of ['1', 'abc', '%00', '..%2f..', '01a207cb-0000-7000-8000-00000000000g']) {
+  for (const id of [
+    '1',
+    'abc',
+    '%00',
+    '%E0%A4%A',
+    '%ff',
+    '%',
+    'a%zz',
+    '..%2f..',
+    '01a207cb-0000-7000-8000-00000000000g',
+  ]) {
     t.is((await api.send('GET', `/tasks/${id}`)).status, 404, id);
     t.is((await api.send('PATCH', `/tasks/${id}`, {})).status, 404, id);
     t.is((await api.send('DELETE', `/tasks/${id}`)).status, 404, id);
   }
-});
-
-test('an id that is no text is 400 and named', async t => {
-  for (const id of ['%E0%A4%A', '%ff', '%', 'a%zz'])
-    t.like((await api.send('GET', `/tasks/${id}`)).body, {
-      status: 400,
-      errors: [{ path: 'id', message: 'must be percent-encoded UTF-8' }],
-    });
 });
 
 test('the id may be written in capitals', async t => {
