@@ -49,6 +49,11 @@ BEGIN
   ELSIF other.entity = entity THEN
     fault := format('the entity %s is that of %s, the topic %s', entity, other."table", other.topic);
   END IF;
+  IF status_column IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = status_column AND a.attnum > 0 AND NOT a.attisdropped
+  ) THEN
+    fault := format('it has no column %I', status_column);
+  END IF;
   IF known <> relation AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = known) THEN
     fault := format('the topic %s is that of %s', topic, known);
   ELSIF known IS DISTINCT FROM relation AND current_setting('transaction_isolation') NOT LIKE 'read%' THEN

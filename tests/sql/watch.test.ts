@@ -71,6 +71,7 @@ test(
       ${NOTES};
       CREATE TABLE bare (id uuid);
       CREATE TABLE pairs (id uuid, other uuid, PRIMARY KEY (id, other));
+      CREATE TABLE swapped (id uuid PRIMARY KEY DEFERRABLE);
       CREATE TABLE listed (id integer[] PRIMARY KEY);
       CREATE UNLOGGED TABLE fleeting (id uuid PRIMARY KEY);
       CREATE TABLE parts (id uuid PRIMARY KEY) PARTITION BY HASH (id);
@@ -83,6 +84,7 @@ test(
       ['bare', /primary key is not the column id$/],
       ['pairs', /primary key is not the column id$/],
       ['listed', /its key is of the type integer\[\], which is no single value$/],
+      ['swapped', /its primary key is deferrable/],
       ['feed.topics', /belongs to the log itself$/],
       ['fleeting', /do not outlive a crash/],
       ['parts', /no ordinary table$/],
@@ -189,6 +191,27 @@ test(
     for (const topic of ['tasks', 'currencies', 'runs']) {
       t.is((await refusal(session.query('SELECT feed.unwatch($1)', [topic]))).code, '55000');
     }
+  }),
+);
+
+test(
+  'a status column must be there, and a table whose status has another name takes no change until it is watched by that',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const watch = (status: string) =>
+      session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key', '${status}')`);
+    await session.query(NOTES);
+    t.regex((await refusal(watch('mood'))).message, /notes cannot be watched: it has no column mood$/);
+    await watch('state');
+    await session.query(`INSERT INTO notes VALUES ('a'); ALTER TABLE notes RENAME state TO mood`);
+    for (const statement of [`INSERT INTO notes VALUES ('b')`, `UPDATE notes SET body = '1'`]) {
+      const { code, message } = await refusal(session.query(statement));
+      t.is(code, '55000');
+      t.is(message, 'public.notes is watched, and has no column state any more');
+    }
+    await watch('mood');
+    await session.query(`UPDATE notes SET body = '1'; UPDATE notes SET mood = 'old'`);
+    t.deepEqual(await types(session), ['note_new a', 'note_old a']);
   }),
 );
 
