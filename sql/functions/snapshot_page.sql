@@ -59,7 +59,7 @@ BEGIN
   SELECT format_type(a.atttypid, a.atttypmod), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
     format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname),
     a.atttypid = 'uuid'::regtype OR a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.collname = 'C'
-  INTO STRICT key_type, collated, greater, is_ordered_as_text
+  INTO key_type, collated, greater, is_ordered_as_text
   FROM pg_index AS i
   JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
   JOIN pg_opclass AS class ON class.oid = i.indclass[0]
@@ -69,7 +69,11 @@ BEGIN
   JOIN pg_namespace AS of_operator ON of_operator.oid = o.oprnamespace
   LEFT JOIN pg_collation AS c ON c.oid = i.indcollation[0]
   LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
-  WHERE i.indrelid = watched.relation AND i.indisprimary;
+  WHERE i.indrelid = watched.relation AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = watched.key_column;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the primary key of % is not the column % any more', watched.relation, quote_ident(watched.key_column)
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
 
   IF subjects IS NOT NULL THEN
     is_wanted := format(

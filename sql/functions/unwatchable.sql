@@ -14,6 +14,7 @@ AS $$
       WHERE t.tgrelid = c.oid AND t.tgname = '00_feed_capture' AND t.tgfoid <> 'feed.capture()'::regprocedure
     ) THEN 'another service of this database watches it'
     WHEN key.oid IS NULL THEN format('its primary key is not the column %I', key_column)
+    WHEN NOT key.indimmediate THEN 'its primary key is deferrable: two rows could have the same one for a while'
     WHEN key.typrelid <> 0 OR key.typcategory = 'A' THEN
       format('its key is of the type %s, which is no single value', format_type(key.oid, NULL))
     WHEN NOT has_schema_privilege(owner.oid, c.relnamespace, 'USAGE') OR NOT has_table_privilege(owner.oid, c.oid, 'SELECT')
@@ -27,7 +28,7 @@ AS $$
     SELECT r.* FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner WHERE p.oid = 'feed.capture()'::regprocedure
   ) AS owner
   LEFT JOIN LATERAL (
-    SELECT t.*
+    SELECT t.*, i.indimmediate
     FROM pg_index AS i
     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
     JOIN pg_type AS t ON t.oid = a.atttypid

@@ -28,7 +28,32 @@ DECLARE
     quote_literal(status_verbs::text));
   known CONSTANT regclass := (SELECT w.relation FROM feed.topics AS w WHERE w.topic = watch.topic);
   fault text := feed.unwatchable(relation, key_column);
+  other record;
 BEGIN
+  SELECT w.topic, w.entity, w.relation, c.oid::regclass AS "table"
+  INTO other
+  FROM feed.topics AS w
+  LEFT JOIN pg_class AS c ON c.oid = w.relation
+  WHERE w.topic <> watch.topic AND (w.relation = watch.relation OR w.entity = watch.entity)
+  ORDER BY w.relation = watch.relation DESC
+  LIMIT 1;
+  IF (topic ~ '^[a-z][a-z0-9_]{0,62}$' AND entity ~ '^[a-z][a-z0-9_]{0,62}$') IS NOT TRUE THEN
+    fault := format(
+      'topic and entity are up to 63 of a-z, 0-9 and _, a letter first; these are %L and %L', topic, entity);
+  ELSIF other.relation = relation THEN
+    fault := format('it is the topic %s already; SELECT feed.unwatch(%L) ends that', other.topic, other.topic);
+  ELSIF other.entity = entity AND other."table" IS NULL THEN
+    fault := format(
+      'the entity %s is that of the topic %s, whose table was dropped; SELECT feed.unwatch(%L) ends that',
+      entity, other.topic, other.topic);
+  ELSIF other.entity = entity THEN
+    fault := format('the entity %s is that of %s, the topic %s', entity, other."table", other.topic);
+  END IF;
+  IF status_column IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_attribute AS a WHERE a.attrelid = relation AND a.attname = status_column AND a.attnum > 0 AND NOT a.attisdropped
+  ) THEN
+    fault := format('it has no column %I', status_column);
+  END IF;
   IF known <> relation AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = known) THEN
     fault := format('the topic %s is that of %s', topic, known);
   ELSIF known IS DISTINCT FROM relation AND current_setting('transaction_isolation') NOT LIKE 'read%' THEN

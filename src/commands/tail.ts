@@ -1,5 +1,4 @@
 // `npm run tail -- [--topic tasks] [--after N]`: prints events in a terminal, for people, until Ctrl-C.
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { openPool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
@@ -21,7 +20,7 @@ if (wanted === undefined) {
   process.stderr.write(USAGE);
   process.exit(1);
 }
-await runCommand(context => tail(context, wanted));
+await runCommand(context => tail(context, wanted), { isEndless: true });
 
 function readArguments(): Wanted | undefined {
   try {
@@ -60,7 +59,7 @@ async function filterFor({ log }: Receiver, topic: string | undefined): Promise<
   throw new ServiceError('not_found', `there is no topic ${topic}; there are ${known.join(', ')}`);
 }
 
-// Until a signal, the end of whoever reads, or a reset.
+// Until the end of whoever reads, or a reset.
 async function print({ hub, log }: Receiver, filter: Filter, after: number | undefined): Promise<number> {
   const head = await log.head();
   const refusal = judge(head, { after, log: undefined });
@@ -73,11 +72,6 @@ async function print({ hub, log }: Receiver, filter: Filter, after: number | und
   const subscription = subscribe({ hub, log, head, after: after ?? head.head, filter, outlet });
   process.stdout.on('drain', subscription.resume);
   process.stdout.on('error', () => ended.resolve(0)); // such as `| head`, which has read enough
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    once(process, signal).then(
-      () => ended.resolve(0),
-      () => {},
-    );
   return ended.promise.finally(subscription.close);
 }
 

@@ -9,7 +9,8 @@ await runCommand(async ({ config, url }) => {
       'SELECT topic, subject, fault FROM feed.verify()',
     );
     for (const { topic, subject, fault } of rows) {
-      process.stdout.write(`${topic === null ? 'the log' : `${topic} ${subject}`}: ${fault}\n`);
+      const place = topic === null ? 'the log' : [topic, subject].filter(part => part !== null).join(' ');
+      process.stdout.write(`${place}: ${fault}\n`);
     }
     const head = await session.query<{ head: string }>(
       'SELECT max(last_position) AS head FROM feed.event_batches',

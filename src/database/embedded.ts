@@ -5,9 +5,10 @@ import type { Logger } from '../logger.ts';
 import { databaseUrl, untilReady } from './embedded/client.ts';
 import { type ClusterPaths, type ClusterSettings, clusterPaths, readPassword } from './embedded/cluster.ts';
 import { haltServer, launchServer } from './embedded/launch.ts';
-import { claimOwnership, livingOwner, type Ownership } from './embedded/owner.ts';
+import { livingOwner } from './embedded/owner.ts';
 import { processStamp } from './embedded/process.ts';
 import { boundLog, findServer, type RunningServer } from './embedded/server.ts';
+import { joinServer, type Share } from './embedded/share.ts';
 
 export interface EmbeddedPostgresOptions {
   /** Made if missing. Holds postgres/ (the cluster), password, port, owner/ and postgres.log. */
@@ -33,13 +34,14 @@ const GUEST_PATIENCE_MS = 60_000;
 /**
  * Builds the launcher. start() makes the cluster if there is none, adopts its server if one runs, starts it otherwise,
  * and rejects with a text for a person when it cannot. Several processes may share a data folder: the first is the owner,
- * whose stop() stops the server; the others are guests. A server that dies meanwhile is brought back.
+ * who starts the server, the others are guests, and the stop() of the last one stops it. A server that dies meanwhile is
+ * brought back. A guest, and an owner who finds a server that others use, takes the port that there is.
  */
 export function createEmbeddedPostgres(options: EmbeddedPostgresOptions): EmbeddedPostgres {
   const { port, settings = {}, packageName, logger } = options;
   const paths = clusterPaths(options.dataDir);
   const plan = { paths, settings, packageName };
-  let ownership: Ownership | undefined;
+  let share: Share | undefined;
   let server: RunningServer | undefined;
   let password = '';
   let downSince: number | undefined;
@@ -57,15 +59,11 @@ export function createEmbeddedPostgres(options: EmbeddedPostgresOptions): Embedd
       server = await obtain();
     } catch (error) {
       // One that started and then does not accept our password, for example.
-      if (ownership) await haltServer(plan).catch(() => {});
-      await release();
+      await leave().catch(() => {});
       starting = undefined;
       throw error;
     }
-    logger.info(
-      { port: server.port, dataDir: paths.dataDir, owner: Boolean(ownership) },
-      'PostgreSQL is ready',
-    );
+    logger.info({ port: server.port, dataDir: paths.dataDir, owner: share?.owns }, 'PostgreSQL is ready');
     timer = setInterval(() => (checking ??= check().finally(() => (checking = undefined))), WATCH_MS).unref();
   }
 
@@ -75,19 +73,31 @@ export function createEmbeddedPostgres(options: EmbeddedPostgresOptions): Embedd
       const found = await attempt(port);
       if (found) return found;
     }
-    const pid = await livingOwner(paths.owner);
+    const owner = await livingOwner(paths.owner);
     throw new Error(
-      `Process ${pid} has ${paths.dataDir} and does not get its PostgreSQL to run. Stop it first`,
+      `Process ${owner?.pid} has ${paths.dataDir} and does not get its PostgreSQL to run. Stop it first`,
     );
   }
 
   // Undefined: somebody else is on the way to it, look again.
   async function attempt(wanted: number | undefined): Promise<RunningServer | undefined> {
-    ownership ??= await claim(paths);
-    const found = ownership ? await launchServer(plan, wanted) : await findServer(paths.cluster);
+    share ??= await join(paths, logger);
+    const found = (await share.own()) ? await launch(share, wanted) : await findTheirs(share);
     if (!found) return undefined;
     password = await readPassword(paths);
     return (await untilReady(found, paths, password)) ? found : undefined;
+  }
+
+  async function launch(mine: Share, wanted: number | undefined): Promise<RunningServer | undefined> {
+    try {
+      return await launchServer(plan, wanted, mine.close);
+    } finally {
+      await mine.open();
+    }
+  }
+
+  async function findTheirs(mine: Share): Promise<RunningServer | undefined> {
+    return (await mine.isClosing()) ? undefined : findServer(paths.cluster);
   }
 
   async function check(): Promise<void> {
@@ -120,18 +130,17 @@ export function createEmbeddedPostgres(options: EmbeddedPostgresOptions): Embedd
     clearInterval(timer);
     await Promise.allSettled([ended, checking]);
     try {
-      if (ownership) await haltServer(plan);
+      await leave();
     } finally {
-      await release();
       [server, downSince] = [undefined, undefined];
       if (starting === ended) starting = undefined;
     }
   }
 
-  async function release(): Promise<void> {
-    // One that cannot be given back, as on a full disk, ends with this process.
-    await ownership?.release().catch(error => logger.warn({ err: error }, 'The data folder stays claimed'));
-    ownership = undefined;
+  async function leave(): Promise<void> {
+    const mine = share;
+    share = undefined;
+    await mine?.leave(() => haltServer(plan));
   }
 
   return {
@@ -161,8 +170,8 @@ export async function runningEmbeddedUrl(dataDir: string): Promise<string | unde
   return (await untilReady(server, paths, password)) ? databaseUrl(server.port, password) : undefined;
 }
 
-async function claim({ dataDir, owner }: ClusterPaths): Promise<Ownership | undefined> {
-  return claimOwnership(owner).catch(error => {
+async function join({ dataDir, owner }: ClusterPaths, logger: Logger): Promise<Share> {
+  return joinServer(owner, logger).catch(error => {
     const reason = (error as NodeJS.ErrnoException).code ?? error;
     throw new Error(
       `DATA_DIR ${dataDir} cannot be written to (${reason}). Set DATA_DIR to a folder that can`,

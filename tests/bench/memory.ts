@@ -12,6 +12,7 @@ const IDLE = 2_000;
 const STALLED = 200; // the kernel holds up to 3 MB for each, of what all sockets of the machine share
 const BACKLOG = 12_000; // events: more than the kernel takes, so that Node's buffers are full
 const TRANSACTION = 3_000;
+const FILTERED = '/ws/tasks?status=todo'; // by a field, and every event meets it: so the counts are the same
 
 export async function memory({ createDatabase, rounds }: Bench): Promise<Row[]> {
   const database = await createDatabase();
@@ -25,8 +26,9 @@ export async function memory({ createDatabase, rounds }: Bench): Promise<Row[]> 
   );
   const stalled = await measure(
     [
-      { name: 'ours', run: () => stall(database, STALLED) },
-      { name: 'floor', run: () => stall(database, 0) },
+      { name: 'ours', run: () => stall(database, STALLED, '/ws/tasks') },
+      { name: 'filtered', run: () => stall(database, STALLED, FILTERED) },
+      { name: 'floor', run: () => stall(database, 0, '/ws/tasks') },
     ],
     rounds,
   );
@@ -46,6 +48,13 @@ export async function memory({ createDatabase, rounds }: Bench): Promise<Row[]> 
       unit: 'MB',
       target: { atMostOver: 10 },
     },
+    {
+      figure: 'the same with a filter, against without',
+      ours: value(stalled, 'filtered'),
+      floor: value(stalled, 'ours'),
+      unit: 'MB',
+      target: { atMostOver: 10 },
+    },
   ];
 }
 
@@ -62,10 +71,10 @@ async function rest(start: () => Promise<Running>, path: string): Promise<{ grow
 }
 
 // The first backlog fills what there is to fill; only the second is measured. Then they read on, and must get all.
-async function stall(database: BenchDatabase, count: number): Promise<{ grown: number }> {
+async function stall(database: BenchDatabase, count: number, path: string): Promise<{ grown: number }> {
   const service = await startService(database.url);
   const after = await readLast(database);
-  const receivers = await openReceivers(service.address, { path: '/ws/tasks', count, after });
+  const receivers = await openReceivers(service.address, { path, count, after });
   receivers.pause();
   await pileUp(service, database);
   const before = await residentOf(service.address);

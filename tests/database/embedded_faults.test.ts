@@ -98,22 +98,6 @@ test('a crashed server starts again, even when another program has got its numbe
   t.is(await ask(db.url, 'select note from notes'), 'kept');
 });
 
-test('two services that start at once share one server, which the first one stops', async t => {
-  const folder = await makeFolder(t);
-  const services = [startElsewhere(t, folder), startElsewhere(t, folder)];
-  const [one, other] = await Promise.all(services.map(service => service.said('started')));
-  t.is(one?.url, other?.url);
-  const roles = await Promise.all(services.map(service => service.said('PostgreSQL is ready')));
-  t.deepEqual(roles.map(role => role.owner).sort(), [false, true]);
-  const [guest, owner] = roles[0]?.owner ? services.toReversed() : services;
-  guest?.kill('SIGINT');
-  t.is(await guest?.exited, 0);
-  t.is(await ask(String(one?.url), 'select 1'), 1);
-  owner?.kill('SIGINT');
-  t.is(await owner?.exited, 0);
-  t.is(await runningEmbeddedUrl(folder), undefined);
-});
-
 test('a server that crashes is brought back at the same address', async t => {
   const { db, folder, logged } = await build(t, stopped);
   await db.start();

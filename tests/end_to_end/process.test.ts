@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { processStamp } from '../../src/database/embedded/process.ts';
+import { runToEnd } from '../helpers/process.ts';
 import { openSocket } from '../helpers/socket.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -48,20 +49,12 @@ async function start(dataDir: string, environment: Record<string, string> = {}):
   return { child, address, docs, database, exited };
 }
 
-async function run(dataDir: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
-  const env = { PATH: process.env.PATH, DATA_DIR: dataDir };
-  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data));
-  const [code] = await once(child, 'close');
-  return { code, output };
-}
-
-const sql = (dataDir: string, statement: string) => run(dataDir, 'src/commands/sql.ts', statement);
-const verify = (dataDir: string) => run(dataDir, 'src/commands/verify.ts');
+const sql = (dataDir: string, statement: string) =>
+  runToEnd({ DATA_DIR: dataDir }, 'src/commands/sql.ts', statement);
+const verify = (dataDir: string) => runToEnd({ DATA_DIR: dataDir }, 'src/commands/verify.ts');
 
 async function postmaster(dataDir: string): Promise<number> {
-  const { output } = await run(dataDir, 'src/commands/sql.ts', 'SHOW data_directory');
+  const { output } = await runToEnd({ DATA_DIR: dataDir }, 'src/commands/sql.ts', 'SHOW data_directory');
   const folder = output.split('\n').find(line => line.startsWith('/'));
   return Number((await readFile(join(String(folder).trim(), 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }

@@ -1,19 +1,16 @@
 // Two services with different names on one database: each has its tasks, its log, its jobs, and hears nothing else.
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type pg from 'pg';
 import { z } from 'zod';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
+import { runToEnd } from '../helpers/process.ts';
 import { describeSchema } from '../helpers/schema.ts';
 import { openSocket } from '../helpers/socket.ts';
 import { readValue } from '../helpers/sql.ts';
 
 const Answer = z.record(z.string(), z.unknown());
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SHOP = { SERVICE_NAME: 'shop', TASK_SOURCES: 'sample' };
 const HERE = { TASK_SOURCES: 'sample' };
 const OBJECTS = `
@@ -55,14 +52,8 @@ async function checkLog(t: ExecutionContext, psql: pg.Client, schema: string): P
   t.deepEqual((await psql.query(`SELECT * FROM ${schema}.verify()`)).rows, []);
 }
 
-async function runCommand(name: string, url: string, ...args: string[]) {
-  const env = { PATH: process.env.PATH, DATABASE_URL: url, ...SHOP };
-  const child = spawn(process.execPath, [`src/commands/${name}.ts`, ...args], { cwd: ROOT, env });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data));
-  const [code] = await once(child, 'close');
-  return { code, output };
-}
+const runCommand = (name: string, url: string, ...args: string[]) =>
+  runToEnd({ DATABASE_URL: url, ...SHOP }, `src/commands/${name}.ts`, ...args);
 
 async function inDatabase(use: (database: TestDatabase) => Promise<void>): Promise<void> {
   const database = await createTestDatabase();

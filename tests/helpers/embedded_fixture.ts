@@ -41,7 +41,7 @@ const SCRIPT = `
     return new Promise(() => {}); // it was cut short, and stop() ends the process
   });
   client = new pg.Client(db.url);
-  client.on('error', () => {});
+  client.on('error', () => stopping || say({ msg: 'lost' }));
   await client.connect();
   say({ msg: 'started', url: db.url });
   setInterval(() => {}, 1000);
@@ -72,6 +72,7 @@ export function startElsewhere(t: ExecutionContext, folder: string, env: NodeJS.
     kill: child.kill.bind(child),
     exited,
     said,
+    hasSaid: (msg: string) => lines.some(line => line.msg === msg),
   };
 }
 

@@ -36,6 +36,19 @@ export async function startByNpm(dataDir: string): Promise<Running> {
   return startProcess('npm', ['start'], { DATA_DIR: dataDir, PORT: '0', RATES_CRON: 'off' }, SERVES);
 }
 
+/** Runs one of the service's programs to its end; tells its exit code and what it said. */
+export async function runToEnd(
+  environment: NodeJS.ProcessEnv,
+  ...args: string[]
+): Promise<{ code: number | null; output: string }> {
+  const env = { PATH: process.env.PATH, ...environment };
+  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data));
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
 /** Runs a program; resolves when a line has told the address. Rejects if it ends before. */
 export async function startProcess(
   command: string,

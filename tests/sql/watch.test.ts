@@ -71,6 +71,7 @@ test(
       ${NOTES};
       CREATE TABLE bare (id uuid);
       CREATE TABLE pairs (id uuid, other uuid, PRIMARY KEY (id, other));
+      CREATE TABLE swapped (id uuid PRIMARY KEY DEFERRABLE);
       CREATE TABLE listed (id integer[] PRIMARY KEY);
       CREATE UNLOGGED TABLE fleeting (id uuid PRIMARY KEY);
       CREATE TABLE parts (id uuid PRIMARY KEY) PARTITION BY HASH (id);
@@ -83,6 +84,7 @@ test(
       ['bare', /primary key is not the column id$/],
       ['pairs', /primary key is not the column id$/],
       ['listed', /its key is of the type integer\[\], which is no single value$/],
+      ['swapped', /its primary key is deferrable/],
       ['feed.topics', /belongs to the log itself$/],
       ['fleeting', /do not outlive a crash/],
       ['parts', /no ordinary table$/],
@@ -189,5 +191,110 @@ test(
     for (const topic of ['tasks', 'currencies', 'runs']) {
       t.is((await refusal(session.query('SELECT feed.unwatch($1)', [topic]))).code, '55000');
     }
+  }),
+);
+
+test(
+  'a status column must be there, and a table whose status has another name takes no change until it is watched by that',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const watch = (status: string) =>
+      session.query(`SELECT feed.watch('notes', 'notes', 'note', 'key', '${status}')`);
+    await session.query(NOTES);
+    t.regex((await refusal(watch('mood'))).message, /notes cannot be watched: it has no column mood$/);
+    await watch('state');
+    await session.query(`INSERT INTO notes VALUES ('a'); ALTER TABLE notes RENAME state TO mood`);
+    for (const statement of [`INSERT INTO notes VALUES ('b')`, `UPDATE notes SET body = '1'`]) {
+      const { code, message } = await refusal(session.query(statement));
+      t.is(code, '55000');
+      t.is(message, 'public.notes is watched, and has no column state any more');
+    }
+    await watch('mood');
+    await session.query(`UPDATE notes SET body = '1'; UPDATE notes SET mood = 'old'`);
+    t.deepEqual(await types(session), ['note_new a', 'note_old a']);
+  }),
+);
+
+test(
+  'a topic, an entity or a table that is taken is named, and by which table',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`${NOTES}; CREATE TABLE memos (key text PRIMARY KEY);
+      SELECT feed.watch('notes', 'notes', 'note', 'key')`);
+    const refused = (table: string, topic: string | null, entity: string) =>
+      refusal(session.query('SELECT feed.watch($1, $2, $3, $4)', [table, topic, entity, 'key']));
+    for (const [table, topic, entity, reason] of [
+      ['memos', 'notes', 'memo', /memos cannot be watched: the topic notes is that of public\.notes$/],
+      ['memos', 'memos', 'note', /: the entity note is that of public\.notes, the topic notes$/],
+      [
+        'notes',
+        'memos',
+        'memo',
+        /: it is the topic notes already; SELECT feed\.unwatch\('notes'\) ends that$/,
+      ],
+      ['memos', 'My memos', 'memo', /: topic and entity are up to 63 of a-z, .* 'My memos' and 'memo'$/],
+      ['memos', null, 'memo', /: topic and entity are .* NULL and 'memo'$/],
+    ] as const) {
+      const { code, message } = await refused(table, topic, entity);
+      t.is(code, '55000', message);
+      t.regex(message, reason);
+    }
+    await session.query('DROP TABLE notes CASCADE');
+    t.regex(
+      (await refused('memos', 'memos', 'note')).message,
+      /the entity note is that of the topic notes, whose table was dropped; SELECT feed\.unwatch\('notes'\)/,
+    );
+    await session.query(`SELECT feed.watch('memos', 'notes', 'note', 'key')`);
+  }),
+);
+
+test(
+  'a watched table that has lost its primary key takes no change until it has one again, and is named',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(
+      `${NOTES}; SELECT feed.watch('notes', 'notes', 'note', 'key'); INSERT INTO notes VALUES ('a')`,
+    );
+    const fault = async () => (await session.query('SELECT topic, subject, fault FROM feed.verify()')).rows;
+    const read = () => session.query(`SELECT * FROM feed.snapshot_page('notes', 0, NULL, 10)`);
+    const writes = [
+      `INSERT INTO notes VALUES ('d')`,
+      `UPDATE notes SET body = '1'`,
+      `UPDATE notes SET key = 'b' WHERE key = 'a'`,
+      'DELETE FROM notes',
+      'TRUNCATE notes',
+    ];
+    for (const change of [
+      'DROP CONSTRAINT notes_pkey',
+      'DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY (key, state)',
+      'RENAME key TO name',
+    ]) {
+      await session.query('BEGIN');
+      await session.query(`INSERT INTO notes VALUES ('c')`);
+      await session.query(`ALTER TABLE notes ${change}`);
+      for (const statement of writes) {
+        await session.query('SAVEPOINT before');
+        const { message } = await refusal(
+          session.query(change.startsWith('RENAME') ? statement.replaceAll('key', 'name') : statement),
+        );
+        t.is(message, 'public.notes is watched, and its primary key is not the column key any more');
+        await session.query('ROLLBACK TO before');
+      }
+      t.is(
+        (await fault()).filter(row =>
+          /notes cannot be told in full any more: its primary key/.test(row.fault),
+        ).length,
+        1,
+        change,
+      );
+      t.regex((await refusal(read())).message, /primary key of public\.notes is not the column key any more/);
+      await session.query('ROLLBACK');
+    }
+    await session.query(
+      'BEGIN; ALTER TABLE notes DROP CONSTRAINT notes_pkey; ALTER TABLE notes ADD PRIMARY KEY (key); COMMIT',
+    );
+    await session.query(`INSERT INTO notes VALUES ('b')`);
+    t.deepEqual(await types(session), ['note_created a', 'note_created b']);
+    t.deepEqual(await fault(), []);
   }),
 );

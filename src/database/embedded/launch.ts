@@ -16,17 +16,18 @@ const ATTEMPTS = 3;
 const BETWEEN_ATTEMPTS_MS = 500;
 
 /**
- * Adopts the server that runs, which a killed process may have left, unless it listens on another port than `wanted`;
- * otherwise makes the cluster if need be and starts its server. Undefined when that server is gone again already.
+ * Adopts the server that runs, which a killed process may have left, unless it listens on another port than `wanted` and
+ * may be stopped, which is asked last; otherwise makes the cluster if need be and starts its server. Undefined when that server is gone again already.
  * Rejects with a text for a person.
  */
 export async function launchServer(
   plan: Plan,
   wanted: number | undefined,
+  mayStop: () => Promise<boolean>,
 ): Promise<RunningServer | undefined> {
   const { paths, settings } = plan;
   const running = await findServer(paths.cluster);
-  if (running && (wanted ?? running.port) === running.port) return running;
+  if (running && ((wanted ?? running.port) === running.port || !(await mayStop()))) return running;
   const tools = await findTools(plan);
   refuseShellCharacters(paths.cluster, tools.binaries.pgCtl);
   if (running) await stopServer(paths, tools.binaries, tools.account);

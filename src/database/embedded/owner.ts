@@ -10,19 +10,26 @@ export interface Ownership {
   release(): Promise<void>;
 }
 
-const ownerSchema = z.object({ pid: z.number(), stamp: z.string(), folder: z.string() });
+/** What a file in the folder says of the process that wrote it; `share` of an owner is the name of its share. */
+export type Party = z.infer<typeof partySchema>;
+
+const partySchema = z.object({
+  pid: z.number(),
+  stamp: z.string(),
+  folder: z.string(),
+  share: z.string().optional(),
+});
 
 /**
- * Becomes the owner, or gives undefined when somebody living is. `folder` is made if missing; it holds one small file
- * per claim, numbered upwards, of which only the highest counts. A number can be taken once, and whoever took it looks
- * once more whether it is still the highest: so two that find the same dead owner never both succeed it.
+ * Becomes the owner, or gives undefined when somebody living is. `folder` holds one small file per claim, numbered
+ * upwards, of which only the highest counts. A number can be taken once, and whoever took it looks once more whether it
+ * is still the highest: so two that find the same dead owner never both succeed it.
  */
-export async function claimOwnership(folder: string): Promise<Ownership | undefined> {
-  await makeFolder(folder);
+export async function claimOwnership(folder: string, share: string): Promise<Ownership | undefined> {
   const last = (await claims(folder)).at(-1) ?? 0;
-  if (last > 0 && (await isHeld(folder, last))) return undefined;
+  if (last > 0 && (await livingParty(folder, String(last)))) return undefined;
   const mine = last + 1;
-  if (!(await take(folder, mine))) return undefined;
+  if (!(await take(folder, mine, share))) return undefined;
   const all = await claims(folder);
   if (all.at(-1) !== mine) return undefined;
   await Promise.all(all.slice(0, -1).map(old => rm(join(folder, String(old)), { force: true })));
@@ -30,14 +37,27 @@ export async function claimOwnership(folder: string): Promise<Ownership | undefi
   return { release: () => replace(join(folder, String(mine)), '') };
 }
 
-/** The pid of the living owner, for messages. */
-export async function livingOwner(folder: string): Promise<number | undefined> {
-  const last = (await claims(folder).catch(() => [])).at(-1);
-  return last && (await isHeld(folder, last)) ? (await read(folder, last))?.pid : undefined;
+/** The living owner. */
+export async function livingOwner(folder: string): Promise<Party | undefined> {
+  const last = (await claims(folder)).at(-1);
+  return last === undefined ? undefined : livingParty(folder, String(last));
 }
 
-// Node's own recursive mkdir never ends where a folder that exists says ENOENT to a new one, as /proc does.
-async function makeFolder(path: string): Promise<void> {
+/** Whoever wrote a file of the folder, if that process lives. */
+export async function livingParty(folder: string, name: string): Promise<Party | undefined> {
+  const party = await read(join(folder, name));
+  if (!party || party.folder !== (await identify(folder))) return undefined;
+  return (await processStamp(party.pid)) === party.stamp ? party : undefined;
+}
+
+/** Writes a file of the folder that says who this process is. */
+export async function writeParty(folder: string, name: string, share?: string): Promise<void> {
+  const party: Party = { pid: process.pid, stamp: await ownStamp(), folder: await identify(folder), share };
+  await replace(join(folder, name), JSON.stringify(party));
+}
+
+/** Makes a folder, with those above it. Node's own way never ends where one that exists says ENOENT, as /proc does. */
+export async function makeFolder(path: string): Promise<void> {
   const isThere = await stat(path).then(
     found => found.isDirectory(),
     () => false,
@@ -57,40 +77,33 @@ async function claims(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-async function isHeld(folder: string, claim: number): Promise<boolean> {
-  const owner = await read(folder, claim);
-  if (!owner || owner.folder !== (await identify(folder))) return false;
-  return (await processStamp(owner.pid)) === owner.stamp;
-}
-
-async function read(folder: string, claim: number) {
-  const text = await readFile(join(folder, String(claim)), 'utf8').catch(() => '');
+async function read(path: string): Promise<Party | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
   try {
-    return ownerSchema.parse(JSON.parse(text));
+    return partySchema.parse(JSON.parse(text));
   } catch {
-    // Released, or torn by a power failure, which no owner outlives.
+    // Released, or torn by a power failure, which no process outlives.
     return undefined;
   }
 }
 
 // link() refuses a name that exists, and the file has its content before it has its name.
-async function take(folder: string, claim: number): Promise<boolean> {
-  const draft = join(folder, `draft-${randomUUID()}`);
-  const owner = { pid: process.pid, stamp: await ownStamp(), folder: await identify(folder) };
-  await writeFile(draft, JSON.stringify(owner));
+async function take(folder: string, claim: number, share: string): Promise<boolean> {
+  const draft = `draft-${randomUUID()}`;
+  await writeParty(folder, draft, share);
   try {
-    await link(draft, join(folder, String(claim)));
+    await link(join(folder, draft), join(folder, String(claim)));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
-    await rm(draft, { force: true });
+    await rm(join(folder, draft), { force: true });
   }
 }
 
 async function replace(path: string, content: string): Promise<void> {
-  const draft = `${path}-${randomUUID()}`;
+  const draft = join(dirname(path), `draft-${randomUUID()}`);
   await writeFile(draft, content);
   await rename(draft, path);
 }
