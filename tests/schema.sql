@@ -380,9 +380,6 @@ GRANT EXECUTE ON FUNCTION feed.render(public.tasks) TO taskwire_reader;
 CREATE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
   LANGUAGE plpgsql STABLE PARALLEL SAFE;
 
-CREATE FUNCTION feed.require_key(relation oid, key_column name, topic text) RETURNS void
-  LANGUAGE plpgsql VOLATILE;
-
 CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
   LANGUAGE sql STABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app;

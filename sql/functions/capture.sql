@@ -4,9 +4,9 @@
 -- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.
 -- The overload of feed.render() is chosen by the row's type, when plpgsql first runs this for a table.
 -- A row that renders the same as before did not change, and makes no event.
--- A table that has lost its primary key takes no change: two rows could be one entity, and the log would tell what is
--- not. The key is looked up once a statement: at every row that would cost a fifth of all that is done here. Nor does one
--- whose status column has another name now: every change would be an event, of the wrong type.
+-- A table whose status column has another name now takes no change: each would be an event of the wrong type. Whether
+-- its primary key is still there is not looked at: for each statement of one row that would cost as much as a fifth of all
+-- that is done here. feed.verify() names a table that has lost it.
 CREATE OR REPLACE FUNCTION feed.capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,15 +20,12 @@ DECLARE
   before_row json;
   previous json;
 BEGIN
-  IF current_setting('taskwire.keyed', true) IS DISTINCT FROM concat(TG_RELID, ' ', statement_timestamp()) THEN
-    PERFORM feed.require_key(TG_RELID, key_column, topic);
-  END IF;
-
   IF TG_OP <> 'DELETE' THEN
     after_row := feed.render(NEW);
     IF status_column IS NOT NULL AND after_row -> status_column IS NULL THEN
-      RAISE EXCEPTION '% is watched, and has no column % any more', TG_RELID::regclass, quote_ident(status_column)
-        USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Watch it again with the status column that it has now.';
+      RAISE EXCEPTION '% is watched, and what is told of a row has no % any more', TG_RELID::regclass, quote_ident(status_column)
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+          HINT = 'Watch it again with the status column that it has now; a feed.render() of its own must hold that column.';
     END IF;
   END IF;
   IF TG_OP = 'INSERT' THEN

@@ -11,7 +11,9 @@ BEGIN
     RAISE EXCEPTION 'TRUNCATE of % needs READ COMMITTED: an older snapshot may not see every row it deletes', TG_RELID::regclass
       USING ERRCODE = 'feature_not_supported', HINT = 'Use DELETE, or truncate in a READ COMMITTED transaction.';
   END IF;
-  PERFORM feed.require_key(TG_RELID, TG_ARGV[2], TG_ARGV[0]);
+  IF NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = TG_ARGV[2]) THEN
+    PERFORM feed.stage(TG_ARGV[0], TG_ARGV[1] || '_deleted', NULL, NULL, NULL); -- which says what is wrong
+  END IF;
   EXECUTE format(
     'SELECT count(feed.remember_version($1, r.row, $2)), count(feed.stage($1, $3, r.row ->> $2, r.row, NULL))
      FROM (SELECT feed.render("00 row") AS row FROM ONLY %s AS "00 row" ORDER BY "00 row".%I) AS r',

@@ -12,6 +12,11 @@ AS $$
 DECLARE
   origin text := current_setting('taskwire.origin', true);
 BEGIN
+  IF subject IS NULL THEN
+    RAISE EXCEPTION 'a row of the topic % is told without its key', topic
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = 'If the key column was renamed, watch the table again; a feed.render() of its own must hold the key.';
+  END IF;
   INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
