@@ -1,5 +1,5 @@
--- The key of one of the service's advisory locks: 'leader', 'doorbell', 'migrate', 'rates', 'run:<id>'.
--- Called by capture, the sequencer and the jobs. An advisory lock is only a number, shared with everybody in the
+-- The key of one of the service's advisory locks, such as 'leader', 'doorbell', 'rates', 'run:<id>', 'idempotency:<key>'.
+-- Called by capture, the sequencer, the jobs and whoever claims an Idempotency-Key. An advisory lock is only a number, shared with everybody in the
 -- database: hashing service and purpose to 64 bits keeps it apart from others'. Immutable, so that plpgsql folds
 -- it to a constant in the writer's path.
 CREATE OR REPLACE FUNCTION feed.lock_key(purpose text) RETURNS bigint

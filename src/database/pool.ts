@@ -55,12 +55,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
     }),
     maxPoolSize: options.size,
     idleTimeout: 60_000,
-    connectionTimeout: CONNECT_WITHIN,
-    typeParsers: [],
     interceptors: [checkRows, ...(options.presence ? [tell(options.presence)] : [])],
-    // DISCARD ALL at every release costs a round trip and the prepared statements. Nothing is left behind that
-    // would need it: settings are made with set_config(…, true), locks are taken by sessions of their own.
-    resetConnection: async () => {},
   });
 }
 

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
-import { encodingFaultsOf, listsOf } from '../query.ts';
+import { readQuery } from '../query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 
@@ -27,7 +27,8 @@ export function checkQuery<Schema extends z.ZodType>(
   schema: Schema,
   { querystring }: Context,
 ): z.output<Schema> {
-  return check(schema, listsOf(querystring), encodingFaultsOf(querystring));
+  const { lists, faults } = readQuery(querystring);
+  return check(schema, lists, faults);
 }
 
 /** The headers that the schema names, as it gives them back. Throws 400 naming each that is wrong. */

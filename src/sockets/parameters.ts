@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Fault } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
-import { encodingFaultsOf, listsOf, parameter, repeated, wholeNumber } from '../query.ts';
+import { parameter, readQuery, repeated, wholeNumber } from '../query.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -62,10 +62,10 @@ export async function readParameters(
   place: Place,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Fault[]> {
-  const misencoded = encodingFaultsOf(query);
-  const result = querySchemaOf(place).safeParse(listsOf(query));
-  if (!result.success) return [...misencoded, ...result.error.issues.flatMap(faultsOf)];
-  if (misencoded.length > 0) return misencoded;
+  const { lists, faults } = readQuery(query);
+  const result = querySchemaOf(place).safeParse(lists);
+  if (!result.success) return [...faults, ...result.error.issues.flatMap(faultsOf)];
+  if (faults.length > 0) return faults;
   return toWanted(result.data, place, topics);
 }
 

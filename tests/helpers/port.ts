@@ -22,7 +22,9 @@ async function reserve(port: number): Promise<boolean> {
     sign.bind({ port, address: '127.0.0.1', exclusive: true });
     await once(sign, 'listening');
     return true;
-  } catch {
+  } catch (error) {
+    sign.close();
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     return false;
   }
 }

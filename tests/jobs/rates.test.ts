@@ -243,7 +243,8 @@ test('a run is one transaction, and waits for who is changing a currency', async
   const holder = await rates.database.psql();
   await holder.query(`BEGIN; UPDATE currencies SET name = 'mine' WHERE currency = 'USD'`);
   const asked = await rates.ask();
-  await until(async () => (await rates.psql.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount);
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await until(async () => (await rates.psql.query(waiting)).rowCount);
   await holder.query('COMMIT');
   t.like(await rates.ended(asked.id), { status: 'succeeded', updated: 5 });
   const transactions = await rates.psql.query(

@@ -16,9 +16,9 @@ const ATTEMPTS = 3;
 const BETWEEN_ATTEMPTS_MS = 500;
 
 /**
- * Adopts the server that runs, which a killed process may have left, unless it listens on another port than `wanted` and
- * may be stopped, which is asked last; otherwise makes the cluster if need be and starts its server. Undefined when that server is gone again already.
- * Rejects with a text for a person.
+ * Adopts the server that runs, which a killed process may have left. Otherwise, or if it listens on another port than
+ * `wanted` and may be stopped, makes the cluster if need be and starts its server. Undefined when that is gone again
+ * already. `mayStop` is asked only then. Rejects with a text for a person.
  */
 export async function launchServer(
   plan: Plan,

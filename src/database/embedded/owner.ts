@@ -1,9 +1,10 @@
-// Which of several processes on one data folder starts and stops its server: the owner, found without waiting or locks.
+// Which of several processes on one data folder starts its server: the owner, found without waiting or locks; and who of
+// them lives. The last to leave stops it, see share.ts.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { ownStamp, processStamp } from './process.ts';
+import { ownStamp, processStamp, unlessGone } from './process.ts';
 
 /** Held from claim to release by one service; a process that dies without releasing loses it. */
 export interface Ownership {
@@ -77,10 +78,11 @@ async function claims(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
+// Whoever cannot be read may live: only a file that is not there says nothing of anybody.
 async function read(path: string): Promise<Party | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+  const text = await readFile(path, 'utf8').catch(unlessGone);
   try {
-    return partySchema.parse(JSON.parse(text));
+    return partySchema.parse(JSON.parse(text ?? ''));
   } catch {
     // Released, or torn by a power failure, which no process outlives.
     return undefined;

@@ -21,9 +21,14 @@ export async function ownStamp(): Promise<string> {
   return stamp;
 }
 
+/** Undefined for what is not there, or has just gone; throws what else went wrong. */
+export function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+}
+
 // The start is counted from boot, so the boot has to be part of it: after a restart the same pid may start at the same tick.
 async function linuxStamp(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(unlessGone);
   if (!stat) return undefined;
   // The command's name stands in parentheses and may hold anything, spaces and parentheses included.
   const [state = 'X', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -26,7 +26,7 @@ export interface Share {
 }
 
 const BETWEEN_LOOKS_MS = 20;
-const PATIENCE_MS = 30_000; // with an owner that is about to stop the server
+const PATIENCE_MS = 8_000; // with an owner that is about to stop the server
 
 /** Takes part in the server of a data folder. `folder`, made if missing, is where owner and shares are recorded. */
 export async function joinServer(folder: string, logger: Logger): Promise<Share> {
@@ -46,10 +46,20 @@ export async function joinServer(folder: string, logger: Logger): Promise<Share>
     return owner?.share !== undefined && !(await exists(join(folder, owner.share)));
   }
 
-  async function close(): Promise<boolean> {
+  async function takeShareAway(): Promise<void> {
     await rm(join(folder, name), { force: true });
     isOpen = false;
+  }
+
+  async function close(): Promise<boolean> {
+    await takeShareAway();
     return !(await hasShares(folder));
+  }
+
+  // No claim can be written, as on a full disk: whoever leaves then stops the server all the same, if nobody has it.
+  async function isNobodys(error: unknown): Promise<boolean> {
+    logger.warn({ err: error }, 'The data folder cannot be claimed');
+    return (await livingOwner(folder)) === undefined;
   }
 
   // An owner that is not closing leaves later than this, and sees who is left then; one that is may have seen our share.
@@ -73,8 +83,8 @@ export async function joinServer(folder: string, logger: Logger): Promise<Share>
       isOpen = true;
     },
     async leave(halt) {
-      await close();
-      if (!(await ownUnlessOthersDo())) return;
+      await takeShareAway();
+      if (!(await ownUnlessOthersDo().catch(isNobodys))) return;
       try {
         if (!(await hasShares(folder))) await halt();
       } finally {
