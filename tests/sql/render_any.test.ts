@@ -288,7 +288,7 @@ test(
   'a type’s own cast to json, which would run with the rights of the log’s owner, is refused',
   withDatabase(async (t, database) => {
     const session = await database.psql();
-    const stranger = `stranger_${process.pid}`;
+    const stranger = `type_owner_${process.pid}`;
     await session.query(`CREATE ROLE ${stranger}; CREATE SCHEMA theirs AUTHORIZATION ${stranger}; SET ROLE ${stranger};
       CREATE TYPE theirs.mood AS ENUM ('glad');
       CREATE FUNCTION theirs.tell(theirs.mood) RETURNS json LANGUAGE plpgsql
@@ -310,7 +310,7 @@ test(
   'a role that owns a table but not the log cannot watch it, nor can the log’s owner one that it may not read',
   withDatabase(async (t, database) => {
     const session = await database.psql();
-    const stranger = `stranger_${process.pid}`;
+    const stranger = `table_owner_${process.pid}`;
     await session.query(`CREATE ROLE ${stranger}; CREATE SCHEMA mine AUTHORIZATION ${stranger}; SET ROLE ${stranger};
       CREATE TABLE mine.notes (id integer PRIMARY KEY)`);
     t.is((await refusal(session.query(`SELECT feed.watch('mine.notes', 'notes', 'note')`))).code, '42501');
