@@ -7,6 +7,7 @@ import { listening, type Place } from './listening.ts';
 import { handUpgradesTo, type UpgradeHandler } from './sockets/upgrade.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
+const CHECK_EVERY = 2_000; // ms; Node's own 30 s would double it
 
 export interface DoorOptions extends WaitingOptions {
   /** Where it listens. */
@@ -29,7 +30,11 @@ export function createDoor({ config, ...waiting }: DoorOptions): Door {
   let upgrades: UpgradeHandler = refuse;
   let address = '';
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT, shouldUpgradeCallback: isWebSocket },
+    {
+      requestTimeout: REQUEST_TIMEOUT,
+      connectionsCheckingInterval: CHECK_EVERY,
+      shouldUpgradeCallback: isWebSocket,
+    },
     (request, response) => requests(request, response),
   );
   handUpgradesTo((request, response) => upgrades(request, response), server);

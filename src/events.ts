@@ -112,6 +112,12 @@ export interface TopicInfo {
   by_status: boolean;
 }
 
+/** A topic as the database has it. */
+export interface WatchedTopic extends TopicInfo {
+  /** Whether its table still has the primary key that it is watched under: without one there is no snapshot of it. */
+  has_key: boolean;
+}
+
 /** The words of a task, in their order. */
 export const TASK_STATUSES = ['todo', 'in_progress', 'done'] as const;
 export const TASK_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;

@@ -1,4 +1,5 @@
 // `npm run sql -- "…"`: one statement against the running database, for a machine without psql.
+import type { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { schemasOf } from '../database/names.ts';
 import { closeSession, sessionConfig } from '../database/session.ts';
@@ -20,10 +21,19 @@ await runCommand(async ({ config: { service }, url }) => {
   session.on('error', () => {}); // the statement rejects with it
   session.on('notice', notice => process.stderr.write(`${notice.severity}: ${notice.message}\n`));
   await session.connect();
+  // COPY … TO STDOUT, which is no result to pg.
+  (session.connection as EventEmitter).on('copyData', ({ chunk }: { chunk: Buffer }) =>
+    process.stdout.write(chunk),
+  );
   try {
     await session.query(FIND_TABLES, [schemasOf(service).nouns]);
     const answer = await session.query({ text: statement, rowMode: 'array' });
-    for (const result of Array.isArray(answer) ? answer : [answer]) process.stdout.write(show(result));
+    for (const result of Array.isArray(answer) ? answer : [answer]) {
+      if (result.command === null) throw new Error('there is no statement in it');
+      process.stdout.write(show(result));
+    }
+    if (session.getTransactionStatus() !== 'I')
+      throw new Error('the transaction that it begins ends with it: nothing of it was kept. Add COMMIT');
     return 0;
   } finally {
     await closeSession(session);

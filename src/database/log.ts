@@ -1,7 +1,7 @@
 // Queries on the log.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { LogRow, type TopicInfo } from '../events.ts';
+import { LogRow, type WatchedTopic } from '../events.ts';
 import type { DatabasePool } from './pool.ts';
 
 const Head = z.strictObject({ log: z.string(), head: z.number(), first: z.number() });
@@ -52,12 +52,22 @@ export async function readOfSubjects(
     LIMIT ${limit}`);
 }
 
-const Topic = z.strictObject({ topic: z.string(), entity: z.string(), by_status: z.boolean() });
+const Topic = z.strictObject({
+  topic: z.string(),
+  entity: z.string(),
+  by_status: z.boolean(),
+  has_key: z.boolean(),
+});
 
 /** The watched tables; those that were dropped since are none. */
-export async function readTopics(pool: DatabasePool): Promise<readonly TopicInfo[]> {
+export async function readTopics(pool: DatabasePool): Promise<readonly WatchedTopic[]> {
   return pool.any(sql.prepared('read_topics', Topic)`
-    SELECT topic, entity, status_column IS NOT NULL AS by_status
+    SELECT topic, entity, status_column IS NOT NULL AS by_status, EXISTS (
+      SELECT
+      FROM pg_index AS i
+      JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+      WHERE i.indrelid = relation AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = key_column
+    ) AS has_key
     FROM feed.topics
     WHERE EXISTS (SELECT FROM pg_class WHERE pg_class.oid = relation)
     ORDER BY topic`);

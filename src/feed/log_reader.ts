@@ -1,6 +1,6 @@
 // The log as this instance's subscriptions read it. Thousands may be behind at once: they take turns, a page each, and
 // those who are at the same place share what was read.
-import { type FeedEvent, type LogRow, type TopicInfo, toEvent } from '../events.ts';
+import { type FeedEvent, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
 import { createTurns, nextOfLoop, shareNext, type Turns } from './turns.ts';
@@ -44,7 +44,7 @@ export interface LogQueries {
     subjects: readonly string[],
     range: { after: number; through: number; limit: number },
   ): Promise<readonly LogRow[]>;
-  topics(): Promise<readonly TopicInfo[]>;
+  topics(): Promise<readonly WatchedTopic[]>;
   snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
 }
 
@@ -62,7 +62,7 @@ export interface Log {
   head(): Promise<Head>;
   /** Some of what was asked for: at least one position, unless it is cut off or the log is another one. */
   page(request: PageRequest): Promise<Page>;
-  topics(): Promise<readonly TopicInfo[]>;
+  topics(): Promise<readonly WatchedTopic[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
   /** Keeps nothing of what it has read: the log may have gone back, and other events have its positions now. */
   forget(): void;

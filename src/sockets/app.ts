@@ -5,7 +5,7 @@ import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { ServiceError } from '../errors.ts';
-import { isTypeOf, type TopicInfo } from '../events.ts';
+import { isTypeOf, type WatchedTopic } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
@@ -104,19 +104,28 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       channel.end(CLOSE.reset, reason);
       return undefined;
     }
-    const snapshot = wanted.snapshot ? await topicsOf(wanted.filter) : [];
     const { after = head.head, filter } = wanted;
+    const meant = wanted.snapshot ? await topicsOf(filter) : [];
+    const keyless = meant.find(({ topic, has_key }) => !has_key && filter.topics.has(topic));
+    if (keyless) {
+      channel.end(
+        CLOSE.badParameters,
+        shorten(`snapshot: there is none of ${keyless.topic}, whose table lost its primary key`),
+      );
+      return undefined;
+    }
+    const snapshot = meant.flatMap(({ topic, has_key }) => (has_key ? [topic] : []));
     return channel.open
       ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
       : undefined;
   }
 
   // Those that the events can be of.
-  async function topicsOf({ topics, types }: Filter): Promise<readonly string[]> {
-    const isMeant = (info: TopicInfo) =>
+  async function topicsOf({ topics, types }: Filter): Promise<readonly WatchedTopic[]> {
+    const isMeant = (info: WatchedTopic) =>
       (topics.size === 0 || topics.has(info.topic)) &&
       (types.size === 0 || [...types].some(type => isTypeOf(type, info)));
-    return (await log.topics()).filter(isMeant).map(({ topic }) => topic);
+    return (await log.topics()).filter(isMeant);
   }
 
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.

@@ -48,8 +48,9 @@ const EXTRA = {
   }),
 };
 
-/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is. */
+/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is; an empty one is none. */
 export const lastEventId = position('must be a position')
+  .or(z.literal('').transform(() => undefined))
   .optional()
   .meta({ description: 'The last position that was seen; it wins over `after`.' });
 

@@ -49,6 +49,25 @@ it('a table made in psql is live on every running instance after one call', asyn
   t.deepEqual((await psql.query('SELECT * FROM feed.verify()')).rows, []);
 });
 
+it('a table that has lost its primary key takes no other topic’s snapshot away, and says so of its own', async t => {
+  const { database, instance } = t.context;
+  const psql = await database.psql();
+  await psql.query(`CREATE TABLE loose (id integer PRIMARY KEY); SELECT feed.watch('loose', 'loose_things', 'loose_thing');
+    ALTER TABLE loose DROP CONSTRAINT loose_pkey`);
+  const all = openSocket(instance.address, '/ws/events?snapshot=true');
+  await all.next();
+  const topics = new Set<unknown>();
+  while (topics.size < 3) topics.add((await all.next()).topic);
+  t.deepEqual([...topics].sort(), ['currencies', 'runs', 'tasks']);
+  const own = await openSocket(instance.address, '/ws/events?topic=loose_things&snapshot=true').closed;
+  t.is(own.code, 4400);
+  t.regex(own.reason, /^snapshot: there is none of loose_things, whose table lost its primary key$/);
+  await psql.query('ALTER TABLE loose ADD PRIMARY KEY (id)');
+  const again = openSocket(instance.address, '/ws/events?topic=loose_things&snapshot=true');
+  await again.next();
+  t.like(await again.next(), { type: 'snapshot', topic: 'loose_things', last: true });
+});
+
 it('a topic that has ended is told empty, and is none to ask for', async t => {
   const { database, instance } = t.context;
   const psql = await database.psql();

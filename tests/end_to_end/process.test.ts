@@ -137,6 +137,12 @@ test('npm run sql prints rows and errors; npm run verify finds a difference made
   const wrong = await sql(dataDir, `INSERT INTO tasks (title) VALUES ('')`);
   t.is(wrong.code, 1);
   t.true(wrong.output.includes('tasks_title_length'), wrong.output);
+  const copied = await sql(dataDir, 'COPY (SELECT title, status FROM tasks) TO STDOUT');
+  t.deepEqual([copied.code, copied.output.includes('from psql\ttodo')], [0, true], copied.output);
+  const lost = await sql(dataDir, `BEGIN; INSERT INTO tasks (title) VALUES ('lost')`);
+  t.is(lost.code, 1);
+  t.regex(lost.output, /nothing of it was kept/);
+  t.is((await sql(dataDir, '-- nothing')).code, 1);
   const good = await verify(dataDir);
   t.is(good.code, 0, good.output);
   await sql(

@@ -5,6 +5,7 @@ import { checkFrame } from './frames.ts';
 export interface Frame {
   type: string;
   position?: number;
+  topic?: string;
   specversion?: string;
   source?: string;
   subject?: string;

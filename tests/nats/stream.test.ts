@@ -10,6 +10,7 @@ import {
   untilPosition,
 } from '../helpers/nats.ts';
 import { readMetric, type Scene, untilWarnings, withNats } from '../helpers/nats_scene.ts';
+import { openSocket } from '../helpers/socket.ts';
 import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
@@ -174,10 +175,13 @@ natsTest(
 natsTest(
   'a log that has become another one, and holds all it held, goes on in the same stream under its new id',
   withNats(async (t, { nats, psql, start, insert }) => {
-    await start();
+    const { address } = await start();
     await insert(3);
     await untilPosition(nats, 3);
+    const socket = openSocket(address, '/ws/events');
+    await socket.next();
     const log = await readValue<string>(psql, 'SELECT feed.new_log()::text');
+    t.is((await socket.closed).code, 4410); // the instance has heard of it
     await insert(3);
     await untilPosition(nats, 6);
     const found = await holdsPositions(t, nats, { through: 6 });
