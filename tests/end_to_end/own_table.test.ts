@@ -1,5 +1,6 @@
 // A table made in psql, watched by one call, while instances are running: live at once, filters and snapshot too.
 import test, { type TestFn } from 'ava';
+import { createTestDatabase } from '../helpers/database.ts';
 import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
 
@@ -50,7 +51,12 @@ it('a table made in psql is live on every running instance after one call', asyn
 });
 
 it('a table that has lost its primary key takes no other topic’s snapshot away, and says so of its own', async t => {
-  const { database, instance } = t.context;
+  const database = await createTestDatabase(); // the others look at every topic of theirs
+  const instance = await startInstance(database.url);
+  t.teardown(async () => {
+    await instance.stop();
+    await database.drop();
+  });
   const psql = await database.psql();
   await psql.query(`CREATE TABLE loose (id integer PRIMARY KEY); SELECT feed.watch('loose', 'loose_things', 'loose_thing');
     ALTER TABLE loose DROP CONSTRAINT loose_pkey`);
