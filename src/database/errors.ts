@@ -1,6 +1,6 @@
 // The one place that translates what PostgreSQL says into the catalogue: by SQLSTATE and constraint name.
 import pg from 'pg';
-import { BackendTerminatedError, BackendTerminatedUnexpectedlyError, ConnectionError } from 'slonik';
+import { BackendTerminatedError, ConnectionError } from 'slonik';
 import { type ErrorCode, type Fault, ServiceError } from '../errors.ts';
 
 const RULES: Record<string, Fault> = {
@@ -106,9 +106,7 @@ export function databaseErrorOf(error: unknown): pg.DatabaseError | undefined {
 /** Whether an error says that the database cannot be reached or is going away: worth trying again. */
 export function isAway(error: unknown): boolean {
   if (error instanceof ServiceError) return error.code === 'unavailable';
-  if (error instanceof BackendTerminatedError || error instanceof BackendTerminatedUnexpectedlyError)
-    return true;
-  if (error instanceof ConnectionError) return true;
+  if (error instanceof BackendTerminatedError || error instanceof ConnectionError) return true;
   if (error instanceof pg.DatabaseError) return AWAY.test(error.code ?? '');
   if (error instanceof AggregateError) return error.errors.some(isAway);
   return error instanceof Error && 'code' in error && AWAY_SYSTEM.has(String(error.code));
