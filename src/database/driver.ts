@@ -4,7 +4,7 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError, type DriverFactory } from 'slonik';
-import { settleWithin } from '../settle_within.ts';
+import { settleWithin } from '../within.ts';
 import {
   askWithin,
   closeSession,

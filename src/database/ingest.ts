@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { ServiceError } from '../errors.ts';
-import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
+import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { databaseErrorOf, translateDatabaseError, UNIQUE_VIOLATION } from './errors.ts';
 import { writtenBy } from './origin.ts';
 import type { DatabasePool } from './pool.ts';

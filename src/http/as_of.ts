@@ -4,7 +4,7 @@ import { readPositionAt } from '../database/history.ts';
 import { readHead } from '../database/log.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
-import { moment } from '../moment.ts';
+import { moment } from '../parsing/timestamp.ts';
 import { parameter } from '../query.ts';
 import { badParameter } from './input.ts';
 

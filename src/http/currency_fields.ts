@@ -1,7 +1,7 @@
 // What a client may write of a currency, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
-import { time } from '../moment.ts';
-import { CURRENCY_CODE, code, rate } from '../rate.ts';
+import { CURRENCY_CODE, code, rate } from '../parsing/rate.ts';
+import { time } from '../parsing/timestamp.ts';
 import { object, readOnly, trimmedText } from './fields.ts';
 
 /** A day of the calendar, YYYY-MM-DD. */

@@ -3,7 +3,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Noun, type Sort, sortsOf } from '../database/noun.ts';
-import { moment } from '../moment.ts';
+import { moment } from '../parsing/timestamp.ts';
 import { parameter, wholeNumber } from '../query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';

@@ -1,7 +1,7 @@
 // What a client may write of a task, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
 import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
-import { moment, time } from '../moment.ts';
+import { moment, time } from '../parsing/timestamp.ts';
 import { repeated } from '../query.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
 

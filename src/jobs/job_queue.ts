@@ -16,7 +16,7 @@ import { schemasOf } from '../database/names.ts';
 import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { settleWithin } from '../settle_within.ts';
+import { settleWithin } from '../within.ts';
 
 export interface JobQueueOptions {
   /** A session-level address: it LISTENs. */

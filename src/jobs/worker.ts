@@ -6,7 +6,7 @@ import type { DatabasePool } from '../database/pool.ts';
 import { queueFirstRun, queueRun } from '../database/runs.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { settleWithin } from '../settle_within.ts';
+import { settleWithin } from '../within.ts';
 import { executeRun } from './execute_run.ts';
 import { createJobQueue } from './job_queue.ts';
 import type { RunKind } from './run_kind.ts';

@@ -5,7 +5,7 @@ import { type Consumer, type JsMsg, jetstream, jetstreamManager } from '@nats-io
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ServiceError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { Ingested, RateMessage, RejectedMessage } from '../rate.ts';
+import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { ingestName, openConsumer, openIngestStream } from './ingest_stream.ts';
 import { readRateMessage } from './rate_message.ts';
 import { createTrouble, type Trouble } from './trouble.ts';

@@ -1,10 +1,10 @@
 // What other services tell about a currency's rate: the message, checked once.
 import { z } from 'zod';
-import { parseExactly } from '../exact_json.ts';
-import { moment } from '../moment.ts';
-import { code, type RateMessage, rate } from '../rate.ts';
-import { findTwinKey } from '../twin_keys.ts';
-import { trim } from '../white_space.ts';
+import { findTwinKey } from '../parsing/duplicate_keys.ts';
+import { parseExactly } from '../parsing/exact_json.ts';
+import { code, type RateMessage, rate } from '../parsing/rate.ts';
+import { moment } from '../parsing/timestamp.ts';
+import { trim } from '../parsing/trim.ts';
 
 /** The message, or all that is wrong with it in one sentence. */
 export type RateReading = { message: RateMessage } | { fault: string };

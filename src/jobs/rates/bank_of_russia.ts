@@ -2,7 +2,7 @@
 // windows-1251 and with decimal commas. One bad entry spoils it all: half a file would look like a whole one.
 import { z } from 'zod';
 import type { DayOfRates } from '../../database/rates.ts';
-import { trim } from '../../white_space.ts';
+import { trim } from '../../parsing/trim.ts';
 import { readFound, reasonOf } from '../fault_words.ts';
 import { fetchBytes, type Patience, publicUrl } from '../fetch_bytes.ts';
 import { SourceError } from '../source_error.ts';
