@@ -19,11 +19,11 @@ import type { Logger } from './logger.ts';
 import type { Metrics, Present, Stored } from './metrics.ts';
 import { readExpectedSchema } from './migrate.ts';
 import type { Nats } from './nats/nats.ts';
-import type { Origins } from './origins.ts';
 import { createReadiness } from './readiness.ts';
 import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';
 import type { Sessions } from './sockets/sessions.ts';
+import type { Origins } from './web/origins.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };

@@ -20,10 +20,10 @@ import type { Service } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
-import { createOrigins } from './origins.ts';
 import { createSocketApp } from './sockets/app.ts';
 import type { Place } from './sockets/parameters.ts';
 import { createSessions, type Sessions } from './sockets/sessions.ts';
+import { createOrigins } from './web/origins.ts';
 
 export interface InstanceOptions {
   config: Config;

@@ -1,9 +1,9 @@
 // The WebSockets and the event stream as an AsyncAPI 3.0 document, made of what they check with and send.
 import { z } from 'zod';
 import { EventEnvelope, eventOf, type TopicInfo, typesOf } from '../events.ts';
-import type { Operation } from '../operation.ts';
 import { CLOSE, CLOSE_MEANINGS, CONTROL, snapshotOf } from '../sockets/frames.ts';
 import { type Place, querySchemaOf } from '../sockets/parameters.ts';
+import type { Operation } from '../web/operation.ts';
 import { createSchemas, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
 
 type Json = Record<string, unknown>;

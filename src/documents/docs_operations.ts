@@ -2,8 +2,8 @@
 // nobody who reads what.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type Operation, operation } from '../operation.ts';
-import { parameter } from '../query.ts';
+import { type Operation, operation } from '../web/operation.ts';
+import { parameter } from '../web/query.ts';
 import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
 
 // Only what is named here can be asked for.

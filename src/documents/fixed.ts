@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { isKnownTag } from '../entity_tag.ts';
+import { isKnownTag } from '../web/entity_tag.ts';
 
 export interface Fixed {
   type: string;

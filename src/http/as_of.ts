@@ -5,7 +5,7 @@ import { readHead } from '../database/log.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { moment } from '../parsing/timestamp.ts';
-import { parameter } from '../query.ts';
+import { parameter } from '../web/query.ts';
 import { badParameter } from './input.ts';
 
 /** A moment as the client wrote it. */

@@ -1,7 +1,7 @@
 // What an orchestrator asks: does the process live, and can it work?
 import { z } from 'zod';
 import { translateDatabaseError } from '../database/errors.ts';
-import { type Operation, operation } from '../operation.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { NoParameters } from './input.ts';
 
 /** Why the instance cannot work now: sentences for an operator, none if it can. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../database/idempotency.ts';
 import type { Connection, DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
-import type { Answer, Operation } from '../operation.ts';
+import type { Answer, Operation } from '../web/operation.ts';
 import { refusal } from './input.ts';
 
 const HEADER = 'Idempotency-Key';

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
-import { readQuery } from '../query.ts';
+import { readQuery } from '../web/query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 

@@ -1,7 +1,7 @@
 // GET /metrics: what Prometheus scrapes. For clients on this machine alone: it tells how much is going on.
 import type { Context } from 'koa';
 import { ServiceError } from '../errors.ts';
-import { type Operation, operation } from '../operation.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { NoParameters } from './input.ts';
 
 /** The metrics as text, gathered now, and the type that says so. */

@@ -1,7 +1,7 @@
 // Many creations, changes and deletions of a noun in one request: all or nothing, in their order, as one transaction.
 import { z } from 'zod';
 import { applyBatch } from '../database/batch.ts';
-import { type Operation, operation } from '../operation.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { JSON_TYPES } from './body.ts';
 import { object, UUID } from './fields.ts';
 import { withKey } from './idempotency.ts';

@@ -16,7 +16,7 @@ import {
 import { type Noun, orderOf, sortsOf } from '../database/noun.ts';
 import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
-import { type Operation, operation } from '../operation.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
 import { withKey } from './idempotency.ts';

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { CATALOGUE, type ErrorCode } from '../errors.ts';
-import { type Operation, operation } from '../operation.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { NoParameters } from './input.ts';
 import { problemType } from './problems.ts';
 

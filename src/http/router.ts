@@ -2,7 +2,7 @@
 // the body.
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import type { Operation } from '../operation.ts';
+import type { Operation } from '../web/operation.ts';
 import { readJson } from './body.ts';
 import { checkBody, checkHeaders, checkParams, checkQuery } from './input.ts';
 

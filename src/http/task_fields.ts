@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
 import { moment, time } from '../parsing/timestamp.ts';
-import { repeated } from '../query.ts';
+import { repeated } from '../web/query.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
 
 const title = trimmedText({ from: 1, to: 200 });

@@ -11,7 +11,7 @@ import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { judge } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import type { Origins } from '../origins.ts';
+import type { Origins } from '../web/origins.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type Place, readParameters, sentence } from './parameters.ts';

@@ -2,14 +2,14 @@
 // subscriptions like a socket's.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { isKnownTag } from '../entity_tag.ts';
 import { ServiceError } from '../errors.ts';
 import { EventEnvelope, type FeedEvent } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { type Operation, operation } from '../operation.ts';
+import { isKnownTag } from '../web/entity_tag.ts';
+import { type Operation, operation } from '../web/operation.ts';
 import { lastEventId, type Place, querySchemaOf, sentence, toWanted, type Wanted } from './parameters.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';

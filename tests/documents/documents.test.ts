@@ -2,7 +2,7 @@
 import anyTest, { type TestFn } from 'ava';
 import { describeHttp } from '../../src/documents/openapi.ts';
 import { CATALOGUE } from '../../src/errors.ts';
-import { refusalsOf } from '../../src/operation.ts';
+import { refusalsOf } from '../../src/web/operation.ts';
 import { conformanceAt, conformTo, type Document } from '../helpers/conformance.ts';
 import { startTestApi } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';

@@ -11,8 +11,8 @@ import { describeHttp } from '../../src/documents/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import type { Routing } from '../../src/http/router.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';
-import type { Operation } from '../../src/operation.ts';
-import { createOrigins, type Origins } from '../../src/origins.ts';
+import type { Operation } from '../../src/web/operation.ts';
+import { createOrigins, type Origins } from '../../src/web/origins.ts';
 import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase } from './database.ts';
 

@@ -5,10 +5,10 @@ import { createHub, type Hub } from '../../src/feed/hub.ts';
 import { createLogReader } from '../../src/feed/log_reader.ts';
 import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
-import { createOrigins } from '../../src/origins.ts';
 import { createSocketApp } from '../../src/sockets/app.ts';
 import { createSessions } from '../../src/sockets/sessions.ts';
 import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
+import { createOrigins } from '../../src/web/origins.ts';
 import { LOG_ID } from './rows.ts';
 
 /** Serves /ws/tasks on a server; what is published in the hub is all there is. */

@@ -7,7 +7,7 @@ import { createHttpApp } from '../../src/http/app.ts';
 import { createRunOperations } from '../../src/http/run_operations.ts';
 import { createSchedule } from '../../src/http/schedule.ts';
 import { describeSources } from '../../src/jobs/sources/adapters.ts';
-import { createOrigins } from '../../src/origins.ts';
+import { createOrigins } from '../../src/web/origins.ts';
 import { logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';
 import { read } from '../helpers/http.ts';

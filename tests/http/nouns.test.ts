@@ -6,7 +6,7 @@ import { listEntities } from '../../src/database/entities.ts';
 import type { Noun } from '../../src/database/noun.ts';
 import { object, readOnly, trimmedText } from '../../src/http/fields.ts';
 import { createNounOperations } from '../../src/http/noun_operations.ts';
-import { repeated } from '../../src/query.ts';
+import { repeated } from '../../src/web/query.ts';
 import { type Send, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 import { sequence } from '../helpers/sql.ts';

@@ -6,9 +6,9 @@ import { createCurrencyOperations } from '../../src/http/currency_operations.ts'
 import { createMetricsOperations } from '../../src/http/metrics_operations.ts';
 import { Problem } from '../../src/http/problems.ts';
 import { createRunOperations } from '../../src/http/run_operations.ts';
-import { type Operation, operation, refusalsOf } from '../../src/operation.ts';
-import { parameter, wholeNumber } from '../../src/query.ts';
 import { createEventOperations } from '../../src/sockets/event_operations.ts';
+import { type Operation, operation, refusalsOf } from '../../src/web/operation.ts';
+import { parameter, wholeNumber } from '../../src/web/query.ts';
 import { logger } from '../fixtures/generator.ts';
 import { startTestApi, type TestApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';

@@ -1,7 +1,7 @@
 // What every answer has in common, and what errors say: problem+json, the request's id, one line in the log.
 import test from 'ava';
 import { CATALOGUE } from '../../src/errors.ts';
-import { operation } from '../../src/operation.ts';
+import { operation } from '../../src/web/operation.ts';
 import { read, startTestApi, type TestApi } from '../helpers/http.ts';
 
 let api: TestApi;

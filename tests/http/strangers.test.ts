@@ -1,6 +1,6 @@
 // Pages of strangers: what a browser sends for them is refused, whatever else asks is not.
 import test, { type ExecutionContext } from 'ava';
-import { createOrigins } from '../../src/origins.ts';
+import { createOrigins } from '../../src/web/origins.ts';
 import { startTestApi } from '../helpers/http.ts';
 
 const FRIEND = 'https://friend.example';

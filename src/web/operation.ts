@@ -1,8 +1,8 @@
 // An operation of the REST API as data: it is routed, checked and documented from this description and nothing else.
 import type { Context } from 'koa';
 import type { z } from 'zod';
-import type { ErrorCode } from './errors.ts';
-import type { TopicInfo } from './events.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { TopicInfo } from '../events.ts';
 
 /** A body that an operation takes: of which media types, and what must be in it. */
 export interface RequestBody<Schema extends z.ZodType = z.ZodType> {
