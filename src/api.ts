@@ -16,7 +16,7 @@ import { createTaskOperations } from './http/task_operations.ts';
 import { createTestOperations } from './http/test_operations.ts';
 import type { RunKind } from './jobs/run_kind.ts';
 import type { Logger } from './logger.ts';
-import type { Metrics, Present, Stored } from './metrics.ts';
+import type { Metrics, Present, Stored } from './metrics/metrics.ts';
 import { readExpectedSchema } from './migrate.ts';
 import type { Nats } from './nats/nats.ts';
 import { createReadiness } from './readiness.ts';

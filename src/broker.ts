@@ -5,7 +5,7 @@ import { keepRejected, storeRate } from './database/ingest.ts';
 import type { DatabasePool } from './database/pool.ts';
 import type { Receiver } from './feed/receiver.ts';
 import type { Logger } from './logger.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { Nats } from './nats/nats.ts';
 
 export interface BrokerOptions {

@@ -18,7 +18,7 @@ import { taskGenerator } from './jobs/task_generator.ts';
 import { createWorker } from './jobs/worker.ts';
 import type { Service } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { migrate } from './migrate.ts';
 import { createSocketApp } from './sockets/app.ts';
 import type { Place } from './sockets/parameters.ts';
