@@ -1,8 +1,6 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 import type { Config } from './config.ts';
 import { readFeedState } from './database/log.ts';
-import type { DatabasePool } from './database/pool.ts';
-import type { Presence } from './database/presence.ts';
 import { countRuns } from './database/runs.ts';
 import { createDocsOperations } from './documents/docs_operations.ts';
 import { createDocumentOperations } from './documents/document_operations.ts';
@@ -17,8 +15,10 @@ import { createTestOperations } from './http/test_operations.ts';
 import type { RunKind } from './jobs/run_kind.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics, Present, Stored } from './metrics/metrics.ts';
-import { readExpectedSchema } from './migrate.ts';
 import type { Nats } from './nats/nats.ts';
+import type { Presence } from './postgres/availability.ts';
+import { readExpectedSchema } from './postgres/migrate.ts';
+import type { DatabasePool } from './postgres/pool.ts';
 import { createReadiness } from './readiness.ts';
 import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';

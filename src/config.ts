@@ -4,8 +4,8 @@ import { isIP } from 'node:net';
 import { loadEnvFile } from 'node:process';
 import { parseCronItem } from 'graphile-worker';
 import { z } from 'zod';
-import { DEFAULT_SERVICE, isServiceName } from './database/names.ts';
 import { ServiceError } from './errors.ts';
+import { DEFAULT_SERVICE, isServiceName } from './postgres/names.ts';
 
 /** One place the generator reads from: the adapter, by name, and its address, where one is given. */
 export interface TaskSource {

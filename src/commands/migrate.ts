@@ -1,5 +1,5 @@
 // `npm run migrate`: migrations and sql/ alone, for deployments that separate them from serving.
-import { migrate } from '../migrate.ts';
+import { migrate } from '../postgres/migrate.ts';
 import { runCommand } from './command.ts';
 
 await runCommand(

@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { openWriter } from '../database/run_session.ts';
-import { closeSession } from '../database/session.ts';
 import { backfill, daysBetween } from '../jobs/rates/backfill.ts';
 import { SourceError } from '../jobs/source_error.ts';
+import { closeSession } from '../postgres/session.ts';
 import { runCommand } from './command.ts';
 
 const FIRST_DAY = '1992-07-01'; // before it the bank has no rates

@@ -1,8 +1,8 @@
 // `npm run sql -- "…"`: one statement against the running database, for a machine without psql.
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { schemasOf } from '../database/names.ts';
-import { closeSession, sessionConfig } from '../database/session.ts';
+import { schemasOf } from '../postgres/names.ts';
+import { closeSession, sessionConfig } from '../postgres/session.ts';
 import { runCommand } from './command.ts';
 
 const [statement, ...others] = process.argv.slice(2);

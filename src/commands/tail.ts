@@ -1,11 +1,11 @@
 // `npm run tail -- [--topic tasks] [--after N]`: prints events in a terminal, for people, until Ctrl-C.
 import { parseArgs } from 'node:util';
-import { openPool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { EVERYTHING, type Filter } from '../feed/filter.ts';
 import { createReceiver, type Receiver } from '../feed/receiver.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
+import { openPool } from '../postgres/pool.ts';
 import { type CommandContext, runCommand } from './command.ts';
 
 const USAGE = 'usage: npm run tail -- [--topic tasks] [--after N]\n';

@@ -1,5 +1,5 @@
 // `npm run verify`: folds the log and holds it against the tables; prints what differs, exit 1 if anything does.
-import { closeSession, openSession } from '../database/session.ts';
+import { closeSession, openSession } from '../postgres/session.ts';
 import { runCommand } from './command.ts';
 
 await runCommand(async ({ config, url }) => {

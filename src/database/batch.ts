@@ -2,10 +2,10 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
-import { databaseErrorOf, translateDatabaseError } from './errors.ts';
+import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
+import type { Connection } from '../postgres/pool.ts';
 import type { Noun } from './noun.ts';
 import { writtenBy } from './origin.ts';
-import type { Connection } from './pool.ts';
 
 const Applied = z.strictObject({ document: z.string().nullable() });
 

@@ -1,8 +1,8 @@
 // Currencies: what the noun is to the database, and the queries that no other noun has.
 import { sql } from 'slonik';
 import { z } from 'zod';
+import type { DatabasePool } from '../postgres/pool.ts';
 import type { Noun } from './noun.ts';
-import type { DatabasePool } from './pool.ts';
 
 export const currencies: Noun = {
   topic: 'currencies',

@@ -2,6 +2,7 @@
 // text. The hot ones are prepared: the name of a statement comes from the noun, and one name has one text.
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import type { Connection } from '../postgres/pool.ts';
 import {
   type After,
   type ColumnType,
@@ -13,7 +14,6 @@ import {
   stretchesOf,
 } from './noun.ts';
 import { writtenBy } from './origin.ts';
-import type { Connection } from './pool.ts';
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;

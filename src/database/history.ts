@@ -2,9 +2,9 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow } from '../events.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { LOG_COLUMNS, readSnapshotPage } from './log.ts';
 import type { After, Noun } from './noun.ts';
-import type { DatabasePool } from './pool.ts';
 
 /** One entity of a topic. */
 export interface Entity {

@@ -1,7 +1,7 @@
 // Queries on Idempotency-Keys, all of them in the transaction of the request that has one.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import type { Connection } from './pool.ts';
+import type { Connection } from '../postgres/pool.ts';
 
 /** A request that is to have its effect once: its key, and a SHA-256 of all that it asks. */
 export interface KeyedRequest {

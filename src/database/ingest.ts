@@ -3,9 +3,9 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { ServiceError } from '../errors.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
-import { databaseErrorOf, translateDatabaseError, UNIQUE_VIOLATION } from './errors.ts';
+import { databaseErrorOf, translateDatabaseError, UNIQUE_VIOLATION } from '../postgres/errors.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
-import type { DatabasePool } from './pool.ts';
 
 const Stored = z.strictObject({ version: z.number() });
 const MOST_BYTES = 65_536;

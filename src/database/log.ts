@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow, type WatchedTopic } from '../events.ts';
-import type { DatabasePool } from './pool.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 
 const Head = z.strictObject({ log: z.string(), head: z.number(), first: z.number() });
 

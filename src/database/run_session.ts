@@ -1,7 +1,7 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { askWithin, closeSession, openSession, type SessionOptions, TAKE_ROLE } from './session.ts';
+import { askWithin, closeSession, openSession, type SessionOptions, TAKE_ROLE } from '../postgres/session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {

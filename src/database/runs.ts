@@ -1,8 +1,8 @@
 // Queries on the runs of the background jobs. A run leaves the database as the text that feed.render() makes of it.
 import { sql } from 'slonik';
 import { z } from 'zod';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
-import type { DatabasePool } from './pool.ts';
 
 const StoredRun = z.strictObject({ id: z.string(), status: z.string(), document: z.string() });
 export type StoredRun = z.infer<typeof StoredRun>;

@@ -1,6 +1,6 @@
 // A write of a run, in a transaction of its own: again where it only met others, refused where it breaks a rule.
 import pg from 'pg';
-import { translateDatabaseError } from './errors.ts';
+import { translateDatabaseError } from '../postgres/errors.ts';
 
 /** What a write gave, or why the database would not have it. */
 export type Written<Value> = { written: Value } | { refused: string };

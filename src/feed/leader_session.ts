@@ -1,14 +1,14 @@
 // The session of a sequencer, leading or a candidate: its settings, its locks, and what is asked on it in what time.
 import type pg from 'pg';
 import { z } from 'zod';
-import { type LockSession, openLockSession, SHORT_QUERY } from '../database/lock_session.ts';
+import { type LockSession, openLockSession, SHORT_QUERY } from '../postgres/lock_session.ts';
 import {
   askWithin,
   closeSession,
   cutSession,
   openSession,
   type SessionOptions,
-} from '../database/session.ts';
+} from '../postgres/session.ts';
 
 /** It may hold the locks `leader` and `doorbell`. */
 export interface LeaderSession extends LockSession {

@@ -1,9 +1,9 @@
 // Hears the sequencer's NOTIFY through pg-listen and passes it on as a hint.
 import pgListen from 'pg-listen';
 import { z } from 'zod';
-import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { sessionConfig } from '../postgres/session.ts';
 
 // pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
 const CHECK_EVERY = 3_000; // ms

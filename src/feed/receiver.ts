@@ -7,10 +7,10 @@ import {
   readSnapshotPage,
   readTopics,
 } from '../database/log.ts';
-import type { DatabasePool } from '../database/pool.ts';
 import type { FeedEvent } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createListener } from './listener.ts';
 import { createLogReader, type Log, type LogQueries } from './log_reader.ts';

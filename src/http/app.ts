@@ -1,8 +1,8 @@
 // Puts the HTTP side together. It assembles and does not listen; nothing here can tell a socket anything.
 import Koa, { type Middleware } from 'koa';
-import { unavailable } from '../database/errors.ts';
-import { createPresence, type Presence } from '../database/presence.ts';
 import type { Logger } from '../logger.ts';
+import { createPresence, type Presence } from '../postgres/availability.ts';
+import { unavailable } from '../postgres/errors.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import { compression } from './compression.ts';

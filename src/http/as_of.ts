@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { readPositionAt } from '../database/history.ts';
 import { readHead } from '../database/log.ts';
-import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { moment } from '../parsing/timestamp.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { parameter } from '../web/query.ts';
 import { badParameter } from './input.ts';
 

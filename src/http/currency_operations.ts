@@ -2,8 +2,8 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { convertCurrency, currencies, hasRates, listRates, readCode } from '../database/currencies.ts';
-import type { DatabasePool } from '../database/pool.ts';
 import { code, decimal } from '../parsing/rate.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter } from '../web/query.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';

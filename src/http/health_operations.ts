@@ -1,6 +1,6 @@
 // What an orchestrator asks: does the process live, and can it work?
 import { z } from 'zod';
-import { translateDatabaseError } from '../database/errors.ts';
+import { translateDatabaseError } from '../postgres/errors.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { NoParameters } from './input.ts';
 

@@ -4,8 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../database/idempotency.ts';
-import type { Connection, DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
+import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import type { Answer, Operation } from '../web/operation.ts';
 import { refusal } from './input.ts';
 

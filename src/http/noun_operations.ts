@@ -14,8 +14,8 @@ import {
   updateEntity,
 } from '../database/entities.ts';
 import { type Noun, orderOf, sortsOf } from '../database/noun.ts';
-import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';

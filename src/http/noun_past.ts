@@ -14,10 +14,10 @@ import {
   readPending,
 } from '../database/history.ts';
 import type { Noun } from '../database/noun.ts';
-import type { DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
 import { EventEnvelope, toEvent } from '../events.ts';
 import { moment } from '../parsing/timestamp.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
 import { sendEntity } from './etag.ts';

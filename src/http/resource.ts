@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { type Fields, identify, type Stored } from '../database/entities.ts';
 import type { Noun } from '../database/noun.ts';
-import type { Connection, DatabasePool } from '../database/pool.ts';
 import { ServiceError } from '../errors.ts';
+import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import { UUID } from './fields.ts';
 
 export interface Resource {

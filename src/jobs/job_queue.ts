@@ -12,10 +12,10 @@ import {
   type WorkerPool,
 } from 'graphile-worker';
 import pg from 'pg';
-import { schemasOf } from '../database/names.ts';
-import { sessionConfig } from '../database/session.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { schemasOf } from '../postgres/names.ts';
+import { sessionConfig } from '../postgres/session.ts';
 import { settleWithin } from '../within.ts';
 
 export interface JobQueueOptions {

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
-import { migrate } from '../../src/migrate.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
 import { databaseUrl } from '../helpers/database.ts';
 import { catchUp } from './catch_up.ts';
 import { fanOut } from './fan_out.ts';

@@ -1,7 +1,7 @@
 // The network stalls: bytes stop, and nothing closes. An instance finds out by itself, says so, and goes on by itself.
 import test, { type ExecutionContext } from 'ava';
-import { isAway } from '../../src/database/errors.ts';
-import { openPool, ping } from '../../src/database/pool.ts';
+import { isAway } from '../../src/postgres/errors.ts';
+import { openPool, ping } from '../../src/postgres/pool.ts';
 import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';

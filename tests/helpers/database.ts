@@ -1,8 +1,8 @@
 // A database of one's own: a clone of the migrated template, on the server that `npm test` started.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { type DatabasePool, openPool } from '../../src/database/pool.ts';
-import { openSession } from '../../src/database/session.ts';
+import { type DatabasePool, openPool } from '../../src/postgres/pool.ts';
+import { openSession } from '../../src/postgres/session.ts';
 
 export interface TestDatabase {
   readonly url: string;

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { platformPackage } from '../../src/database/embedded/binaries.ts';
 import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
-import { openSession } from '../../src/database/session.ts';
 import { createLogger } from '../../src/logger.ts';
-import { migrate } from '../../src/migrate.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { openSession } from '../../src/postgres/session.ts';
 import { databaseUrl } from './database.ts';
 
 const logger = createLogger({ level: 'warn', pretty: false });

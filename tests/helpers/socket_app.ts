@@ -1,10 +1,10 @@
 // The WebSocket side over a log that nothing is in: for what is about sockets and not about what they tell.
 import type { Server } from 'node:http';
-import { createPresence } from '../../src/database/presence.ts';
 import { createHub, type Hub } from '../../src/feed/hub.ts';
 import { createLogReader } from '../../src/feed/log_reader.ts';
 import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
+import { createPresence } from '../../src/postgres/availability.ts';
 import { createSocketApp } from '../../src/sockets/app.ts';
 import { createSessions } from '../../src/sockets/sessions.ts';
 import { handUpgradesTo } from '../../src/sockets/upgrade.ts';

@@ -2,8 +2,8 @@
 import test from 'ava';
 import { type ListOptions, listEntities } from '../../src/database/entities.ts';
 import { sortsOf } from '../../src/database/noun.ts';
-import type { DatabasePool } from '../../src/database/pool.ts';
 import { tasks } from '../../src/database/tasks.ts';
+import type { DatabasePool } from '../../src/postgres/pool.ts';
 import { type Answer, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 

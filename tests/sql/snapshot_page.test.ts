@@ -2,7 +2,7 @@
 import test from 'ava';
 import pg from 'pg';
 import { readSnapshotPage } from '../../src/database/log.ts';
-import type { DatabasePool } from '../../src/database/pool.ts';
+import type { DatabasePool } from '../../src/postgres/pool.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { createRandom, type Random } from '../helpers/random.ts';

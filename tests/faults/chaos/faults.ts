@@ -1,7 +1,7 @@
 // What befalls the cluster: one fault after the other, now and then several at once, each healed in its own time.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { closeSession, openSession } from '../../../src/database/session.ts';
+import { closeSession, openSession } from '../../../src/postgres/session.ts';
 import type { Random } from '../../helpers/random.ts';
 import { until } from '../../helpers/until.ts';
 import type { Cluster } from './cluster.ts';

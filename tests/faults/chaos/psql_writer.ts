@@ -1,7 +1,7 @@
 // A client like psql: transactions of several statements, with all that SQL allows.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { closeSession, openSession } from '../../../src/database/session.ts';
+import { closeSession, openSession } from '../../../src/postgres/session.ts';
 import type { Random } from '../../helpers/random.ts';
 import type { Change, Recorder } from './history.ts';
 import { type End, transact } from './transaction.ts';

@@ -1,6 +1,6 @@
 // A run from beginning to end: a cluster, everybody who uses it, everything that befalls it, and the judgement.
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeSession, openSession } from '../../../src/database/session.ts';
+import { closeSession, openSession } from '../../../src/postgres/session.ts';
 import type { Random } from '../../helpers/random.ts';
 import { check } from './check.ts';
 import { type Cluster, startCluster } from './cluster.ts';

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { isServiceName, renameSql, schemasOf } from '../../src/database/names.ts';
+import { isServiceName, renameSql, schemasOf } from '../../src/postgres/names.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_NAMES = /\b(public|feed|graphile_worker)\b|taskwire(?!\.\w)/;

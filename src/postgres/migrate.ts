@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
-import { isAway, unavailable } from './database/errors.ts';
-import { explainRefusal, refuseUnfit } from './database/fitness.ts';
-import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './database/names.ts';
-import { closeSession, isLost, openSession, sessionConfig } from './database/session.ts';
-import type { Logger } from './logger.ts';
+import type { Logger } from '../logger.ts';
+import { isAway, unavailable } from './errors.ts';
+import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
+import { explainRefusal, refuseUnfit } from './preflight.ts';
+import { closeSession, isLost, openSession, sessionConfig } from './session.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
-const SQL = fileURLToPath(new URL('../sql', import.meta.url));
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
+const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
 const LOCKED = new Set(['55P03', '40P01']);
 const ATTEMPTS = 30;

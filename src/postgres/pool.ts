@@ -8,9 +8,9 @@ import {
   sql,
 } from 'slonik';
 import { z } from 'zod';
+import type { Presence } from './availability.ts';
 import { createDriverFactory } from './driver.ts';
 import { DEFAULT_SERVICE } from './names.ts';
-import type { Presence } from './presence.ts';
 import { TAKE_ROLE } from './session.ts';
 
 export type { DatabasePool };

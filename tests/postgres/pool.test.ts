@@ -1,8 +1,8 @@
 // What whoever has a pool relies on while connections are lost.
 import test from 'ava';
 import { sql } from 'slonik';
-import { isAway } from '../../src/database/errors.ts';
-import { openPool, ping } from '../../src/database/pool.ts';
+import { isAway } from '../../src/postgres/errors.ts';
+import { openPool, ping } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { until } from '../helpers/until.ts';
 
