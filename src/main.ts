@@ -1,6 +1,6 @@
 // The process: settings, the embedded database where none is given, one instance, and the signals that end it.
 import { type Config, readConfig } from './config.ts';
-import { createEmbeddedPostgres } from './database/embedded.ts';
+import { createEmbeddedPostgres } from './embedded/embedded.ts';
 import { ADAPTERS } from './jobs/sources/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { tryPlace } from './listening.ts';

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Config, readConfig } from '../config.ts';
-import { clusterPaths } from '../database/embedded/cluster.ts';
-import { createEmbeddedPostgres } from '../database/embedded.ts';
+import { clusterPaths } from '../embedded/cluster.ts';
+import { createEmbeddedPostgres } from '../embedded/embedded.ts';
 import { ServiceError } from '../errors.ts';
 import { ADAPTERS } from '../jobs/sources/adapters.ts';
 import { createLogger, type Logger } from '../logger.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
+import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { databaseUrl } from '../helpers/database.ts';

@@ -3,15 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Account,
-  type Binaries,
-  chooseAccount,
-  findBinaries,
-} from '../../src/database/embedded/binaries.ts';
-import { clusterPaths, prepareCluster, writeSettings } from '../../src/database/embedded/cluster.ts';
-import { choosePort } from '../../src/database/embedded/port.ts';
-import { startServer, stopServer } from '../../src/database/embedded/server.ts';
+import { type Account, type Binaries, chooseAccount, findBinaries } from '../../src/embedded/binaries.ts';
+import { clusterPaths, prepareCluster, writeSettings } from '../../src/embedded/cluster.ts';
+import { choosePort } from '../../src/embedded/port.ts';
+import { startServer, stopServer } from '../../src/embedded/server.ts';
 import { startByNpm } from '../helpers/process.ts';
 import type { Bench } from './bench.ts';
 import { measure, type Row } from './rounds.ts';

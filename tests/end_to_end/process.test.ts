@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { processStamp } from '../../src/database/embedded/process.ts';
+import { processStamp } from '../../src/embedded/process.ts';
 import { runToEnd } from '../helpers/process.ts';
 import { openSocket } from '../helpers/socket.ts';
 

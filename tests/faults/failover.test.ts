@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
+import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
 import { createCable } from '../helpers/cable.ts';

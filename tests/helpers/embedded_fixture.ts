@@ -9,10 +9,10 @@ import { createInterface } from 'node:readline';
 import type { ExecutionContext } from 'ava';
 import pg from 'pg';
 import { pino } from 'pino';
-import { chooseAccount, findBinaries, run } from '../../src/database/embedded/binaries.ts';
-import { clusterPaths } from '../../src/database/embedded/cluster.ts';
-import { haltServer } from '../../src/database/embedded/launch.ts';
-import { createEmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/database/embedded.ts';
+import { chooseAccount, findBinaries, run } from '../../src/embedded/binaries.ts';
+import { clusterPaths } from '../../src/embedded/cluster.ts';
+import { createEmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/embedded/embedded.ts';
+import { haltServer } from '../../src/embedded/launch.ts';
 import { until } from './until.ts';
 
 /** For clusters to throw away. */
@@ -23,7 +23,7 @@ const ROOT = new URL('../../', import.meta.url);
 const SCRIPT = `
   import pg from 'pg';
   import pino from 'pino';
-  import { createEmbeddedPostgres } from './src/database/embedded.ts';
+  import { createEmbeddedPostgres } from './src/embedded/embedded.ts';
   const say = line => console.log(JSON.stringify(line));
   const logger = pino({ base: null }, { write: line => process.stdout.write(line) });
   const db = createEmbeddedPostgres({ dataDir: process.env.FOLDER, settings: { fsync: 'off' }, logger });

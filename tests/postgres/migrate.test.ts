@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { pino } from 'pino';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { createEmbeddedPostgres } from '../../src/database/embedded.ts';
+import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { openPool } from '../../src/postgres/pool.ts';

@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { clusterPaths } from '../../../src/database/embedded/cluster.ts';
-import { findServer } from '../../../src/database/embedded/server.ts';
-import { createEmbeddedPostgres } from '../../../src/database/embedded.ts';
+import { clusterPaths } from '../../../src/embedded/cluster.ts';
+import { createEmbeddedPostgres } from '../../../src/embedded/embedded.ts';
+import { findServer } from '../../../src/embedded/server.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { createCable } from '../../helpers/cable.ts';
 import { findLastingPort } from '../../helpers/port.ts';

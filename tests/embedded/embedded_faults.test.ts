@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
-import { processStamp } from '../../src/database/embedded/process.ts';
-import { runningEmbeddedUrl } from '../../src/database/embedded.ts';
+import { runningEmbeddedUrl } from '../../src/embedded/embedded.ts';
+import { processStamp } from '../../src/embedded/process.ts';
 import {
   ask,
   build,

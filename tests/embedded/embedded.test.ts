@@ -2,8 +2,8 @@
 import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
-import { processStamp } from '../../src/database/embedded/process.ts';
-import { createEmbeddedPostgres, runningEmbeddedUrl } from '../../src/database/embedded.ts';
+import { createEmbeddedPostgres, runningEmbeddedUrl } from '../../src/embedded/embedded.ts';
+import { processStamp } from '../../src/embedded/process.ts';
 import {
   ask,
   build,

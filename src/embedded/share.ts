@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from '../../logger.ts';
+import type { Logger } from '../logger.ts';
 import { claimOwnership, livingOwner, livingParty, makeFolder, type Ownership, writeParty } from './owner.ts';
 
 /** This process's part in the server, until leave(). */

@@ -2,13 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { databaseUrl, untilReady } from './embedded/client.ts';
-import { type ClusterPaths, type ClusterSettings, clusterPaths, readPassword } from './embedded/cluster.ts';
-import { haltServer, launchServer } from './embedded/launch.ts';
-import { livingOwner } from './embedded/owner.ts';
-import { processStamp } from './embedded/process.ts';
-import { boundLog, findServer, type RunningServer } from './embedded/server.ts';
-import { joinServer, type Share } from './embedded/share.ts';
+import { databaseUrl, untilReady } from './client.ts';
+import { type ClusterPaths, type ClusterSettings, clusterPaths, readPassword } from './cluster.ts';
+import { haltServer, launchServer } from './launch.ts';
+import { livingOwner } from './owner.ts';
+import { processStamp } from './process.ts';
+import { boundLog, findServer, type RunningServer } from './server.ts';
+import { joinServer, type Share } from './share.ts';
 
 export interface EmbeddedPostgresOptions {
   /** Made if missing. Holds postgres/ (the cluster), password, port, owner/ and postgres.log. */
