@@ -1,7 +1,5 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 import type { Config } from './config.ts';
-import { readFeedState } from './database/log.ts';
-import { countRuns } from './database/runs.ts';
 import { createDocsOperations } from './documents/docs_operations.ts';
 import { createDocumentOperations } from './documents/document_operations.ts';
 import type { Receiver } from './feed/receiver.ts';
@@ -19,6 +17,8 @@ import type { Nats } from './nats/nats.ts';
 import type { Presence } from './postgres/availability.ts';
 import { readExpectedSchema } from './postgres/migrate.ts';
 import type { DatabasePool } from './postgres/pool.ts';
+import { readFeedState } from './queries/log.ts';
+import { countRuns } from './queries/runs.ts';
 import { createReadiness } from './readiness.ts';
 import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';

@@ -1,10 +1,10 @@
 // `npm run rates -- --from 2024-01-01 --to 2024-01-31`: the rates of past days, from the bank.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { openWriter } from '../database/run_session.ts';
 import { backfill, daysBetween } from '../jobs/rates/backfill.ts';
 import { SourceError } from '../jobs/source_error.ts';
 import { closeSession } from '../postgres/session.ts';
+import { openWriter } from '../queries/run_session.ts';
 import { runCommand } from './command.ts';
 
 const FIRST_DAY = '1992-07-01'; // before it the bank has no rates

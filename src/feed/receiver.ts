@@ -1,4 +1,9 @@
 // The event path on this side of the log: what an instance, or a terminal, needs to hear every event once and in order.
+
+import type { FeedEvent } from '../events.ts';
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import {
   readChannels,
   readHead,
@@ -6,11 +11,7 @@ import {
   readRange,
   readSnapshotPage,
   readTopics,
-} from '../database/log.ts';
-import type { FeedEvent } from '../events.ts';
-import type { Service } from '../lifecycle.ts';
-import type { Logger } from '../logger.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+} from '../queries/log.ts';
 import { createHub, type Hub } from './hub.ts';
 import { createListener } from './listener.ts';
 import { createLogReader, type Log, type LogQueries } from './log_reader.ts';

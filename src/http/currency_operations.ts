@@ -1,9 +1,9 @@
 // REST for currencies: what they have of what nouns may have, their rates day by day, and conversion.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { convertCurrency, currencies, hasRates, listRates, readCode } from '../database/currencies.ts';
 import { code, decimal } from '../parsing/rate.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { convertCurrency, currencies, hasRates, listRates, readCode } from '../queries/currencies.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter } from '../web/query.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';

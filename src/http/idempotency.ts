@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../database/idempotency.ts';
 import { ServiceError } from '../errors.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
+import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../queries/idempotency.ts';
 import type { Answer, Operation } from '../web/operation.ts';
 import { refusal } from './input.ts';
 

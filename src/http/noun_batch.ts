@@ -1,6 +1,6 @@
 // Many creations, changes and deletions of a noun in one request: all or nothing, in their order, as one transaction.
 import { z } from 'zod';
-import { applyBatch } from '../database/batch.ts';
+import { applyBatch } from '../queries/batch.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { JSON_TYPES } from './body.ts';
 import { object, UUID } from './fields.ts';

@@ -3,6 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
+import { ServiceError } from '../errors.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
 import {
   deleteEntity,
   entityExists,
@@ -12,10 +14,8 @@ import {
   type Stored,
   type Target,
   updateEntity,
-} from '../database/entities.ts';
-import { type Noun, orderOf, sortsOf } from '../database/noun.ts';
-import { ServiceError } from '../errors.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+} from '../queries/entities.ts';
+import { type Noun, orderOf, sortsOf } from '../queries/resource.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';

@@ -2,7 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { identify } from '../database/entities.ts';
+import { ServiceError } from '../errors.ts';
+import { EventEnvelope, toEvent } from '../events.ts';
+import { moment } from '../parsing/timestamp.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
+import { identify } from '../queries/entities.ts';
 import {
   type Entity,
   identifyPast,
@@ -12,12 +16,8 @@ import {
   readHistory,
   readPast,
   readPending,
-} from '../database/history.ts';
-import type { Noun } from '../database/noun.ts';
-import { ServiceError } from '../errors.ts';
-import { EventEnvelope, toEvent } from '../events.ts';
-import { moment } from '../parsing/timestamp.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+} from '../queries/history.ts';
+import type { Noun } from '../queries/resource.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
 import { sendEntity } from './etag.ts';

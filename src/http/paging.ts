@@ -2,8 +2,8 @@
 // while others write.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { type Noun, type Sort, sortsOf } from '../database/noun.ts';
 import { moment } from '../parsing/timestamp.ts';
+import { type Noun, type Sort, sortsOf } from '../queries/resource.ts';
 import { parameter, wholeNumber } from '../web/query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';

@@ -3,9 +3,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { listRuns, queueRun, readOverview, readRun, type StoredRun } from '../database/runs.ts';
 import { ServiceError } from '../errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { listRuns, queueRun, readOverview, readRun, type StoredRun } from '../queries/runs.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter, wholeNumber } from '../web/query.ts';
 import { idOf } from './fields.ts';

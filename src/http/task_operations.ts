@@ -1,7 +1,7 @@
 // REST for tasks: what they have of what nouns may have.
 
-import { restoreTask, tasks } from '../database/tasks.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { restoreTask, tasks } from '../queries/tasks.ts';
 import type { Operation } from '../web/operation.ts';
 import { createNounOperations } from './noun_operations.ts';
 import { NewTask, Task, TaskPatch, taskFilters } from './task_fields.ts';

@@ -1,5 +1,5 @@
 // The rates job: fetches the bank's newest file and writes what changed.
-import { importRates } from '../database/rates.ts';
+import { importRates } from '../queries/rates.ts';
 import { publicUrl } from './fetch_bytes.ts';
 import { BANK_OF_RUSSIA, fetchRates } from './rates/bank_of_russia.ts';
 import { RETRY_FOR, type RunContext, type RunKind } from './run_kind.ts';

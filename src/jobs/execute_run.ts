@@ -1,6 +1,7 @@
 // Works on one attempt of a run, from claiming it to storing its end.
-import { claimRun, type RunResult, type RunSession } from '../database/run_session.ts';
+
 import type { Logger } from '../logger.ts';
+import { claimRun, type RunResult, type RunSession } from '../queries/run_session.ts';
 import type { RunKind } from './run_kind.ts';
 
 export interface ExecuteOptions {

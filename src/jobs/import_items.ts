@@ -1,7 +1,7 @@
 // Brings what a source gives into the list, item by item, and counts what became of it.
 import type pg from 'pg';
-import { findChangedItems, type ImportItem, importItem } from '../database/imports.ts';
-import type { RunResult } from '../database/run_session.ts';
+import { findChangedItems, type ImportItem, importItem } from '../queries/imports.ts';
+import type { RunResult } from '../queries/run_session.ts';
 import type { FoundItem } from './sources/source.ts';
 
 export interface ImportOptions {

@@ -1,7 +1,7 @@
 // What a kind of background job is to the worker that runs it.
 import type pg from 'pg';
-import type { RunResult } from '../database/run_session.ts';
 import type { Logger } from '../logger.ts';
+import type { RunResult } from '../queries/run_session.ts';
 
 /**
  * How long a run goes on trying to reach its source, in milliseconds: less than the longest wait of whoever asks for

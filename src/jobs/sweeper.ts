@@ -1,10 +1,10 @@
 // Looks every few seconds whether a run is dead or forgotten, or a job unheard. Every instance does; the database sees
 // to it that each finding is acted upon once.
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Finding, sweepRuns } from '../database/runs.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { type Finding, sweepRuns } from '../queries/runs.ts';
 
 export interface SweeperOptions {
   pool: DatabasePool;

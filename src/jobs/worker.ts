@@ -1,11 +1,11 @@
 // The background jobs of an instance: asks for runs when they are due, works on them, and looks after those of others.
 import type { TaskList } from 'graphile-worker';
 import { z } from 'zod';
-import { queueFirstRun, queueRun } from '../database/runs.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { DEFAULT_SERVICE } from '../postgres/names.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { queueFirstRun, queueRun } from '../queries/runs.ts';
 import { settleWithin } from '../within.ts';
 import { executeRun } from './execute_run.ts';
 import { createJobQueue } from './job_queue.ts';

@@ -1,7 +1,7 @@
 // `after=0` over a whole log, by one socket and by fifty at once, against COPY of the same rows to Node: what
 // PostgreSQL can give at most. The receivers refuse a position that does not follow the last.
 import type pg from 'pg';
-import { LOG_COLUMNS } from '../../src/database/log.ts';
+import { LOG_COLUMNS } from '../../src/queries/log.ts';
 import { type Running, startService } from '../helpers/process.ts';
 import type { Bench, BenchDatabase } from './bench.ts';
 import { readLast, stageEvents } from './events.ts';

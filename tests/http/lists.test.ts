@@ -1,9 +1,9 @@
 // The list of tasks in every order and through every filter: against PostgreSQL's own idea of both, and how it is read.
 import test from 'ava';
-import { type ListOptions, listEntities } from '../../src/database/entities.ts';
-import { sortsOf } from '../../src/database/noun.ts';
-import { tasks } from '../../src/database/tasks.ts';
 import type { DatabasePool } from '../../src/postgres/pool.ts';
+import { type ListOptions, listEntities } from '../../src/queries/entities.ts';
+import { sortsOf } from '../../src/queries/resource.ts';
+import { tasks } from '../../src/queries/tasks.ts';
 import { type Answer, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 

@@ -2,10 +2,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { listEntities } from '../../src/database/entities.ts';
-import type { Noun } from '../../src/database/noun.ts';
 import { object, readOnly, trimmedText } from '../../src/http/fields.ts';
 import { createNounOperations } from '../../src/http/noun_operations.ts';
+import { listEntities } from '../../src/queries/entities.ts';
+import type { Noun } from '../../src/queries/resource.ts';
 import { repeated } from '../../src/web/query.ts';
 import { type Send, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { claimRun } from '../../src/database/run_session.ts';
+import { claimRun } from '../../src/queries/run_session.ts';
 import { type Generator, logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';
 import { until } from '../helpers/until.ts';

@@ -1,10 +1,10 @@
 // Rates in while something is amiss: nothing is lost, nothing is kept twice, and nothing comes again for ever.
 
-import { keepRejected, storeRate } from '../../src/database/ingest.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createIngest, type IngestOptions } from '../../src/nats/ingest.ts';
 import type { DatabasePool } from '../../src/postgres/pool.ts';
+import { keepRejected, storeRate } from '../../src/queries/ingest.ts';
 import { createCable } from '../helpers/cable.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { INGEST, natsTest, type TestNats, tell, USD, untilTaken } from '../helpers/nats.ts';

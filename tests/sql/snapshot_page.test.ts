@@ -1,8 +1,8 @@
 // A topic as of a position, read in pages while others write: what the log says of that moment, each entity once.
 import test from 'ava';
 import pg from 'pg';
-import { readSnapshotPage } from '../../src/database/log.ts';
 import type { DatabasePool } from '../../src/postgres/pool.ts';
+import { readSnapshotPage } from '../../src/queries/log.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { createRandom, type Random } from '../helpers/random.ts';

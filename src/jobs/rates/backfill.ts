@@ -1,7 +1,7 @@
 // Fetches the bank's rates of past days, one file a day, and keeps them as the past.
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import { importRates } from '../../database/rates.ts';
+import { importRates } from '../../queries/rates.ts';
 import { SourceError } from '../source_error.ts';
 import { BANK_OF_RUSSIA, fetchRates } from './bank_of_russia.ts';
 

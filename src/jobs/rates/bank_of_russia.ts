@@ -1,8 +1,8 @@
 // The Bank of Russia's rates of a day: https://www.cbr.ru/development/SXML/. One file for all currencies, in roubles, in
 // windows-1251 and with decimal commas. One bad entry spoils it all: half a file would look like a whole one.
 import { z } from 'zod';
-import type { DayOfRates } from '../../database/rates.ts';
 import { trim } from '../../parsing/trim.ts';
+import type { DayOfRates } from '../../queries/rates.ts';
 import { readFound, reasonOf } from '../fault_words.ts';
 import { fetchBytes, type Patience, publicUrl } from '../fetch_bytes.ts';
 import { SourceError } from '../source_error.ts';

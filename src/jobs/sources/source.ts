@@ -1,7 +1,7 @@
 // What a source of tasks is, and what the generator takes from one.
 import { z } from 'zod';
-import type { ImportItem } from '../../database/imports.ts';
 import { trim } from '../../parsing/trim.ts';
+import type { ImportItem } from '../../queries/imports.ts';
 import { readFound, reasonOf } from '../fault_words.ts';
 import type { Fetched, FetchOptions } from '../fetch_bytes.ts';
 

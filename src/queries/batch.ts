@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { type Fault, ServiceError } from '../errors.ts';
 import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
 import type { Connection } from '../postgres/pool.ts';
-import type { Noun } from './noun.ts';
 import { writtenBy } from './origin.ts';
+import type { Noun } from './resource.ts';
 
 const Applied = z.strictObject({ document: z.string().nullable() });
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { LogRow } from '../events.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { LOG_COLUMNS, readSnapshotPage } from './log.ts';
-import type { After, Noun } from './noun.ts';
+import type { After, Noun } from './resource.ts';
 
 /** One entity of a topic. */
 export interface Entity {

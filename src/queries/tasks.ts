@@ -2,8 +2,8 @@
 import { sql } from 'slonik';
 import type { Connection } from '../postgres/pool.ts';
 import { Stored } from './entities.ts';
-import type { Noun } from './noun.ts';
 import { writtenBy } from './origin.ts';
+import type { Noun } from './resource.ts';
 
 // More than thirty in a row are an error to websearch_to_tsquery(), which takes everything else.
 const LOOSE_MINUS = /-(?![\p{L}\p{N}"])/gu;

@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
-import type { Noun } from './noun.ts';
+import type { Noun } from './resource.ts';
 
 export const currencies: Noun = {
   topic: 'currencies',

@@ -3,6 +3,7 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Connection } from '../postgres/pool.ts';
+import { writtenBy } from './origin.ts';
 import {
   type After,
   type ColumnType,
@@ -12,8 +13,7 @@ import {
   orderBy,
   orderOf,
   stretchesOf,
-} from './noun.ts';
-import { writtenBy } from './origin.ts';
+} from './resource.ts';
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;
