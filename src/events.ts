@@ -16,6 +16,13 @@ export const LogRow = z.strictObject({
 });
 export type LogRow = z.infer<typeof LogRow>;
 
+/** Newly numbered events, in order, after position `before`. `last` may lie beyond them: the rest is in the log. */
+export interface Batch {
+  rows: LogRow[];
+  before: number;
+  last: number;
+}
+
 /** An event, serialised once for whoever it goes to. */
 export interface FeedEvent {
   readonly position: number;

@@ -2,9 +2,9 @@
 // each position from one of them.
 import { headers } from '@nats-io/transport-node';
 import { createReceiver } from '../../src/feed/receiver.ts';
-import { createSequencer } from '../../src/feed/sequencer.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createBridge } from '../../src/nats/bridge.ts';
+import { createSequencer } from '../../src/sequencer/sequencer.ts';
 import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 import {

@@ -1,13 +1,20 @@
 // The leader's look for what has committed: one statement that numbers it, and who is told.
 import { z } from 'zod';
-import { LogRow } from '../events.ts';
+import { type Batch, LogRow } from '../events.ts';
 import type { Cleaner } from './cleaner.ts';
 import type { LeaderSession } from './leader_session.ts';
-import type { Batch, SequencerOptions } from './sequencer.ts';
 
 const HANDED_OVER = 500; // rows a look returns; what is more is read from the log
 
 const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
+
+/** Who is told of a look. */
+export interface PassOptions {
+  /** Hears each batch as its statement returns; a short cut past NOTIFY for this instance's own relay. */
+  numbered(batch: Batch): void;
+  /** Told of every look, with how many events it numbered and how many milliseconds it took. */
+  looked?(found: number, took: number): void;
+}
 
 /** What a look came to. */
 export interface Look {
@@ -20,7 +27,7 @@ export interface Look {
 /** Looks on the leader's session: each tells the relay, the cleaner and the metrics of what it numbered. */
 export function createLook(
   session: LeaderSession,
-  { numbered, looked }: SequencerOptions,
+  { numbered, looked }: PassOptions,
   cleaner: Cleaner,
 ): () => Promise<Look> {
   return async () => {

@@ -10,35 +10,24 @@
 // passed in silence is open; once it has the lock it looks one last time. No wake-up is lost, and no clock decides.
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import type { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createCleaner } from './cleaner.ts';
-import { createFence } from './fence.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
-import { createLook, type Look } from './look.ts';
+import { createLook, type Look, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
+import { createFence } from './watchdog.ts';
 
-/** Newly numbered events, in order, after position `before`. `last` may lie beyond them: the rest is in the log. */
-export interface Batch {
-  rows: LogRow[];
-  before: number;
-  last: number;
-}
-
-export interface SequencerOptions {
+export interface SequencerOptions extends PassOptions {
   /** A session-level address. */
   url: string;
   service: string;
   doorbell: string;
   /** Told that leadership was gained, of whatever log is there now, before the first batch. */
   leads(): void;
-  /** Hears each batch as its statement returns; a short cut past NOTIFY for this instance's own relay. */
-  numbered(batch: Batch): void;
   /** Takes numbered rows out of staged, from a lower bound; answers where to go on, or null when nothing was left. */
   clean(lowerBound: string): Promise<string | null>;
-  /** Told of every look, with how many events it numbered and how many milliseconds it took, and of every ring. */
-  looked?(found: number, took: number): void;
+  /** Told of every ring. */
   rang?(): void;
   logger: Logger;
 }
