@@ -2,7 +2,6 @@
 import type { Config } from './config.ts';
 import { createDocsOperations } from './documents/docs_operations.ts';
 import { createDocumentOperations } from './documents/document_operations.ts';
-import type { Receiver } from './feed/receiver.ts';
 import { createHttpApp, type HttpApp } from './http/app.ts';
 import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';
@@ -19,6 +18,7 @@ import type { DatabasePool } from './postgres/pool.ts';
 import { readFeedState } from './queries/log.ts';
 import { countRuns } from './queries/runs.ts';
 import { createReadiness } from './readiness.ts';
+import type { Receiver } from './relay/receiver.ts';
 import type { Sequencer } from './sequencer/sequencer.ts';
 import { createEventOperations } from './sockets/event_operations.ts';
 import type { Place } from './sockets/parameters.ts';

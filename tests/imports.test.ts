@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 const COMPOSITION = ['main.ts', 'instance', 'commands'];
 const MAY_IMPORT_COMPOSITION: Record<string, string[]> = { 'main.ts': ['instance'] };
 const MOVING =
-  'entity_tag.ts exact_json.ts moment.ts operation.ts origins.ts query.ts rate.ts settle_within.ts twin_keys.ts white_space.ts metrics.ts nats_metrics.ts database migrate.ts listening.ts readiness.ts sockets documents door.ts broker.ts api.ts service.ts feed'.split(
+  'entity_tag.ts exact_json.ts moment.ts operation.ts origins.ts query.ts rate.ts settle_within.ts twin_keys.ts white_space.ts metrics.ts nats_metrics.ts database migrate.ts listening.ts readiness.ts sockets documents door.ts broker.ts api.ts service.ts'.split(
     ' ',
   );
 

@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import { ServiceError } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { EVERYTHING, type Filter } from '../feed/filter.ts';
-import { createReceiver, type Receiver } from '../feed/receiver.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import { openPool } from '../postgres/pool.ts';
+import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { type CommandContext, runCommand } from './command.ts';
 
 const USAGE = 'usage: npm run tail -- [--topic tasks] [--after N]\n';

@@ -1,9 +1,9 @@
 // Two who publish the same at once: a lock that was lost without notice, a process that stood still. The stream takes
 // each position from one of them.
 import { headers } from '@nats-io/transport-node';
-import { createReceiver } from '../../src/feed/receiver.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createBridge } from '../../src/nats/bridge.ts';
+import { createReceiver } from '../../src/relay/receiver.ts';
 import { createSequencer } from '../../src/sequencer/sequencer.ts';
 import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';

@@ -1,6 +1,8 @@
 // The event path on this side of the log: what an instance, or a terminal, needs to hear every event once and in order.
 
 import type { FeedEvent } from '../events.ts';
+import { createHub, type Hub } from '../feed/hub.ts';
+import { createLogReader, type Log, type LogQueries } from '../feed/log_reader.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
@@ -12,9 +14,7 @@ import {
   readSnapshotPage,
   readTopics,
 } from '../queries/log.ts';
-import { createHub, type Hub } from './hub.ts';
 import { createListener } from './listener.ts';
-import { createLogReader, type Log, type LogQueries } from './log_reader.ts';
 import { createRelay, type Relay } from './relay.ts';
 
 /** Subscriptions are opened on its hub and log. start() hears, stop() is deaf again. */

@@ -1,10 +1,10 @@
 // Reads the log on, from the last position it has, and hands what it reads to the hub: one per instance. What it is
 // told of, by NOTIFY or by this instance's own sequencer, is a hint: lost, doubled or late, it changes only latency.
 import { type Batch, type LogRow, toEvent } from '../events.ts';
+import type { Hub } from '../feed/hub.ts';
+import type { Head } from '../feed/log_reader.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import type { Hub } from './hub.ts';
-import type { Head } from './log_reader.ts';
 
 export interface Relay extends Service {
   /** Whether it reads the log, or would if there was something: false while reading fails, and before and after its life. */
