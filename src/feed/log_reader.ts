@@ -3,7 +3,7 @@
 import { type FeedEvent, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
-import { createTurns, nextOfLoop, shareNext, type Turns } from './turns.ts';
+import { createTurns, nextOfLoop, shareNext, type Turns } from './limiter.ts';
 
 /** Where the log stands: its id, its last position, and the first one it still keeps (head + 1 while it is empty). */
 export interface Head {

@@ -1,6 +1,6 @@
 // Who asks for the same shares an answer, and it is never older than the question.
 import test from 'ava';
-import { createTurns, shareNext } from '../../src/feed/turns.ts';
+import { createTurns, shareNext } from '../../src/feed/limiter.ts';
 
 test('who asks while an answer is under way gets one that was asked for after that, and shares it', async t => {
   const asked: PromiseWithResolvers<number>[] = [];
