@@ -1,5 +1,8 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 import type { Config } from './config.ts';
+import { createEventOperations } from './delivery/event_operations.ts';
+import type { Place } from './delivery/parameters.ts';
+import type { Sessions } from './delivery/sessions.ts';
 import { createDocsOperations } from './documents/docs_operations.ts';
 import { createDocumentOperations } from './documents/document_operations.ts';
 import { createHttpApp, type HttpApp } from './http/app.ts';
@@ -20,9 +23,6 @@ import { countRuns } from './queries/runs.ts';
 import { createReadiness } from './readiness.ts';
 import type { Receiver } from './relay/receiver.ts';
 import type { Sequencer } from './sequencer/sequencer.ts';
-import { createEventOperations } from './sockets/event_operations.ts';
-import type { Place } from './sockets/parameters.ts';
-import type { Sessions } from './sockets/sessions.ts';
 import type { Origins } from './web/origins.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };

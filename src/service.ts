@@ -3,6 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createApi } from './api.ts';
 import { createBroker } from './broker.ts';
 import type { Config } from './config.ts';
+import { createSocketApp } from './delivery/app.ts';
+import type { Place } from './delivery/parameters.ts';
+import { createSessions, type Sessions } from './delivery/sessions.ts';
 import { createDoor } from './door.ts';
 import { answering } from './http/app.ts';
 import { currencyRates } from './jobs/currency_rates.ts';
@@ -20,9 +23,6 @@ import { explainRefusal } from './postgres/preflight.ts';
 import { cleanStaged } from './queries/log.ts';
 import { createReceiver, type Receiver } from './relay/receiver.ts';
 import { createSequencer, type Sequencer } from './sequencer/sequencer.ts';
-import { createSocketApp } from './sockets/app.ts';
-import type { Place } from './sockets/parameters.ts';
-import { createSessions, type Sessions } from './sockets/sessions.ts';
 import { createOrigins } from './web/origins.ts';
 
 export interface InstanceOptions {

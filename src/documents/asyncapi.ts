@@ -1,8 +1,8 @@
 // The WebSockets and the event stream as an AsyncAPI 3.0 document, made of what they check with and send.
 import { z } from 'zod';
+import { CLOSE, CLOSE_MEANINGS, CONTROL, snapshotOf } from '../delivery/frames.ts';
+import { type Place, querySchemaOf } from '../delivery/parameters.ts';
 import { EventEnvelope, eventOf, type TopicInfo, typesOf } from '../events.ts';
-import { CLOSE, CLOSE_MEANINGS, CONTROL, snapshotOf } from '../sockets/frames.ts';
-import { type Place, querySchemaOf } from '../sockets/parameters.ts';
 import type { Operation } from '../web/operation.ts';
 import { createSchemas, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
 

@@ -1,7 +1,7 @@
 // GET /openapi.json and GET /asyncapi.json: made when they are first asked for, and then as they are.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Place } from '../sockets/parameters.ts';
+import type { Place } from '../delivery/parameters.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { describeSockets } from './asyncapi.ts';
 import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';

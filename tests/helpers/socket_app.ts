@@ -1,13 +1,13 @@
 // The WebSocket side over a log that nothing is in: for what is about sockets and not about what they tell.
 import type { Server } from 'node:http';
+import { createSocketApp } from '../../src/delivery/app.ts';
+import { createSessions } from '../../src/delivery/sessions.ts';
+import { handUpgradesTo } from '../../src/delivery/upgrade.ts';
 import { createHub, type Hub } from '../../src/feed/hub.ts';
 import { createLogReader } from '../../src/feed/log_reader.ts';
 import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
 import { createPresence } from '../../src/postgres/availability.ts';
-import { createSocketApp } from '../../src/sockets/app.ts';
-import { createSessions } from '../../src/sockets/sessions.ts';
-import { handUpgradesTo } from '../../src/sockets/upgrade.ts';
 import { createOrigins } from '../../src/web/origins.ts';
 import { LOG_ID } from './rows.ts';
 

@@ -2,7 +2,7 @@
 import { get, type IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import test from 'ava';
-import { createEventOperations } from '../../src/sockets/event_operations.ts';
+import { createEventOperations } from '../../src/delivery/event_operations.ts';
 import { logger } from '../fixtures/generator.ts';
 import { startTestApi, type TestApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';

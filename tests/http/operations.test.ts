@@ -1,12 +1,12 @@
 // Operations are data: what they say is what is checked and answered, and can be written down as JSON Schema.
 import test from 'ava';
 import { z } from 'zod';
+import { createEventOperations } from '../../src/delivery/event_operations.ts';
 import { CATALOGUE, ServiceError } from '../../src/errors.ts';
 import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
 import { createMetricsOperations } from '../../src/http/metrics_operations.ts';
 import { Problem } from '../../src/http/problems.ts';
 import { createRunOperations } from '../../src/http/run_operations.ts';
-import { createEventOperations } from '../../src/sockets/event_operations.ts';
 import { type Operation, operation, refusalsOf } from '../../src/web/operation.ts';
 import { parameter, wholeNumber } from '../../src/web/query.ts';
 import { logger } from '../fixtures/generator.ts';
