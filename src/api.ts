@@ -1,10 +1,11 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
+
+import { createDocsOperations } from './api_docs/docs_operations.ts';
+import { createDocumentOperations } from './api_docs/document_operations.ts';
 import type { Config } from './config.ts';
 import { createEventOperations } from './delivery/event_operations.ts';
 import type { Place } from './delivery/parameters.ts';
 import type { Sessions } from './delivery/sessions.ts';
-import { createDocsOperations } from './documents/docs_operations.ts';
-import { createDocumentOperations } from './documents/document_operations.ts';
 import { createHttpApp, type HttpApp } from './http/app.ts';
 import { createCurrencyOperations } from './http/currency_operations.ts';
 import { createMetricsOperations } from './http/metrics_operations.ts';

@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type pg from 'pg';
 import { pino } from 'pino';
-import { describeHttp } from '../../src/documents/openapi.ts';
+import { describeHttp } from '../../src/api_docs/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import type { Routing } from '../../src/http/router.ts';
 import { createTaskOperations } from '../../src/http/task_operations.ts';

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { Place } from '../delivery/parameters.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { describeSockets } from './asyncapi.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
 import { describeHttp } from './openapi.ts';
+import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './static_asset.ts';
 
 export interface DocumentOptions {
   /** All that can be asked, these operations among them: known once the application is put together. */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter } from '../web/query.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './fixed.ts';
+import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './static_asset.ts';
 
 // Only what is named here can be asked for.
 const FILES = {

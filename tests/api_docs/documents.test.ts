@@ -1,6 +1,6 @@
 // The documents say what there is: neither more nor less.
 import anyTest, { type TestFn } from 'ava';
-import { describeHttp } from '../../src/documents/openapi.ts';
+import { describeHttp } from '../../src/api_docs/openapi.ts';
 import { CATALOGUE } from '../../src/errors.ts';
 import { refusalsOf } from '../../src/web/operation.ts';
 import { conformanceAt, conformTo, type Document } from '../helpers/conformance.ts';
@@ -148,7 +148,7 @@ test('a document is not sent again to whoever has it', async t => {
 });
 
 test('a schema that is called like another one is a mistake that shows at once', async t => {
-  const { createSchemas } = await import('../../src/documents/json_schema.ts');
+  const { createSchemas } = await import('../../src/api_docs/json_schema.ts');
   const { z } = await import('zod');
   const schemas = createSchemas('draft-2020-12');
   schemas.output(z.object({ a: z.int() }).meta({ id: 'Twin' }));
