@@ -1,6 +1,6 @@
 // The REST API as an OpenAPI 3.1 document, made of its operations: there is nothing in it that they do not say.
 import { CATALOGUE, type CatalogueEntry, type ErrorCode } from '../errors.ts';
-import { Problem, problemType } from '../http/problems.ts';
+import { Problem, problemType } from '../http/middleware/problems.ts';
 import { type Answer, type Operation, refusalsOf } from '../web/operation.ts';
 import { createSchemas, type JsonSchema, parametersOf, type Schemas } from './json_schema.ts';
 

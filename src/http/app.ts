@@ -5,16 +5,16 @@ import { createPresence, type Presence } from '../postgres/availability.ts';
 import { unavailable } from '../postgres/errors.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
-import { compression } from './compression.ts';
-import { createHealthOperations, type Readiness } from './health_operations.ts';
-import { createProblemOperations } from './problem_operations.ts';
-import { problems } from './problems.ts';
-import { requestId } from './request_id.ts';
-import { type RequestLogOptions, type RequestOutcome, requestLog } from './request_log.ts';
-import { readableTarget, refuseUnreadable } from './request_target.ts';
+import { compression } from './middleware/compression.ts';
+import { unmatched } from './middleware/not_found.ts';
+import { refuseStrangers } from './middleware/origin_check.ts';
+import { problems } from './middleware/problems.ts';
+import { requestId } from './middleware/request_id.ts';
+import { type RequestLogOptions, type RequestOutcome, requestLog } from './middleware/request_log.ts';
+import { readableTarget, refuseUnreadable } from './middleware/request_target.ts';
 import { routesTo } from './router.ts';
-import { refuseStrangers } from './strangers.ts';
-import { unmatched } from './unmatched.ts';
+import { createHealthOperations, type Readiness } from './system/health_operations.ts';
+import { createProblemOperations } from './system/problem_operations.ts';
 
 // The connection broke, or what came over it ended or went on as no request does.
 const CLIENT_GONE = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;

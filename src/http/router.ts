@@ -3,8 +3,8 @@
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Operation } from '../web/operation.ts';
-import { readJson } from './body.ts';
-import { checkBody, checkHeaders, checkParams, checkQuery } from './input.ts';
+import { readJson } from './input/body.ts';
+import { checkBody, checkHeaders, checkParams, checkQuery } from './input/input.ts';
 
 /** What routes, and the routers that it asks, as @koa/router leaves itself on its own middleware. */
 export type Routing = Middleware & { readonly routers: readonly Router[] };

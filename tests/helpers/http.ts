@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { describeHttp } from '../../src/api_docs/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import type { Routing } from '../../src/http/router.ts';
-import { createTaskOperations } from '../../src/http/task_operations.ts';
+import { createTaskOperations } from '../../src/http/tasks/task_operations.ts';
 import { createPresence } from '../../src/postgres/availability.ts';
 import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
 import type { Operation } from '../../src/web/operation.ts';

@@ -1,6 +1,6 @@
 // The API's rules and the database's are the same ones: what one takes, the other takes, and as the same value.
 import test from 'ava';
-import { NewTask } from '../../src/http/task_fields.ts';
+import { NewTask } from '../../src/http/tasks/task_fields.ts';
 import { read, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 

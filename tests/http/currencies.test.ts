@@ -1,6 +1,6 @@
 // Currencies over REST: what a noun has, exact rates, conversion, and rates day by day.
 import anyTest, { type TestFn } from 'ava';
-import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
+import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
 import { type Answer, read, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 import { sequence } from '../helpers/sql.ts';

@@ -1,8 +1,8 @@
 // HEAD and OPTIONS on everything that there is, and Allow.
 import test from 'ava';
 import { createEventOperations } from '../../src/delivery/event_operations.ts';
-import { createCurrencyOperations } from '../../src/http/currency_operations.ts';
-import { createRunOperations } from '../../src/http/run_operations.ts';
+import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
+import { createRunOperations } from '../../src/http/runs/run_operations.ts';
 import { logger } from '../fixtures/generator.ts';
 import { startTestApi, type TestApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';

@@ -1,7 +1,7 @@
 // Refuses what a browser sends for a page that has no business here: by a name that is not ours, or to change something.
 import type { Middleware } from 'koa';
-import { ServiceError } from '../errors.ts';
-import type { Origins } from '../web/origins.ts';
+import { ServiceError } from '../../errors.ts';
+import type { Origins } from '../../web/origins.ts';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']); // RFC 9110, section 9.2.1
 

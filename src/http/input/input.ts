@@ -1,8 +1,8 @@
 // Checks what came in against a schema, and names everything that is wrong with it at once.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { type Fault, ServiceError } from '../errors.ts';
-import { readQuery } from '../web/query.ts';
+import { type Fault, ServiceError } from '../../errors.ts';
+import { readQuery } from '../../web/query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 

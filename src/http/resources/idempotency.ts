@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import type { Connection, DatabasePool } from '../postgres/pool.ts';
-import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../queries/idempotency.ts';
-import type { Answer, Operation } from '../web/operation.ts';
-import { refusal } from './input.ts';
+import { ServiceError } from '../../errors.ts';
+import type { Connection, DatabasePool } from '../../postgres/pool.ts';
+import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../../queries/idempotency.ts';
+import type { Answer, Operation } from '../../web/operation.ts';
+import { refusal } from '../input/input.ts';
 
 const HEADER = 'Idempotency-Key';
 const REPLAYED = 'Idempotent-Replayed';

@@ -1,8 +1,8 @@
 // What an orchestrator asks: does the process live, and can it work?
 import { z } from 'zod';
-import { translateDatabaseError } from '../postgres/errors.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { NoParameters } from './input.ts';
+import { translateDatabaseError } from '../../postgres/errors.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { NoParameters } from '../input/input.ts';
 
 /** Why the instance cannot work now: sentences for an operator, none if it can. */
 export interface Readiness {

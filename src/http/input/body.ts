@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import bodyParser from 'koa-bodyparser';
-import { ServiceError } from '../errors.ts';
-import { findTwinKey } from '../parsing/duplicate_keys.ts';
-import { parseExactly } from '../parsing/exact_json.ts';
+import { ServiceError } from '../../errors.ts';
+import { findTwinKey } from '../../parsing/duplicate_keys.ts';
+import { parseExactly } from '../../parsing/exact_json.ts';
 
 export const JSON_TYPES = ['application/json'];
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];

@@ -2,11 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import { EventEnvelope, toEvent } from '../events.ts';
-import { moment } from '../parsing/timestamp.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
-import { identify } from '../queries/entities.ts';
+import { ServiceError } from '../../errors.ts';
+import { EventEnvelope, toEvent } from '../../events.ts';
+import { moment } from '../../parsing/timestamp.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
+import { identify } from '../../queries/entities.ts';
 import {
   type Entity,
   identifyPast,
@@ -16,14 +16,14 @@ import {
   readHistory,
   readPast,
   readPending,
-} from '../queries/history.ts';
-import type { Noun } from '../queries/resource.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { type AsOf, asOf, resolveAsOf } from './as_of.ts';
-import { sendEntity } from './etag.ts';
-import { UUID } from './fields.ts';
-import { badParameter } from './input.ts';
-import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from './paging.ts';
+} from '../../queries/history.ts';
+import type { Noun } from '../../queries/resource.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { type AsOf, asOf, resolveAsOf } from '../input/as_of.ts';
+import { sendEntity } from '../input/etag.ts';
+import { UUID } from '../input/fields.ts';
+import { badParameter } from '../input/input.ts';
+import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from '../input/paging.ts';
 import { type Resource, referenceTo, type Served } from './resource.ts';
 
 const LOOK_EVERY = 10; // ms

@@ -1,8 +1,8 @@
 // What a client may write of a currency, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
-import { CURRENCY_CODE, code, rate } from '../parsing/rate.ts';
-import { time } from '../parsing/timestamp.ts';
-import { object, readOnly, trimmedText } from './fields.ts';
+import { CURRENCY_CODE, code, rate } from '../../parsing/rate.ts';
+import { time } from '../../parsing/timestamp.ts';
+import { object, readOnly, trimmedText } from '../input/fields.ts';
 
 /** A day of the calendar, YYYY-MM-DD. */
 export const day = z.iso

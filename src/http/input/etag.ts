@@ -1,7 +1,7 @@
 // ETags are versions. What a client says about them: If-None-Match to be spared a body, If-Match to be sure.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { isKnownTag, plainTag, tagsOf } from '../web/entity_tag.ts';
+import { isKnownTag, plainTag, tagsOf } from '../../web/entity_tag.ts';
 
 const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 const VERSION = /^"([1-9]\d{0,14})"$/;

@@ -1,8 +1,8 @@
 // GET /metrics: what Prometheus scrapes. For clients on this machine alone: it tells how much is going on.
 import type { Context } from 'koa';
-import { ServiceError } from '../errors.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { NoParameters } from './input.ts';
+import { ServiceError } from '../../errors.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { NoParameters } from '../input/input.ts';
 
 /** The metrics as text, gathered now, and the type that says so. */
 export type Scrape = () => Promise<{ type: string; text: string }>;

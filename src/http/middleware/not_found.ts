@@ -1,6 +1,6 @@
 // What no router answered: a path that is not there, a method that a path does not take, a socket asked for as a page.
 import type { Middleware } from 'koa';
-import { ServiceError } from '../errors.ts';
+import { ServiceError } from '../../errors.ts';
 
 /** Stands last, behind the routers: OPTIONS tells the methods, the rest is 404, 405 or 426. */
 export function unmatched(): Middleware {

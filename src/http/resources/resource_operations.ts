@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import { ServiceError } from '../../errors.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
 import {
   deleteEntity,
   entityExists,
@@ -14,15 +14,12 @@ import {
   type Stored,
   type Target,
   updateEntity,
-} from '../queries/entities.ts';
-import { type Noun, orderOf, sortsOf } from '../queries/resource.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { JSON_TYPES, MERGE_PATCH_TYPES } from './body.ts';
-import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from './etag.ts';
-import { withKey } from './idempotency.ts';
-import { badParameter, NoParameters } from './input.ts';
-import { batchOf } from './noun_batch.ts';
-import { historyOf, listPastEntities, pastParametersOf, showPast } from './noun_past.ts';
+} from '../../queries/entities.ts';
+import { type Noun, orderOf, sortsOf } from '../../queries/resource.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { JSON_TYPES, MERGE_PATCH_TYPES } from '../input/body.ts';
+import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from '../input/etag.ts';
+import { badParameter, NoParameters } from '../input/input.ts';
 import {
   keyTextOf,
   PAGE_HEADERS,
@@ -32,9 +29,12 @@ import {
   sendPage,
   sortParametersOf,
   uuid,
-} from './paging.ts';
-import { requestIdOf } from './request_id.ts';
+} from '../input/paging.ts';
+import { requestIdOf } from '../middleware/request_id.ts';
+import { withKey } from './idempotency.ts';
 import { nothing, type Resource, referenceTo, resolve, type Served, type Written } from './resource.ts';
+import { batchOf } from './resource_batch.ts';
+import { historyOf, listPastEntities, pastParametersOf, showPast } from './resource_past.ts';
 
 const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch });

@@ -1,6 +1,6 @@
 // Answers requests whose target is no URL, such as http://[/ (RFC 9112, section 3.2): Koa throws at each look at its path.
 import type { Context, Middleware } from 'koa';
-import { ServiceError } from '../errors.ts';
+import { ServiceError } from '../../errors.ts';
 
 /** Puts / in the place of a target that cannot be read, so that the request can be named and answered at all. */
 export function readableTarget(): Middleware {

@@ -2,9 +2,9 @@
 // while others write.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { moment } from '../parsing/timestamp.ts';
-import { type Noun, type Sort, sortsOf } from '../queries/resource.ts';
-import { parameter, wholeNumber } from '../web/query.ts';
+import { moment } from '../../parsing/timestamp.ts';
+import { type Noun, type Sort, sortsOf } from '../../queries/resource.ts';
+import { parameter, wholeNumber } from '../../web/query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
 

@@ -1,9 +1,9 @@
 // What a client may write of a task, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
-import { TASK_PRIORITIES, TASK_STATUSES } from '../events.ts';
-import { moment, time } from '../parsing/timestamp.ts';
-import { repeated } from '../web/query.ts';
-import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from './fields.ts';
+import { TASK_PRIORITIES, TASK_STATUSES } from '../../events.ts';
+import { moment, time } from '../../parsing/timestamp.ts';
+import { repeated } from '../../web/query.ts';
+import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from '../input/fields.ts';
 
 const title = trimmedText({ from: 1, to: 200 });
 const description = text({ to: 10_000 }).nullable();

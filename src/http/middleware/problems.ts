@@ -1,8 +1,8 @@
 // Answers every error as application/problem+json (RFC 9457): what the catalogue knows, and nothing of the inside.
 import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
-import { CATALOGUE, type ErrorCode, ServiceError } from '../errors.ts';
-import { translateDatabaseError } from '../postgres/errors.ts';
+import { CATALOGUE, type ErrorCode, ServiceError } from '../../errors.ts';
+import { translateDatabaseError } from '../../postgres/errors.ts';
 import { closeAfterAnswer } from './closing.ts';
 import { requestIdOf } from './request_id.ts';
 

@@ -1,6 +1,6 @@
 // The kinds of fields that bodies are made of, with the rules and words that the database's own checks have.
 import { z } from 'zod';
-import { trim } from '../parsing/trim.ts';
+import { trim } from '../../parsing/trim.ts';
 
 /** How an id is written. */
 export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

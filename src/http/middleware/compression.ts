@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Context, Middleware } from 'koa';
-import { type Coding, codedTag, tagsOf } from '../web/entity_tag.ts';
+import { type Coding, codedTag, tagsOf } from '../../web/entity_tag.ts';
 
 const LEAST = 1_024; // bytes, or characters of a text: what fits into a packet anyway gains nothing
 const COMPRESSIBLE = /^(text\/(?!event-stream)|application\/([\w.-]+\+)?(json|javascript|xml)\b|image\/svg)/;

@@ -1,10 +1,10 @@
 // A noun as REST shows it: from this its operations are made.
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import type { Connection, DatabasePool } from '../postgres/pool.ts';
-import { type Fields, identify, type Stored } from '../queries/entities.ts';
-import type { Noun } from '../queries/resource.ts';
-import { UUID } from './fields.ts';
+import { ServiceError } from '../../errors.ts';
+import type { Connection, DatabasePool } from '../../postgres/pool.ts';
+import { type Fields, identify, type Stored } from '../../queries/entities.ts';
+import type { Noun } from '../../queries/resource.ts';
+import { UUID } from '../input/fields.ts';
 
 export interface Resource {
   noun: Noun;

@@ -1,11 +1,11 @@
 // The parameter as_of: a moment of the log, as a position or as a time.
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import { moment } from '../parsing/timestamp.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
-import { readPositionAt } from '../queries/history.ts';
-import { readHead } from '../queries/log.ts';
-import { parameter } from '../web/query.ts';
+import { ServiceError } from '../../errors.ts';
+import { moment } from '../../parsing/timestamp.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
+import { readPositionAt } from '../../queries/history.ts';
+import { readHead } from '../../queries/log.ts';
+import { parameter } from '../../web/query.ts';
 import { badParameter } from './input.ts';
 
 /** A moment as the client wrote it. */

@@ -1,12 +1,12 @@
 // Many creations, changes and deletions of a noun in one request: all or nothing, in their order, as one transaction.
 import { z } from 'zod';
-import { applyBatch } from '../queries/batch.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { JSON_TYPES } from './body.ts';
-import { object, UUID } from './fields.ts';
+import { applyBatch } from '../../queries/batch.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { JSON_TYPES } from '../input/body.ts';
+import { object, UUID } from '../input/fields.ts';
+import { NoParameters } from '../input/input.ts';
+import { requestIdOf } from '../middleware/request_id.ts';
 import { withKey } from './idempotency.ts';
-import { NoParameters } from './input.ts';
-import { requestIdOf } from './request_id.ts';
 import type { Resource, Served } from './resource.ts';
 
 const MOST = 1_000;

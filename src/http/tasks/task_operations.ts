@@ -1,9 +1,9 @@
 // REST for tasks: what they have of what nouns may have.
 
-import type { DatabasePool } from '../postgres/pool.ts';
-import { restoreTask, tasks } from '../queries/tasks.ts';
-import type { Operation } from '../web/operation.ts';
-import { createNounOperations } from './noun_operations.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
+import { restoreTask, tasks } from '../../queries/tasks.ts';
+import type { Operation } from '../../web/operation.ts';
+import { createNounOperations } from '../resources/resource_operations.ts';
 import { NewTask, Task, TaskPatch, taskFilters } from './task_fields.ts';
 
 /** /tasks, with everything below it. */

@@ -2,8 +2,8 @@
 import test, { type ExecutionContext } from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { object, readOnly, trimmedText } from '../../src/http/fields.ts';
-import { createNounOperations } from '../../src/http/noun_operations.ts';
+import { object, readOnly, trimmedText } from '../../src/http/input/fields.ts';
+import { createNounOperations } from '../../src/http/resources/resource_operations.ts';
 import { listEntities } from '../../src/queries/entities.ts';
 import type { Noun } from '../../src/queries/resource.ts';
 import { repeated } from '../../src/web/query.ts';

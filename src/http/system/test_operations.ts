@@ -1,10 +1,10 @@
 // For trying NATS by hand: publishes a message as another service would, and leaves the rest to those who take it.
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import { code, decimal } from '../parsing/rate.ts';
-import { now, time } from '../parsing/timestamp.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { parameter } from '../web/query.ts';
+import { ServiceError } from '../../errors.ts';
+import { code, decimal } from '../../parsing/rate.ts';
+import { now, time } from '../../parsing/timestamp.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { parameter } from '../../web/query.ts';
 
 export interface TestOptions {
   production: boolean;

@@ -1,8 +1,8 @@
 // One line per request. Stands outside of what answers errors, so that every answer has its line.
 import type { Context, Middleware } from 'koa';
-import type { Logger } from '../logger.ts';
-import type { Presence } from '../postgres/availability.ts';
-import { isAway } from '../postgres/errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Presence } from '../../postgres/availability.ts';
+import { isAway } from '../../postgres/errors.ts';
 import { failureOf } from './problems.ts';
 import { requestIdOf } from './request_id.ts';
 

@@ -1,6 +1,6 @@
 // What is read of a run of a background job.
 import { z } from 'zod';
-import { time } from '../parsing/timestamp.ts';
+import { time } from '../../parsing/timestamp.ts';
 
 const Rejection = z.object({ source: z.string(), external_id: z.string(), reason: z.string() }).partial();
 

@@ -1,10 +1,10 @@
 // What the `type` of a problem leads to: an explanation, for people as a page and for programs as JSON.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { CATALOGUE, type ErrorCode } from '../errors.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { NoParameters } from './input.ts';
-import { problemType } from './problems.ts';
+import { CATALOGUE, type ErrorCode } from '../../errors.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { NoParameters } from '../input/input.ts';
+import { problemType } from '../middleware/problems.ts';
 
 const PREFIX = '/problems/';
 const TYPES = ['text/html', 'application/json'];

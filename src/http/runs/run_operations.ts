@@ -3,15 +3,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { ServiceError } from '../errors.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
-import { listRuns, queueRun, readOverview, readRun, type StoredRun } from '../queries/runs.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { parameter, wholeNumber } from '../web/query.ts';
-import { idOf } from './fields.ts';
-import { NoParameters } from './input.ts';
-import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from './paging.ts';
-import { requestIdOf } from './request_id.ts';
+import { ServiceError } from '../../errors.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
+import { listRuns, queueRun, readOverview, readRun, type StoredRun } from '../../queries/runs.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { parameter, wholeNumber } from '../../web/query.ts';
+import { idOf } from '../input/fields.ts';
+import { NoParameters } from '../input/input.ts';
+import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from '../input/paging.ts';
+import { requestIdOf } from '../middleware/request_id.ts';
 import { Job, Run } from './run_fields.ts';
 import { createSchedule } from './schedule.ts';
 

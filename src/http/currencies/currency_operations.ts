@@ -1,17 +1,17 @@
 // REST for currencies: what they have of what nouns may have, their rates day by day, and conversion.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { code, decimal } from '../parsing/rate.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
-import { convertCurrency, currencies, hasRates, listRates, readCode } from '../queries/currencies.ts';
-import { type Operation, operation } from '../web/operation.ts';
-import { parameter } from '../web/query.ts';
+import { code, decimal } from '../../parsing/rate.ts';
+import type { DatabasePool } from '../../postgres/pool.ts';
+import { convertCurrency, currencies, hasRates, listRates, readCode } from '../../queries/currencies.ts';
+import { type Operation, operation } from '../../web/operation.ts';
+import { parameter } from '../../web/query.ts';
+import { UUID } from '../input/fields.ts';
+import { badParameter } from '../input/input.ts';
+import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from '../input/paging.ts';
+import { nothing, type Resource, referenceTo } from '../resources/resource.ts';
+import { createNounOperations } from '../resources/resource_operations.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
-import { UUID } from './fields.ts';
-import { badParameter } from './input.ts';
-import { createNounOperations } from './noun_operations.ts';
-import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from './paging.ts';
-import { nothing, type Resource, referenceTo } from './resource.ts';
 
 const RESOURCE: Resource = {
   noun: currencies,
