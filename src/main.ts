@@ -1,7 +1,7 @@
 // The process: settings, the embedded database where none is given, one instance, and the signals that end it.
 import { type Config, readConfig } from './config.ts';
 import { createEmbeddedPostgres } from './embedded/embedded.ts';
-import { ADAPTERS } from './jobs/sources/adapters.ts';
+import { ADAPTERS } from './jobs/generator/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { tryPlace } from './listening.ts';
 import { createLogger, type Logger } from './logger.ts';

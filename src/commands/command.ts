@@ -5,7 +5,7 @@ import { type Config, readConfig } from '../config.ts';
 import { clusterPaths } from '../embedded/cluster.ts';
 import { createEmbeddedPostgres } from '../embedded/embedded.ts';
 import { ServiceError } from '../errors.ts';
-import { ADAPTERS } from '../jobs/sources/adapters.ts';
+import { ADAPTERS } from '../jobs/generator/adapters.ts';
 import { createLogger, type Logger } from '../logger.ts';
 
 /** What a command works with: a session-level address of the database. */

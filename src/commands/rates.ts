@@ -1,8 +1,8 @@
 // `npm run rates -- --from 2024-01-01 --to 2024-01-31`: the rates of past days, from the bank.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { SourceError } from '../jobs/fetch/source_error.ts';
 import { backfill, daysBetween } from '../jobs/rates/backfill.ts';
-import { SourceError } from '../jobs/source_error.ts';
 import { closeSession } from '../postgres/session.ts';
 import { openWriter } from '../queries/run_session.ts';
 import { runCommand } from './command.ts';

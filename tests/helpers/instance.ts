@@ -1,7 +1,7 @@
 // A whole instance in this process, on a database of its own, for one test file.
 import type { TestFn } from 'ava';
 import { parse } from '../../src/config.ts';
-import { ADAPTERS } from '../../src/jobs/sources/adapters.ts';
+import { ADAPTERS } from '../../src/jobs/generator/adapters.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { createInstance, type Instance } from '../../src/service.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { createHttpApp } from '../../src/http/app.ts';
 import { createRunOperations } from '../../src/http/runs/run_operations.ts';
 import { createSchedule } from '../../src/http/runs/schedule.ts';
-import { describeSources } from '../../src/jobs/sources/adapters.ts';
+import { describeSources } from '../../src/jobs/generator/adapters.ts';
 import { createOrigins } from '../../src/web/origins.ts';
 import { logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';

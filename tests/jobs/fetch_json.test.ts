@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createGzip, gzipSync } from 'node:zlib';
 import test from 'ava';
-import { parseRetryAfter, publicUrl } from '../../src/jobs/fetch_bytes.ts';
-import { fetchJson } from '../../src/jobs/fetch_json.ts';
+import { parseRetryAfter, publicUrl } from '../../src/jobs/fetch/fetch_bytes.ts';
+import { fetchJson } from '../../src/jobs/fetch/fetch_json.ts';
 import { type Handler, type SourceServer, startSource } from '../fixtures/source_server.ts';
 
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 // The rates job: the bank's file becomes currencies, only what changed is written, and a bad file changes nothing.
 import test from 'ava';
-import { type CurrencyRatesOptions, currencyRates } from '../../src/jobs/currency_rates.ts';
+import { type CurrencyRatesOptions, currencyRates } from '../../src/jobs/rates/currency_rates.ts';
 import { storeRate } from '../../src/queries/ingest.ts';
 import { bankXml, type Entry, MARCH, windows1251, xml } from '../fixtures/bank.ts';
 import { type Jobs, startJobs } from '../fixtures/jobs.ts';

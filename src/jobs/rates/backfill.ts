@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { importRates } from '../../queries/rates.ts';
-import { SourceError } from '../source_error.ts';
+import { SourceError } from '../fetch/source_error.ts';
 import { BANK_OF_RUSSIA, fetchRates } from './bank_of_russia.ts';
 
 export interface BackfillOptions {

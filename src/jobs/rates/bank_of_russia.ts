@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import { trim } from '../../parsing/trim.ts';
 import type { DayOfRates } from '../../queries/rates.ts';
-import { readFound, reasonOf } from '../fault_words.ts';
-import { fetchBytes, type Patience, publicUrl } from '../fetch_bytes.ts';
-import { SourceError } from '../source_error.ts';
+import { readFound, reasonOf } from '../fetch/fault_words.ts';
+import { fetchBytes, type Patience, publicUrl } from '../fetch/fetch_bytes.ts';
+import { SourceError } from '../fetch/source_error.ts';
 import { parseXml } from './xml.ts';
 
 /** What `currencies.source` calls it. */

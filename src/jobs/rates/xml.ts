@@ -1,6 +1,6 @@
 // Reads an XML answer strictly: in its own encoding, without a document type, and only if it is well-formed.
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { SourceError } from '../source_error.ts';
+import { SourceError } from '../fetch/source_error.ts';
 
 // Attributes are told from elements by an @. Everything stays text: a number must not become a float on the way.
 const parser = new XMLParser({

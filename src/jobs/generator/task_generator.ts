@@ -1,11 +1,10 @@
 // The task generator: reads every source, one after the other, and imports what they have.
-import { fetchJson } from './fetch_json.ts';
-
+import { fetchJson } from '../fetch/fetch_json.ts';
+import { SourceError } from '../fetch/source_error.ts';
+import { RETRY_FOR, type RunContext, type RunKind } from '../run_kind.ts';
+import { ADAPTERS, describeSources } from './adapters.ts';
 import { importItems } from './import_items.ts';
-import { RETRY_FOR, type RunContext, type RunKind } from './run_kind.ts';
-import { SourceError } from './source_error.ts';
-import { ADAPTERS, describeSources } from './sources/adapters.ts';
-import type { FoundItem, SourceAdapter, SourceContext, TaskSource } from './sources/source.ts';
+import type { FoundItem, SourceAdapter, SourceContext, TaskSource } from './source.ts';
 
 export interface TaskGeneratorOptions {
   sources: readonly TaskSource[];

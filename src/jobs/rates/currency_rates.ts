@@ -1,9 +1,9 @@
 // The rates job: fetches the bank's newest file and writes what changed.
-import { importRates } from '../queries/rates.ts';
-import { publicUrl } from './fetch_bytes.ts';
-import { BANK_OF_RUSSIA, fetchRates } from './rates/bank_of_russia.ts';
-import { RETRY_FOR, type RunContext, type RunKind } from './run_kind.ts';
-import { SourceError } from './source_error.ts';
+import { importRates } from '../../queries/rates.ts';
+import { publicUrl } from '../fetch/fetch_bytes.ts';
+import { SourceError } from '../fetch/source_error.ts';
+import { RETRY_FOR, type RunContext, type RunKind } from '../run_kind.ts';
+import { BANK_OF_RUSSIA, fetchRates } from './bank_of_russia.ts';
 
 export interface CurrencyRatesOptions {
   /** Where the bank's file is. */

@@ -1,8 +1,8 @@
 // Brings what a source gives into the list, item by item, and counts what became of it.
 import type pg from 'pg';
-import { findChangedItems, type ImportItem, importItem } from '../queries/imports.ts';
-import type { RunResult } from '../queries/run_session.ts';
-import type { FoundItem } from './sources/source.ts';
+import { findChangedItems, type ImportItem, importItem } from '../../queries/imports.ts';
+import type { RunResult } from '../../queries/run_session.ts';
+import type { FoundItem } from './source.ts';
 
 export interface ImportOptions {
   client: pg.Client;

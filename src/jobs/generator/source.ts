@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { trim } from '../../parsing/trim.ts';
 import type { ImportItem } from '../../queries/imports.ts';
-import { readFound, reasonOf } from '../fault_words.ts';
-import type { Fetched, FetchOptions } from '../fetch_bytes.ts';
+import { readFound, reasonOf } from '../fetch/fault_words.ts';
+import type { Fetched, FetchOptions } from '../fetch/fetch_bytes.ts';
 
 /** One place to read from, as configured: the adapter, by name, and an address other than its own. */
 export interface TaskSource {

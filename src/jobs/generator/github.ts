@@ -2,9 +2,9 @@
 // which GitHub lists among them, are left out.
 
 import { z } from 'zod';
-import { readFound, reasonOf } from '../fault_words.ts';
-import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch_bytes.ts';
-import { SourceError } from '../source_error.ts';
+import { readFound, reasonOf } from '../fetch/fault_words.ts';
+import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch/fetch_bytes.ts';
+import { SourceError } from '../fetch/source_error.ts';
 import { type FoundItem, type ReadPage, type SourceAdapter, type SourceContext, toItem } from './source.ts';
 
 const HEADERS = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };

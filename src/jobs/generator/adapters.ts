@@ -1,5 +1,5 @@
 // The adapters there are, by the name that TASK_SOURCES calls them.
-import { publicUrl } from '../fetch_bytes.ts';
+import { publicUrl } from '../fetch/fetch_bytes.ts';
 import type { SourceDescription } from '../run_kind.ts';
 import { github } from './github.ts';
 import { jsonplaceholder } from './jsonplaceholder.ts';

@@ -1,9 +1,9 @@
 // Reads the to-dos of JSONPlaceholder, or of whatever else serves its format: one list, at one address.
 
 import { z } from 'zod';
-import { readFound, reasonOf } from '../fault_words.ts';
-import { publicUrl } from '../fetch_bytes.ts';
-import { SourceError } from '../source_error.ts';
+import { readFound, reasonOf } from '../fetch/fault_words.ts';
+import { publicUrl } from '../fetch/fetch_bytes.ts';
+import { SourceError } from '../fetch/source_error.ts';
 import { type FoundItem, type SourceAdapter, toItem } from './source.ts';
 
 const Todo = z.object({
