@@ -1,9 +1,9 @@
 // The process: settings, the embedded database where none is given, one instance, and the signals that end it.
 import { type Config, readConfig } from './config.ts';
 import { createEmbeddedPostgres } from './embedded/embedded.ts';
+import { tryPlace } from './instance/listening.ts';
 import { ADAPTERS } from './jobs/generator/adapters.ts';
 import type { Service } from './lifecycle.ts';
-import { tryPlace } from './listening.ts';
 import { createLogger, type Logger } from './logger.ts';
 
 const LONGEST_STOP = 9_500; // ms
@@ -39,7 +39,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
   await tryPlace(config);
   // Side by side: PostgreSQL starts in processes of its own, and most of the code to load stands behind service.ts.
   const [{ createInstance }, addresses] = await Promise.all([
-    import('./service.ts'),
+    import('./instance/instance.ts'),
     obtainDatabase(config, logger),
   ]);
   const instance = createInstance({ config, ...addresses, logger });

@@ -1,6 +1,6 @@
 // The rates of a whole instance: asked for over REST, fetched from the bank, heard at the sockets.
 import anyTest, { type TestFn } from 'ava';
-import type { Instance } from '../../src/service.ts';
+import type { Instance } from '../../src/instance/instance.ts';
 import { bankXml, MARCH, xml } from '../fixtures/bank.ts';
 import { type SourceServer, startSource } from '../fixtures/source_server.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';

@@ -1,9 +1,9 @@
 // A whole instance in this process, on a database of its own, for one test file.
 import type { TestFn } from 'ava';
 import { parse } from '../../src/config.ts';
+import { createInstance, type Instance } from '../../src/instance/instance.ts';
 import { ADAPTERS } from '../../src/jobs/generator/adapters.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
-import { createInstance, type Instance } from '../../src/service.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { learnFrames } from './frames.ts';
 

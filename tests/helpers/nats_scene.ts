@@ -1,7 +1,7 @@
 // What the tests of NATS share: a database and a NATS of one's own, and instances on both.
 import type { ExecutionContext } from 'ava';
 import type pg from 'pg';
-import type { Instance } from '../../src/service.ts';
+import type { Instance } from '../../src/instance/instance.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { startInstance } from './instance.ts';
 import { createTestNats, type TestNats } from './nats.ts';

@@ -1,12 +1,12 @@
 // NATS as a part of an instance: what it tells, what it brings in, and where that goes.
-import type { Config } from './config.ts';
-import type { Logger } from './logger.ts';
-import type { Metrics } from './metrics/metrics.ts';
-import type { Nats } from './nats/nats.ts';
-import { createExclusive } from './postgres/leader_lock.ts';
-import type { DatabasePool } from './postgres/pool.ts';
-import { keepRejected, storeRate } from './queries/ingest.ts';
-import type { Receiver } from './relay/receiver.ts';
+import type { Config } from '../config.ts';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Nats } from '../nats/nats.ts';
+import { createExclusive } from '../postgres/leader_lock.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
+import { keepRejected, storeRate } from '../queries/ingest.ts';
+import type { Receiver } from '../relay/receiver.ts';
 
 export interface BrokerOptions {
   config: Config;
@@ -23,7 +23,7 @@ export async function createBroker(
   { config: { natsUrl, service }, directUrl, receiver: { hub, log }, metrics, logger }: BrokerOptions,
 ): Promise<Nats | undefined> {
   if (natsUrl === undefined) return undefined;
-  const { createNats } = await import('./nats/nats.ts'); // a client that others need not load
+  const { createNats } = await import('../nats/nats.ts'); // a client that others need not load
   return createNats({
     url: natsUrl,
     service,

@@ -1,7 +1,7 @@
 // Where the instance listens, and words for when it cannot.
 import { createServer, type Server } from 'node:http';
-import { ServiceError } from './errors.ts';
-import type { Service } from './lifecycle.ts';
+import { ServiceError } from '../errors.ts';
+import type { Service } from '../lifecycle.ts';
 
 export interface Place {
   host: string;

@@ -1,7 +1,7 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DatabasePool } from './postgres/pool.ts';
-import { type FeedState, readFeedState, readSchema } from './queries/log.ts';
+import type { DatabasePool } from '../postgres/pool.ts';
+import { type FeedState, readFeedState, readSchema } from '../queries/log.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;

@@ -1,9 +1,9 @@
 // Where an instance is asked: an HTTP server that listens before the database is there, so that whoever asks is told.
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { handUpgradesTo, type UpgradeHandler } from './delivery/upgrade.ts';
-import { createWaitingApp, type WaitingOptions } from './http/app.ts';
-import type { Service } from './lifecycle.ts';
+import { handUpgradesTo, type UpgradeHandler } from '../delivery/upgrade.ts';
+import { createWaitingApp, type WaitingOptions } from '../http/app.ts';
+import type { Service } from '../lifecycle.ts';
 import { listening, type Place } from './listening.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
