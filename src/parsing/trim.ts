@@ -1,5 +1,5 @@
 // White space as the database trims it off titles and names: Unicode's White_Space and U+FEFF, as
-// sql/functions/trimmed.sql has them. String.trim() leaves U+0085.
+// sql/shared/trimmed.sql has them. String.trim() leaves U+0085.
 
 const WHITE_SPACE = new Set(
   ' \t\n\v\f\r\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A' +

@@ -23,7 +23,7 @@ const RULES: Record<string, Fault> = {
   currencies_rate_date_range: { path: '/rate_date', message: 'must be in the years 0001 to 9999' },
 };
 
-// What sql/functions/apply_batch.sql finds of a row.
+// What sql/rest/apply_batch.sql finds of a row.
 const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_missing: 'not_found',
   batch_stale: 'stale',

@@ -7,7 +7,7 @@ import { type LockSession, openLockSession } from './lock_session.ts';
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the lock
 const LIVENESS_INTERVAL = 3_000; // ms after which the holder asks whether its session lives
 
-/** `purpose` names the lock, see sql/functions/lock_key.sql, and the session in pg_stat_activity. */
+/** `purpose` names the lock, see sql/shared/lock_key.sql, and the session in pg_stat_activity. */
 export function createExclusive(options: {
   /** A session-level address. */
   url: string;

@@ -2,6 +2,7 @@
 // then sql/, under one lock, so that any number of instances may start at once.
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { sep } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
@@ -202,12 +203,13 @@ interface SqlFile {
   text: string;
 }
 
+// In the order of their names, but all triggers after all functions, which they call; and the grants at the end,
+// which name them all.
 async function readSql(): Promise<SqlFile[]> {
-  const names: string[] = [];
-  for (const folder of ['functions', 'triggers']) {
-    const found = await readdir(`${SQL}/${folder}`);
-    names.push(...found.sort().map(name => `${folder}/${name}`));
-  }
-  names.push('grants.sql');
+  const names = (await readdir(SQL, { recursive: true }))
+    .filter(name => name.endsWith('.sql'))
+    .map(name => name.replaceAll(sep, '/'));
+  const rank = (name: string) => (name === 'grants.sql' ? 2 : name.endsWith('/triggers.sql') ? 1 : 0);
+  names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   return Promise.all(names.map(async name => ({ name, text: await readFile(`${SQL}/${name}`, 'utf8') })));
 }

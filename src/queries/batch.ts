@@ -10,7 +10,7 @@ import type { Noun } from './resource.ts';
 const Applied = z.strictObject({ document: z.string().nullable() });
 
 /**
- * Applies the operations, which have been checked; see sql/functions/apply_batch.sql. The rows as they then are, null for
+ * Applies the operations, which have been checked; see sql/rest/apply_batch.sql. The rows as they then are, null for
  * a deleted one. Throws with the place of the operation that could not be done: `/operations/3/task/title`.
  */
 export async function applyBatch(

@@ -85,7 +85,7 @@ const Conversion = z.strictObject({
 /** An amount in another currency; what is not known because there is no such currency is null. */
 export type Conversion = z.infer<typeof Conversion>;
 
-/** See sql/functions/convert_currency.sql; the amount is a decimal as text. */
+/** See sql/currencies/convert_currency.sql; the amount is a decimal as text. */
 export async function convertCurrency(
   pool: DatabasePool,
   { from, to, amount }: { from: string; to: string; amount: string },

@@ -116,7 +116,7 @@ export async function readPast(
 
 /**
  * The entities that were there at a position, newest first, or those that come after the one with these keys. A page
- * that ends with a row without a document may go on behind that one; see sql/functions/list_past.sql.
+ * that ends with a row without a document may go on behind that one; see sql/read/list_past.sql.
  */
 export async function listPast(
   pool: DatabasePool,

@@ -23,7 +23,7 @@ const Claim = z.discriminatedUnion('outcome', [
   z.strictObject({ outcome: z.enum(['new', 'another', 'running']), ...nothing }),
 ]);
 
-/** What a key is found to be, at once; see sql/functions/claim_idempotency_key.sql. */
+/** What a key is found to be, at once; see sql/rest/claim_idempotency_key.sql. */
 export async function claimKey(
   connection: Connection,
   { key, digest }: KeyedRequest,

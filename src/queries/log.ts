@@ -79,7 +79,7 @@ const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string().n
  * A page of a topic's entities as of a position at or below the head, in the order of their key: those after the
  * subject `after`, or the first; of some subjects only, where they are given. All pages of a position together are the
  * log folded up to it, whoever writes meanwhile. A page that is not full may end with a row without a document, and
- * then goes on behind that one; see sql/functions/snapshot_page.sql.
+ * then goes on behind that one; see sql/read/snapshot_page.sql.
  */
 export async function readSnapshotPage(
   pool: DatabasePool,
@@ -108,7 +108,7 @@ const FeedState = z.strictObject({
 /**
  * How numbering goes: the last batch and its last position, its age in seconds, and the age of the oldest change that
  * has committed and has no position, null if there is none. Reads what the sequencer's next look would, one row a
- * transaction; see sql/functions/sequence_events.sql.
+ * transaction; see sql/sequence/sequence_events.sql.
  */
 export type FeedState = z.infer<typeof FeedState>;
 
@@ -142,7 +142,7 @@ export async function readSchema(pool: DatabasePool): Promise<z.infer<typeof Sch
     FROM feed.log`);
 }
 
-/** The channels and keys that this database's service uses; see sql/functions/lock_key.sql. */
+/** The channels and keys that this database's service uses; see sql/shared/lock_key.sql. */
 export const Names = z.strictObject({ events: z.string(), doorbell: z.string() });
 
 export async function readChannels(pool: DatabasePool): Promise<z.infer<typeof Names>> {

@@ -5,7 +5,7 @@ import { sql } from 'slonik';
 export type Origin = 'rest' | 'generator' | 'nats';
 
 /**
- * A CTE `context` of one row; sql/functions/stage.sql reads what it sets. It is evaluated only where it is read:
+ * A CTE `context` of one row; sql/capture/stage.sql reads what it sets. It is evaluated only where it is read:
  * the statement must take its rows FROM context (INSERT … SELECT, UPDATE) or be USING it (DELETE).
  */
 export function writtenBy(origin: Origin, requestId: string | null) {

@@ -69,7 +69,7 @@ export async function countRuns(pool: DatabasePool): Promise<readonly z.infer<ty
     SELECT kind, status, count(*) AS count FROM public.runs GROUP BY kind, status`);
 }
 
-/** Revives what is dead or forgotten, see sql/functions/sweep_runs.sql; only reads while all is well. */
+/** Revives what is dead or forgotten, see sql/runs/sweep_runs.sql; only reads while all is well. */
 export async function sweepRuns(pool: DatabasePool): Promise<readonly Finding[]> {
   return pool.any(sql.prepared('sweep_runs', Finding)`
     WITH ${writtenBy('generator', null)}

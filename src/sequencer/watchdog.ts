@@ -19,7 +19,7 @@ const Found = z.tuple([
 /** A look at the leader; resolves true if it was stuck and is gone, so that its lock is free. */
 export type Fence = (session: LeaderSession) => Promise<boolean>;
 
-/** See sql/functions/end_stuck_leader.sql for what counts as stuck. */
+/** See sql/sequence/end_stuck_leader.sql for what counts as stuck. */
 export function createFence(logger: Logger): Fence {
   let suspect: { leader: number; batch: string; since: number } | undefined;
   let mayEnd = true;

@@ -1,7 +1,7 @@
 // How the log spells the rows of a table that brought no feed.render() of its own.
 import test from 'ava';
 import type pg from 'pg';
-import { readLog, readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { readLog, readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 type Told = Record<string, unknown>;
 

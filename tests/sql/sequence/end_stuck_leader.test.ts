@@ -1,8 +1,8 @@
 // feed.end_stuck_leader(): who is taken for stuck, and who never.
 import test from 'ava';
 import type pg from 'pg';
-import type { TestDatabase } from '../helpers/database.ts';
-import { pidOf, readValue, refusal, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
+import type { TestDatabase } from '../../helpers/database.ts';
+import { pidOf, readValue, refusal, sequence, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
 interface Found {
   leader: number | null;

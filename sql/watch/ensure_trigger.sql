@@ -1,5 +1,5 @@
 -- Makes a trigger be there, firing always (also for logical replication's apply), and touches nothing if it is:
--- trigger DDL locks the table against every writer. Called by sql/triggers and feed.watch().
+-- trigger DDL locks the table against every writer. Called by the triggers.sql of each folder and by feed.watch().
 -- `timing` is written as pg_get_triggerdef() writes it (INSERT OR DELETE OR UPDATE), so that the two compare.
 CREATE OR REPLACE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

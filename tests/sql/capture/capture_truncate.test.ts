@@ -1,7 +1,7 @@
 // TRUNCATE deletes rows like any other statement: each is heard, or none is deleted.
 import test from 'ava';
 import type pg from 'pg';
-import { pidOf, readValue, refusal, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
+import { pidOf, readValue, refusal, sequence, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
 const deletions = async (session: pg.Client) =>
   (await sequence(session)).map(({ type, data }) => `${type} ${data.title}`);

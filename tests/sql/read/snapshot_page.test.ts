@@ -1,12 +1,12 @@
 // A topic as of a position, read in pages while others write: what the log says of that moment, each entity once.
 import test from 'ava';
 import pg from 'pg';
-import type { DatabasePool } from '../../src/postgres/pool.ts';
-import { readSnapshotPage } from '../../src/queries/log.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
-import { startInstance } from '../helpers/instance.ts';
-import { createRandom, type Random } from '../helpers/random.ts';
-import { pidOf, readValue, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
+import type { DatabasePool } from '../../../src/postgres/pool.ts';
+import { readSnapshotPage } from '../../../src/queries/log.ts';
+import { createTestDatabase, type TestDatabase } from '../../helpers/database.ts';
+import { startInstance } from '../../helpers/instance.ts';
+import { createRandom, type Random } from '../../helpers/random.ts';
+import { pidOf, readValue, sequence, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
 const TRIALS = 200;
 const WRITERS = 4;

@@ -1,7 +1,7 @@
 // feed.verify() is silent while log and tables agree, and names whatever does not.
 import test from 'ava';
 import type pg from 'pg';
-import { sequence, withDatabase } from '../helpers/sql.ts';
+import { sequence, withDatabase } from '../../helpers/sql.ts';
 
 const verify = async (session: pg.Client) =>
   (

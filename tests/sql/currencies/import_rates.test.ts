@@ -1,8 +1,8 @@
 // import_rates(): one day's file of a bank, all of it or nothing.
 import test from 'ava';
 import type pg from 'pg';
-import { createRandom, type Random } from '../helpers/random.ts';
-import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { createRandom, type Random } from '../../helpers/random.ts';
+import { readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 type Entry = [currency: string, nominal: number, value: string];
 

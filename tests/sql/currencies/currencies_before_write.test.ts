@@ -1,7 +1,7 @@
 // What the database alone makes of a currency: id, name, the moment of its rate, version, and the rate of its day.
 import test from 'ava';
 import type pg from 'pg';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const USD = `INSERT INTO currencies (currency, rate, rate_date) VALUES ('USD', 83.5173, '2024-01-02')`;
 

@@ -1,6 +1,6 @@
 // Bad messages: each once, whole or cut off where it is said, and nothing that the service can take away again.
 import test from 'ava';
-import { refusal, withDatabase } from '../helpers/sql.ts';
+import { refusal, withDatabase } from '../../helpers/sql.ts';
 
 const INSERT = `
   INSERT INTO rejected_messages (subject, payload, payload_size, reason, stream, sequence, sent_at)

@@ -1,6 +1,6 @@
 // Who may not do what: the log is written by its own functions alone, and no row of it changes.
 import test from 'ava';
-import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 const RESTRICT_VIOLATION = '23001';

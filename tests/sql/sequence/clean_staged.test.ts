@@ -1,7 +1,7 @@
 // Staged rows go once they are numbered, and not before, whoever has a transaction open.
 import test from 'ava';
 import type pg from 'pg';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const insert = (title: string) => `INSERT INTO tasks (title) VALUES ('${title}')`;
 const clean = (session: pg.Client, bound: string, most: number) =>

@@ -1,7 +1,7 @@
 // feed.watch(): a table becomes a topic, once, or is refused with the reason.
 import test from 'ava';
 import type pg from 'pg';
-import { readLog, readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { readLog, readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const NOTES = `
   CREATE TABLE notes (key text PRIMARY KEY, body json, state text NOT NULL DEFAULT 'new');

@@ -1,7 +1,7 @@
 // Every rule of a currency and of its rates day by day, broken from psql.
 import test from 'ava';
-import { type Attack, testRules } from '../helpers/rules.ts';
-import { withDatabase } from '../helpers/sql.ts';
+import { type Attack, testRules } from '../../helpers/rules.ts';
+import { withDatabase } from '../../helpers/sql.ts';
 
 const ID = '00000000-0000-7000-8000-000000000001';
 const RATES = [`'NaN'`, `'Infinity'`, `'-Infinity'`, '0', '-1', '1e20'];

@@ -1,6 +1,6 @@
 // What becomes an event: every committed change of a row, however it was made, in the order in which it happened.
 import test from 'ava';
-import { type Logged, readLog, readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { type Logged, readLog, readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const brief = (events: Logged[]) => events.map(({ type, data }) => [type, data.title, data.version]);
 

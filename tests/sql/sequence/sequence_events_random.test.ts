@@ -2,8 +2,8 @@
 // was committed, once, whole and in order.
 import test from 'ava';
 import pg from 'pg';
-import { createRandom, type Random } from '../helpers/random.ts';
-import { readLog, sequence, withDatabase } from '../helpers/sql.ts';
+import { createRandom, type Random } from '../../helpers/random.ts';
+import { readLog, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const WRITERS = 16;
 const TRANSACTIONS = 25;

@@ -1,8 +1,8 @@
 // An id's versions never start again: whoever deletes, inserts or does both at once, the next is one more.
 import test from 'ava';
 import pg from 'pg';
-import { createRandom, type Random } from '../helpers/random.ts';
-import { pidOf, readLog, readValue, refusal, untilBlocked, withDatabase } from '../helpers/sql.ts';
+import { createRandom, type Random } from '../../helpers/random.ts';
+import { pidOf, readLog, readValue, refusal, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
 const ID = '00000000-0000-7000-8000-000000000001';
 const OTHER = '00000000-0000-7000-8000-000000000002';

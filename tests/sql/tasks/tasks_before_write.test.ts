@@ -1,6 +1,6 @@
 // What the database alone makes of a task: trimmed title, id, times and version.
 import test from 'ava';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const WHITE_SPACE = codePoints().filter(character => /[\p{White_Space}\uFEFF]/u.test(character));
 

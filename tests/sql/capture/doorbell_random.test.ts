@@ -2,8 +2,8 @@
 // Nothing here has a timer: a wake-up that was lost would leave the test waiting for ever.
 import test from 'ava';
 import type pg from 'pg';
-import { createRandom, type Random } from '../helpers/random.ts';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { createRandom, type Random } from '../../helpers/random.ts';
+import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const INSERT = `INSERT INTO tasks (title) VALUES ('x')`;
 

@@ -1,7 +1,7 @@
 // Positions: given after the commit, dense, and to nobody who has to wait for somebody else.
 import test from 'ava';
 import type pg from 'pg';
-import { readValue, refusal, sequence, withDatabase } from '../helpers/sql.ts';
+import { readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const insert = (title: string) => `INSERT INTO tasks (title) VALUES ('${title}')`;
 const titles = async (session: pg.Client) => (await sequence(session)).map(event => event.data.title);

@@ -1,4 +1,4 @@
--- Says "this table is a topic": every committed change of a row becomes an event. Called from sql/triggers for the
+-- Says "this table is a topic": every committed change of a row becomes an event. Called from the triggers.sql of each folder for the
 -- service's own tables, and by people for theirs: by who owns the log, or a superuser, and the table. Doing it again is
 -- free. Refuses, with the reason, a table of which some change would go unheard or could not be told: better here than in
 -- every writer's transaction.

@@ -1,8 +1,8 @@
 // The doorbell: a writer rings if the sequencer sleeps and passes in silence if it does not.
 import test from 'ava';
 import type pg from 'pg';
-import type { TestDatabase } from '../helpers/database.ts';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import type { TestDatabase } from '../../helpers/database.ts';
+import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const INSERT = `INSERT INTO tasks (title) VALUES ('x')`;
 const RUNG = [
