@@ -300,9 +300,9 @@ CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
 CREATE INDEX tasks_by_due_at ON public.tasks USING btree (due_at, id);
 CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> '{}'::text[]);
 CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
+CREATE INDEX tasks_by_search_words ON public.tasks USING gin (public.task_search_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
 CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
-CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
@@ -522,9 +522,17 @@ CREATE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
 CREATE FUNCTION public.runs_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.search_text(value text) RETURNS text
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT;
+GRANT EXECUTE ON FUNCTION public.search_text(text) TO PUBLIC;
+
 CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.task_search_words(title text, description text) RETURNS tsvector
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.task_search_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.task_words(title text, description text) RETURNS tsvector
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
