@@ -102,6 +102,7 @@ export function createInstance(options: InstanceOptions): Instance {
       service: config.service,
       size,
       role: !config.pooled,
+      throughPooler: config.pooled,
       presence,
       ...(statementTimeout !== undefined && { statementTimeout }),
     });

@@ -12,7 +12,7 @@ import type { Logger } from '../logger.ts';
 import { isAway, unavailable } from './errors.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
 import { explainRefusal, refuseUnfit } from './preflight.ts';
-import { closeSession, isLost, openSession, sessionConfig } from './session.ts';
+import { closeSession, isLost, openSession, openSessionPool } from './session.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
@@ -137,7 +137,7 @@ async function prepareJobQueue(client: pg.Client, url: string, service: string):
   const { rowCount: found } = await client.query(
     `SELECT FROM pg_namespace WHERE nspname = 'graphile_worker'`,
   );
-  const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'migrate jobs' }), max: 1 });
+  const pool = openSessionPool({ url, service, name: 'migrate jobs' }, 1);
   let lost = false;
   pool.on('error', () => {}); // the query under way rejects with the same error
   pool.on('connect', connected => {
@@ -178,8 +178,7 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  // READ COMMITTED, whatever the server's default: feed.watch() must see every row.
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL check_function_bodies = off');
+  await client.query('BEGIN; SET LOCAL check_function_bodies = off');
   for (const file of files) await applyFile(client, file);
   await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
   for (const file of files) await applyFile(client, file);

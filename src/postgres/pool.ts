@@ -21,6 +21,8 @@ export interface PoolOptions {
   url: string;
   size: number;
   role: boolean;
+  /** The address leads through a transaction pooler, see scoped_query.ts. */
+  throughPooler?: boolean;
   statementTimeout?: number;
   presence?: Presence;
   service?: string;
@@ -37,19 +39,20 @@ const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
  * died is told. It need not be there yet. `presence` is told of every answer.
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
-  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE } = options;
+  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE, throughPooler = false } = options;
   return createPool(options.url, {
     driverFactory: createDriverFactory({
       session: {
         url: options.url,
         name: 'pool',
         service,
+        config: { connectionTimeoutMillis: CONNECT_WITHIN },
         settings: {
-          connectionTimeoutMillis: CONNECT_WITHIN,
-          statement_timeout: statementTimeout,
-          idle_in_transaction_session_timeout: 30_000,
+          statement_timeout: String(statementTimeout),
+          idle_in_transaction_session_timeout: '30s',
         },
       },
+      throughPooler,
       onConnect: options.role ? [TAKE_ROLE] : [],
       answerWithin: statementTimeout + ON_THE_WAY,
     }),
