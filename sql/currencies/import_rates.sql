@@ -16,7 +16,10 @@ DECLARE
   news text[];
 BEGIN
   -- Of two files at once the second must see what the first has said.
-  PERFORM pg_advisory_xact_lock(feed.lock_key('rates'));
+  IF NOT pg_try_advisory_xact_lock(feed.lock_key('rates')) THEN
+    PERFORM feed.end_strangers('rates');
+    PERFORM pg_advisory_xact_lock(feed.lock_key('rates'));
+  END IF;
 
   WITH written AS (
     INSERT INTO public.currencies AS c (currency, name, nominal, rate, rate_date, source)

@@ -9,6 +9,7 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
+  sequencer: { readonly obstacle: string | undefined };
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -17,7 +18,15 @@ const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
 /** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
-export function createReadiness({ pool, schema, listener, relay, hub, warnings }: ReadinessOptions) {
+export function createReadiness({
+  pool,
+  schema,
+  listener,
+  relay,
+  hub,
+  sequencer,
+  warnings,
+}: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
       const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
@@ -33,6 +42,7 @@ export function createReadiness({ pool, schema, listener, relay, hub, warnings }
     parts: (): readonly string[] => [
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
+      ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
     ],
     warnings,
   };
