@@ -1,7 +1,7 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DatabasePool } from '../postgres/pool.ts';
-import { type FeedState, readFeedState, readSchema } from '../queries/log.ts';
+import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -29,12 +29,17 @@ export function createReadiness({
 }: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
-      const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
+      const [found, feed, closed] = await Promise.all([
+        readSchema(pool),
+        readFeedState(pool),
+        readClosedTables(pool),
+      ]);
       const applied = new Set(found.migrations);
       const missing = schema.migrations.filter(name => !applied.has(name));
       return [
         ...missing.map(name => `the migration ${name} is not applied`),
         ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+        ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
