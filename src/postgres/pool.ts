@@ -31,6 +31,8 @@ export interface PoolOptions {
   service?: string;
 }
 
+// The driver has its own: Slonik would refuse some of what an address may say.
+const ADDRESS = 'postgresql://';
 const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
 const PATIENCE = 5_000; // ms
@@ -45,7 +47,7 @@ const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE, throughPooler = false } = options;
-  const pool = await createPool(options.url, {
+  const pool = await createPool(ADDRESS, {
     driverFactory: createDriverFactory({
       session: {
         url: options.url,

@@ -25,6 +25,7 @@ export function sessionConfig(options: SessionOptions): pg.ClientConfig {
   const { url, name, service = DEFAULT_SERVICE, config } = options;
   return {
     connectionString: url,
+    ssl: false, // unless the address says otherwise: not what the environment has for other programs
     application_name: `${service} ${name}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
