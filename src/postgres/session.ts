@@ -46,7 +46,7 @@ export const TAKE_ROLE = `
 /** A pool of pg's own, for packages that take nothing else; its connections have the settings of every session. */
 export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
   const onConnect = async (client: pg.ClientBase) => {
-    await client.query(sessionSettings(options.settings));
+    await askWithin(client as pg.Client, SET_WITHIN, sessionSettings(options.settings)); // what pg's pool makes
   };
   return new pg.Pool({ ...sessionConfig(options), max, onConnect });
 }
