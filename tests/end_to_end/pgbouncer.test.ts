@@ -20,17 +20,17 @@ const logger = createLogger({ level: 'silent', pretty: false });
 
 async function start(t: ExecutionContext) {
   const database = await createTestDatabase();
-  const pgbouncer = await startPgbouncer(database.url, CONNECTIONS);
   const psql = await database.psql();
-  t.teardown(async () => {
-    await pgbouncer.stop();
-    await database.drop();
-  });
   // What a role has for people must not reach requests, and what requests need must not reach others.
   const name = new URL(database.url).pathname.slice(1);
   await psql.query(`ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`);
   await psql.query(`ALTER DATABASE ${name} SET statement_timeout = '45s'`);
   await psql.query(`ALTER DATABASE ${name} SET quote_all_identifiers = on`);
+  const pgbouncer = await startPgbouncer(database.url, CONNECTIONS); // its connections have the defaults of their beginning
+  t.teardown(async () => {
+    await pgbouncer.stop();
+    await database.drop();
+  });
   return { database, psql, url: pgbouncer.through(database.url) };
 }
 

@@ -7,12 +7,12 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import test, { type Implementation } from 'ava';
+import { chooseAccount } from '../../src/embedded/binaries.ts';
 import { closeSession, openBareSession } from '../../src/postgres/session.ts';
 import { findLastingPort } from './port.ts';
 import { until } from './until.ts';
 
 const MISSING = 'pgbouncer is not installed: `apt-get install pgbouncer`, somewhere in PATH';
-const NOBODY = 65534;
 
 const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
   .map(folder => join(folder, 'pgbouncer'))
@@ -57,12 +57,15 @@ export async function startPgbouncer(server: string, size: number): Promise<Test
     `default_pool_size = ${size}`,
   ];
   await writeFile(settings, `${lines.join('\n')}\n`);
-  // It refuses to run as root.
-  const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if (account.uid !== undefined) {
-    for (const path of [folder, users, settings]) await chown(path, account.uid, account.gid);
-  }
-  const child = spawn(program, ['--quiet', settings], { ...account, stdio: ['ignore', 'ignore', 'pipe'] });
+  // It refuses to run as root, as PostgreSQL does.
+  const { prefix, owner, spawnAs } = await chooseAccount(folder, {
+    initdb: program,
+    pgCtl: program,
+    major: 0,
+  });
+  if (owner) for (const path of [folder, users, settings]) await chown(path, owner.uid, owner.gid);
+  const [command = program, ...args] = [...prefix, program, settings];
+  const child = spawn(command, args, { ...spawnAs, stdio: ['ignore', 'ignore', 'pipe'] });
   const cutShort = () => child.kill('SIGKILL');
   process.once('exit', cutShort);
   let said = '';
