@@ -9,6 +9,8 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
+  /** Aborted when the instance is to stop. */
+  stopping: AbortSignal;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -17,7 +19,15 @@ const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
 /** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
-export function createReadiness({ pool, schema, listener, relay, hub, warnings }: ReadinessOptions) {
+export function createReadiness({
+  pool,
+  schema,
+  listener,
+  relay,
+  hub,
+  stopping,
+  warnings,
+}: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
       const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
@@ -31,6 +41,7 @@ export function createReadiness({ pool, schema, listener, relay, hub, warnings }
       ];
     },
     parts: (): readonly string[] => [
+      ...(stopping.aborted ? ['the instance is stopping'] : []),
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
     ],
