@@ -9,7 +9,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { handUpgradesTo, type UpgradeHandler } from '../delivery/upgrade.ts';
 import { ServiceError } from '../errors.ts';
 import { createWaitingApp, type WaitingOptions } from '../http/app.ts';
@@ -58,6 +58,7 @@ export function createHttpServer({
   let draining = false;
   let closed: Promise<unknown> | undefined;
   const underWay = new Set<ServerResponse>();
+  const connections = new Map<Socket, number>(); // those that were asked something, and the requests under way on each
   const server = createServer({
     requestTimeout,
     connectionsCheckingInterval: checkEvery,
@@ -66,10 +67,16 @@ export function createHttpServer({
   });
 
   const serve: RequestListener = (request, response) => {
+    const { socket } = request;
+    const before = connections.get(socket);
+    if (before === undefined) socket.once('close', () => connections.delete(socket));
+    connections.set(socket, (before ?? 0) + 1);
     underWay.add(response);
     response.once('close', () => {
       underWay.delete(response);
-      if (draining) server.closeIdleConnections(); // an event stream's is one now, and it was told of no end
+      const left = (connections.get(socket) ?? 1) - 1;
+      connections.set(socket, left);
+      if (draining && left === 0) socket.destroySoon(); // an event stream's, which was told of no end
     });
     if (draining) response.shouldKeepAlive = false;
     requests(request, response);
@@ -112,6 +119,7 @@ export function createHttpServer({
         if (!server.listening) return;
         closed = once(server, 'close');
         await stopListening(server);
+        for (const [socket, requests] of connections) if (requests === 0) socket.destroySoon();
       },
     },
     answers: {

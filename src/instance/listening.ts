@@ -1,5 +1,6 @@
 // Where the instance listens, and words for when it cannot.
 import { createServer, type Server } from 'node:http';
+import { Server as TcpServer } from 'node:net';
 import { ServiceError } from '../errors.ts';
 import { nextOfLoop } from '../feed/limiter.ts';
 
@@ -26,7 +27,8 @@ export async function stopListening(server: Server): Promise<void> {
     await nextOfLoop();
     if (!came) break;
   }
-  server.close();
+  // Not as http's Server would: it cuts off answers that have ended and are yet to be sent.
+  TcpServer.prototype.close.call(server);
   server.off('connection', note);
 }
 
