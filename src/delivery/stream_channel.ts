@@ -3,10 +3,9 @@ import type { ServerResponse } from 'node:http';
 import type { Channel } from './channel.ts';
 import { type Stream, streamControl, streamEventOf } from './frames.ts';
 
-/**
- * The channel of an answer whose head is yet to be written. It has no close codes: its end is its end.
- */
-export function createStreamChannel(response: ServerResponse, stream: Stream): Channel {
+/** The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. */
+export function createStreamChannel(response: ServerResponse, { began, log }: Stream): Channel {
+  const stream = { began, log };
   const hasRoom = () => !response.writableNeedDrain;
   const isOpen = () => !response.writableEnded && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
@@ -25,6 +24,7 @@ export function createStreamChannel(response: ServerResponse, stream: Stream): C
     },
     control(frame) {
       if (!isOpen()) return false;
+      if ('log' in frame) stream.log = frame.log; // the one told last is the one to resume by
       response.write(streamControl(frame, stream));
       return hasRoom();
     },
