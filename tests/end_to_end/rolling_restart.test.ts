@@ -44,14 +44,14 @@ async function restartUnderLoad(
     await startInstance(database.url, settings),
   ] as const;
   const [first, second] = instances;
-  const proxy = await proxyTo([first.address, second.address]);
   const enough = new AbortController();
   t.teardown(async () => {
     enough.abort();
-    await proxy.stop();
     await Promise.all(instances.map(instance => instance.stop()));
     await database.drop();
   });
+  const proxy = await proxyTo([first.address, second.address]);
+  t.teardown(proxy.stop);
   for (const { address } of instances) await taken(address);
   const outcomes = new Map<string, number>();
   const count = (outcome: string) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
