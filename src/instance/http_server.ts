@@ -75,7 +75,7 @@ export function createHttpServer({
     response.once('close', () => {
       underWay.delete(response);
       const left = (connections.get(socket) ?? 1) - 1;
-      connections.set(socket, left);
+      if (!socket.destroyed) connections.set(socket, left); // one that has closed may have left before its answer
       if (draining && left === 0) socket.destroySoon(); // an event stream's, which was told of no end
     });
     if (draining) response.shouldKeepAlive = false;
