@@ -10,6 +10,8 @@ export interface ReadinessOptions {
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
   sequencer: { readonly obstacle: string | undefined };
+  /** Aborted when the instance is to stop. */
+  stopping: AbortSignal;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -25,6 +27,7 @@ export function createReadiness({
   relay,
   hub,
   sequencer,
+  stopping,
   warnings,
 }: ReadinessOptions) {
   return {
@@ -45,6 +48,7 @@ export function createReadiness({
       ];
     },
     parts: (): readonly string[] => [
+      ...(stopping.aborted ? ['the instance is stopping'] : []),
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
       ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
