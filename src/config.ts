@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ServiceError } from './errors.ts';
 import { nextTime } from './jobs/schedule.ts';
 import { DEFAULT_SERVICE, isServiceName } from './postgres/names.ts';
+import { tlsFault, withLibpqTls } from './postgres/tls.ts';
 
 /** One place the generator reads from: the adapter, by name, and its address, where one is given. */
 export interface TaskSource {
@@ -60,6 +61,7 @@ const Settings = z.object({
     .default(DEFAULT_SERVICE),
   HOST: z.string().refine(isHost, 'must be an IP address or a host name').default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(8000),
+  STOP_DELAY: wholeNumber(0, 60).default(0),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_DIRECT_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.data'),
@@ -109,7 +111,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ? []
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
-  faults.push(...hostFaults(given), ...sourceFaults(sources, adapters));
+  faults.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
     faults.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
@@ -120,13 +122,15 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     );
   }
   const settings = result.data;
+  const address = (url: string | undefined) => url && withLibpqTls(url, given.PGSSLMODE);
   return {
     service: settings.SERVICE_NAME,
     host: settings.HOST,
     loopback: LOOPBACK.test(settings.HOST),
     port: settings.PORT,
-    databaseUrl: settings.DATABASE_URL,
-    directUrl: settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL,
+    stopDelay: settings.STOP_DELAY * 1_000,
+    databaseUrl: address(settings.DATABASE_URL),
+    directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
     pooled: settings.DATABASE_DIRECT_URL !== undefined,
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
@@ -159,6 +163,15 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
     ];
   }
   return [];
+}
+
+// What is no address at all is named already.
+function tlsFaults(given: Record<string, string | undefined>): string[] {
+  return ['DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap(name => {
+    const { data: address } = postgresUrl.safeParse(given[name]);
+    const fault = address && tlsFault(address, given.PGSSLMODE);
+    return fault ? [`${name} ${fault}`] : [];
+  });
 }
 
 // An address may hold a password, so no fault repeats it.

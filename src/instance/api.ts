@@ -41,18 +41,38 @@ export interface ApiOptions {
   sessions: Sessions;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
+  /** Aborted when the instance is to stop. */
+  stopping: AbortSignal;
   /** The WebSockets, for the documents. */
   places: Readonly<Record<string, Place>>;
 }
 
 /** The HTTP side of an instance, on a pool. */
 export async function createApi(pool: DatabasePool, options: ApiOptions): Promise<HttpApp> {
-  const { config, logger, origins, presence, metrics, receiver, sessions, kinds, nats, places } = options;
+  const {
+    config,
+    logger,
+    origins,
+    presence,
+    metrics,
+    receiver,
+    sequencer,
+    sessions,
+    kinds,
+    nats,
+    places,
+    stopping,
+  } = options;
   const readiness = createReadiness({
     ...receiver,
     pool,
+    sequencer,
     schema: await readExpectedSchema(),
-    warnings: () => nats?.state().troubles ?? [],
+    stopping,
+    warnings: () => [
+      ...(nats?.state().troubles ?? []),
+      ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
+    ],
   });
   const sources = {
     present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
@@ -61,8 +81,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const operations = [
     ...createTaskOperations({ pool }),
     ...createCurrencyOperations({ pool }),
-    ...createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
-    ...createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
+    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({ operations: () => app.operations, places }),

@@ -172,7 +172,7 @@ test.serial('nothing is written to a stream that has ended', async t => {
   const asked = once(server, 'request');
   const answer = fetch(address);
   const [, response] = await asked;
-  const channel = createStreamChannel(response, 0);
+  const channel = createStreamChannel(response, { log: LOG_ID, began: 0 });
   const errors: unknown[] = [];
   response.on('error', (error: unknown) => errors.push(error));
   t.true(channel.event(createEvent(1)));
