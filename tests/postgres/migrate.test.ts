@@ -114,9 +114,7 @@ test(
       ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_search_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
-      DROP FUNCTION priority_rank, task_words, task_search_words, search_text;
-      ALTER TABLE feed.staged DROP COLUMN entity;
-      ALTER TABLE feed.events DROP COLUMN entity`);
+      DROP FUNCTION priority_rank, task_words, task_search_words, search_text`);
     await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
     const waits = Promise.withResolvers<void>();
     const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
