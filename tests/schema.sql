@@ -36,6 +36,7 @@ CREATE TABLE feed.events (
   requestid text,
   data json NOT NULL,
   previous json,
+  entity text,
   CONSTRAINT events_pkey PRIMARY KEY ("position"),
   CONSTRAINT events_position_positive CHECK (("position" > 0)),
   CONSTRAINT events_staged_id_key UNIQUE (staged_id)
@@ -96,6 +97,7 @@ CREATE TABLE feed.staged (
   requestid text,
   data json NOT NULL,
   previous json,
+  entity text,
   CONSTRAINT staged_pkey PRIMARY KEY (xid, id),
   CONSTRAINT staged_subject_length CHECK ((octet_length(subject) <= 1000))
 );
@@ -298,20 +300,23 @@ CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
 CREATE INDEX tasks_by_due_at ON public.tasks USING btree (due_at, id);
 CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> '{}'::text[]);
 CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
+CREATE INDEX tasks_by_search_words ON public.tasks USING gin (public.task_search_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
 CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
-CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO taskwire_app;
 GRANT SELECT ON public.tasks TO taskwire_reader;
 
+CREATE FUNCTION feed.base_type(of_type oid) RETURNS oid
+  LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.capture() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.capture_truncate() RETURNS trigger
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.channel(purpose text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -336,7 +341,7 @@ CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OU
   LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
-  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.event_type(entity text, status text, verbs json, otherwise text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -346,6 +351,9 @@ CREATE FUNCTION feed.fold(of_topic text) RETURNS TABLE(topic text, subject text,
 
 CREATE FUNCTION feed.foreign_cast(of_type oid) RETURNS regtype
   LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.foreign_code(relation regclass) RETURNS regprocedure
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -364,6 +372,9 @@ CREATE FUNCTION feed.new_log() RETURNS uuid
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;
 
+CREATE FUNCTION feed.readable_json(value json) RETURNS json
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+
 CREATE FUNCTION feed.refuse() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
@@ -376,7 +387,7 @@ GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_reader;
 
 CREATE FUNCTION feed.render(entity anyelement) RETURNS json
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SET DateStyle=ISO, YMD SET IntervalStyle=iso_8601 SET TimeZone=UTC SET bytea_output=hex SET extra_float_digits=1 SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET DateStyle=ISO, YMD SET IntervalStyle=iso_8601 SET TimeZone=UTC SET bytea_output=hex SET extra_float_digits=1 SET lc_monetary=C SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp SET xmlbinary=base64;
 
 CREATE FUNCTION feed.render(run public.runs) RETURNS json
   LANGUAGE sql STABLE PARALLEL SAFE;
@@ -396,7 +407,7 @@ CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_reader;
 
-CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
+CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
   LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.service_name() RETURNS text
@@ -404,10 +415,10 @@ CREATE FUNCTION feed.service_name() RETURNS text
 GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
 
 CREATE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL::text[]) RETURNS TABLE(subject text, document text)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET lc_monetary=C SET max_parallel_workers_per_gather=0 SET quote_all_identifiers=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.snapshot_page(text,bigint,text,integer,text[]) TO taskwire_app;
 
-CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
+CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json, entity text DEFAULT NULL::text) RETURNS void
   LANGUAGE plpgsql VOLATILE;
 
 CREATE FUNCTION feed.take_up_log() RETURNS uuid
@@ -430,7 +441,7 @@ CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
 
@@ -519,9 +530,17 @@ CREATE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
 CREATE FUNCTION public.runs_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.search_text(value text) RETURNS text
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT;
+GRANT EXECUTE ON FUNCTION public.search_text(text) TO PUBLIC;
+
 CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.task_search_words(title text, description text) RETURNS tsvector
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.task_search_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.task_words(title text, description text) RETURNS tsvector
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

@@ -6,7 +6,17 @@
 -- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
 -- a writer that does not get it rings. The row must be staged first: a lock taken earlier, in a savepoint that is
 -- rolled back, would vouch for nothing.
-CREATE OR REPLACE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
+-- `entity` may be left out where the type is the entity and one word more; see feed.staged.
+DO $$
+BEGIN
+  IF to_regprocedure('feed.stage(text, text, text, json, json)') IS NOT NULL THEN
+    DROP FUNCTION feed.stage(text, text, text, json, json); -- as it was before `entity`
+  END IF;
+END
+$$;
+CREATE OR REPLACE FUNCTION feed.stage(
+  topic text, type text, subject text, data json, previous json, entity text DEFAULT NULL
+) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -17,16 +27,17 @@ BEGIN
       USING ERRCODE = 'object_not_in_prerequisite_state',
         HINT = 'If the key column was renamed, watch the table again; a feed.render() of its own must hold the key.';
   END IF;
-  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous)
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, entity)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
     CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
     left(nullif(current_setting('taskwire.request_id', true), ''), 200),
-    data, previous);
+    data, previous,
+    CASE WHEN strpos(substr(type, length(entity) + 2), '_') > 0 THEN entity END);
   IF NOT pg_try_advisory_xact_lock_shared(feed.lock_key('doorbell')) THEN
     PERFORM pg_notify(feed.channel('doorbell'), '');
   END IF;
 END
 $$;
-COMMENT ON FUNCTION feed.stage(text, text, text, json, json) IS
+COMMENT ON FUNCTION feed.stage(text, text, text, json, json, text) IS
   'Stages a change as an event of the current transaction and wakes the sequencer.';

@@ -22,7 +22,7 @@ export async function readHead(pool: DatabasePool): Promise<Head> {
 /** The columns of a LogRow, read from feed.events. */
 export const LOG_COLUMNS = sql.fragment`
   position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
-  requestid, data::text AS data, previous::text AS previous`;
+  requestid, data::text AS data, previous::text AS previous, entity`;
 
 /** The events after a position, up to and with another one, in order; none if the log is another one than this. */
 export async function readRange(

@@ -112,9 +112,9 @@ test(
       UPDATE feed.log SET sql_hash = NULL;
       DROP TABLE idempotency_keys;
       ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
-      DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_words, tasks_by_label,
+      DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_search_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
-      DROP FUNCTION priority_rank, task_words`);
+      DROP FUNCTION priority_rank, task_words, task_search_words, search_text`);
     await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
     const waits = Promise.withResolvers<void>();
     const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
