@@ -12,7 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { createCleaner } from './cleaner.ts';
+import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
 import { createLook, type Look, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
@@ -25,8 +25,8 @@ export interface SequencerOptions extends PassOptions {
   doorbell: string;
   /** Told that leadership was gained, of whatever log is there now, before the first batch. */
   leads(): void;
-  /** Takes numbered rows out of staged, from a lower bound; answers where to go on, or null when nothing was left. */
-  clean(lowerBound: string): Promise<string | null>;
+  /** Takes numbered rows out of staged. */
+  clean: Clean;
   /** Told of every ring. */
   rang?(): void;
   logger: Logger;

@@ -4,8 +4,22 @@ import type pg from 'pg';
 import { readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const insert = (title: string) => `INSERT INTO tasks (title) VALUES ('${title}')`;
-const clean = (session: pg.Client, bound: string, most: number) =>
-  readValue<string | null>(session, 'SELECT feed.clean_staged($1, $2)', [bound, most]);
+
+interface StagedRow {
+  xid: string;
+  id: string;
+}
+const BEGINNING: StagedRow = { xid: '0', id: '0' };
+
+async function clean(session: pg.Client, after: StagedRow, most: number): Promise<StagedRow | null> {
+  const { rows } = await session.query<{ [Part in keyof StagedRow]: string | null }>(
+    'SELECT last_xid::text AS xid, last_id::text AS id FROM feed.clean_staged($1, $2, $3)',
+    [after.xid, after.id, most],
+  );
+  const { xid, id } = rows[0] ?? {};
+  return xid && id ? { xid, id } : null;
+}
+
 const staged = (session: pg.Client) =>
   readValue(
     session,
@@ -33,10 +47,10 @@ test(
   withDatabase(async (t, database) => {
     const session = await database.psql();
     await session.query(insert('a'));
-    t.is(await clean(session, '0', 100), null);
+    t.is(await clean(session, BEGINNING, 100), null);
     await untilOld(session, 'a');
     await session.query(insert('b'));
-    await clean(session, '0', 100);
+    await clean(session, BEGINNING, 100);
     t.is(await staged(session), 'b');
     t.like(await sequence(session), [{ data: { title: 'b' } }]);
   }),
@@ -50,7 +64,7 @@ test(
       await session.query(`BEGIN; ${insert(title)}; ${insert(title)}; COMMIT`);
     await untilOld(session, 'c');
     const left: unknown[] = [];
-    for (let bound: string | null = '0'; bound !== null && (await staged(session)) !== null; ) {
+    for (let bound: StagedRow | null = BEGINNING; bound !== null && (await staged(session)) !== null; ) {
       bound = await clean(session, bound, 1);
       left.push(await staged(session));
     }
@@ -67,15 +81,15 @@ test(
     await rolledBack.query(`BEGIN; ${insert('never')}; ROLLBACK`);
     await session.query(insert('after'));
     await untilOld(session, 'before');
-    await clean(session, '0', 100);
+    await clean(session, BEGINNING, 100);
     t.is(await staged(session), 'after');
 
     await open.query('COMMIT');
-    await clean(session, '0', 100);
+    await clean(session, BEGINNING, 100);
     t.is(await staged(session), 'open after');
     t.like(await sequence(session), [{ data: { title: 'open' } }]);
     await untilOld(session, 'after');
-    await clean(session, '0', 1000);
+    await clean(session, BEGINNING, 1000);
     t.is(await staged(session), null);
   }),
 );
@@ -86,7 +100,7 @@ test(
     const session = await database.psql();
     await session.query(insert('a'));
     await untilOld(session, 'a');
-    await clean(session, '0', 1000);
+    await clean(session, BEGINNING, 1000);
     const head = await readValue(session, 'SELECT max(position)::integer FROM feed.events');
     await session.query(insert('next'));
     t.like(await sequence(session), [{ position: Number(head) + 1, data: { title: 'next' } }]);
