@@ -1,7 +1,7 @@
 // The sequencer itself, on a database where nothing else numbers: whatever was committed comes, also when no writer
 // writes again and nothing looks by the clock. A gate holds its looks after they have taken their snapshot, so that
 // commits and rings come at the moments that matter, and not only when chance lets them.
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type pg from 'pg';
 import { createLogger } from '../../src/logger.ts';
 import { readChannels } from '../../src/queries/log.ts';
@@ -38,7 +38,7 @@ interface Scene {
   came(titles: readonly string[]): Promise<void>;
 }
 
-async function setUp(database: TestDatabase): Promise<Scene> {
+async function setUp(t: ExecutionContext, database: TestDatabase): Promise<Scene> {
   const [psql, gate] = [await database.psql(), await database.psql()];
   await psql.query(GATE);
   const { doorbell } = await readChannels(database.pool);
@@ -51,6 +51,7 @@ async function setUp(database: TestDatabase): Promise<Scene> {
     clean: async () => null,
     logger: createLogger({ level: 'fatal', pretty: false }),
   });
+  t.teardown(sequencer.stop);
   const close = async () => void (await gate.query('SELECT pg_advisory_lock(42)'));
   const open = async () => void (await gate.query('SELECT pg_advisory_unlock(42)'));
   const holder = (purpose: string) => readValue<number | undefined>(psql, HOLDER, [purpose]);
@@ -91,7 +92,7 @@ const insert = (session: pg.Client, title: string) =>
 test(
   'a change that rings while the leader looks for another one comes',
   withDatabase(async (t, database) => {
-    const { psql, sequencer, close, open, held, resting, came } = await setUp(database);
+    const { psql, sequencer, close, open, held, resting, came } = await setUp(t, database);
     await sequencer.start();
     await resting();
     await close();
@@ -107,7 +108,7 @@ test(
 test(
   'a change that was made in silence before a new leader rests for the first time comes',
   withDatabase(async (t, database) => {
-    const { psql, sequencer, close, open, held, came } = await setUp(database);
+    const { psql, sequencer, close, open, held, came } = await setUp(t, database);
     await close();
     await sequencer.start();
     await held();
@@ -121,7 +122,7 @@ test(
 test(
   'a change that rings while a new leader is about to rest for the first time comes',
   withDatabase(async (t, database) => {
-    const { psql, sequencer, close, open, passOne, held, resting, came } = await setUp(database);
+    const { psql, sequencer, close, open, passOne, held, resting, came } = await setUp(t, database);
     await close();
     await sequencer.start();
     await held();
@@ -241,17 +242,21 @@ for (const isNew of [false, true]) {
       const sessions = await Promise.all(Array.from({ length: 4 }, () => database.psql()));
       const writers = sessions.map((session): Writer => ({ session, open: undefined }));
       const committed: string[] = [];
-      let scene = await setUp(database);
+      let scene = await setUp(t, database);
       if (!isNew) await scene.sequencer.start();
       for (let round = 0; round < (isNew ? 15 : 40); round++) {
         const stage: Stage = { scene, random, writers, committed, steps: [], isClosed: false };
         if (isNew && random.chance(0.7)) await closeGate(stage);
         if (isNew) await scene.sequencer.start();
         await play(stage, 1 + random.below(15));
-        await t.notThrowsAsync(scene.came(committed), `round ${round}: ${stage.steps.join(', ')}`);
+        await scene.came(committed).catch((error: Error) => {
+          t.fail(`round ${round}: ${stage.steps.join(', ')}: ${error.message}`);
+          throw error;
+        });
+        t.pass();
         if (!isNew) continue;
         await scene.sequencer.stop();
-        scene = await setUp(database);
+        scene = await setUp(t, database);
       }
       await scene.sequencer.stop();
     }),
