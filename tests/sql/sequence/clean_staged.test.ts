@@ -9,6 +9,10 @@ interface StagedRow {
   xid: string;
   id: string;
 }
+// Of staged, in the present transaction: index entries that were read, dead ones, too, and rows.
+const FETCHED = `
+  SELECT (pg_stat_get_xact_tuples_returned('feed.staged'::regclass)
+    + pg_stat_get_xact_tuples_returned('feed.staged_pkey'::regclass))::integer`;
 const BEGINNING: StagedRow = { xid: '0', id: '0' };
 
 async function clean(session: pg.Client, after: StagedRow, most: number): Promise<StagedRow | null> {
@@ -106,5 +110,35 @@ test(
     t.like(await sequence(session), [{ position: Number(head) + 1, data: { title: 'next' } }]);
     t.deepEqual(await sequence(session), []);
     t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+// Beside an open transaction vacuum takes nothing, and what pieces before have deleted lies in the way of whoever begins
+// at its transaction again.
+test(
+  'a piece reads nothing but itself, however much of the same transaction went before',
+  withDatabase(async (t, database) => {
+    const [session, open] = [await database.psql(), await database.psql()];
+    await session.query(`INSERT INTO tasks (title) SELECT 'many' FROM generate_series(1, 3000)`);
+    await untilOld(session, 'many');
+    await open.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM tasks');
+    const read = async (after: StagedRow): Promise<[StagedRow | null, number]> => {
+      await session.query('BEGIN');
+      const before = await readValue<number>(session, FETCHED);
+      const next = await clean(session, after, 100);
+      const fetched = (await readValue<number>(session, FETCHED)) - before;
+      await session.query('COMMIT');
+      return [next, fetched];
+    };
+    let next: StagedRow | null = BEGINNING;
+    const costs: number[] = [];
+    for (let piece = 0; piece < 29 && next; piece++) {
+      const [after, fetched]: [StagedRow | null, number] = await read(next);
+      costs.push(fetched);
+      next = after;
+    }
+    t.is(costs.length, 29);
+    t.true(Math.max(...costs) <= 2 * (costs[0] ?? 0), costs.join());
+    await open.query('COMMIT');
   }),
 );
