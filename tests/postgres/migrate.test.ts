@@ -112,7 +112,7 @@ test(
       UPDATE feed.log SET sql_hash = NULL;
       DROP TABLE idempotency_keys, feed.epochs;
       ALTER TABLE feed.log DROP COLUMN server_started, DROP COLUMN relation;
-      ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal;
+      ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
       DROP FUNCTION priority_rank, task_words`);
