@@ -1,6 +1,6 @@
 -- Holds the log against itself and against the tables it tells of; one row per fault, none if all is well. Called
 -- by `npm run verify`. One statement, so one snapshot: changes that have committed but have no position yet are
--- taken from staged, and writers need not stop. VOLATILE, and the tables locked before that snapshot is taken: TRUNCATE
+-- taken from staged, and writers need not stop. VOLATILE, so that the snapshot is taken once the tables are locked: TRUNCATE
 -- empties a table for older snapshots, too, and a look that waited for one would find neither the rows nor their
 -- deletions. The caller must be READ COMMITTED.
 -- A transaction is looked for in pieces only since the log began under its present id: before, another cluster may have
@@ -15,15 +15,11 @@ SET row_security = off -- what a policy would hide cannot be told, and its funct
 AS $$
 DECLARE
   rows_now text;
-  watched regclass;
 BEGIN
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION 'feed.verify() needs READ COMMITTED: an older snapshot may not see what a TRUNCATE has just told'
       USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed'' first.';
   END IF;
-  FOR watched IN SELECT w.relation FROM feed.topics AS w JOIN pg_class AS c ON c.oid = w.relation ORDER BY w.relation LOOP
-    EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', watched);
-  END LOOP;
   SELECT string_agg(
     format(
       'SELECT %L AS topic, feed.render("00 row") ->> %L AS subject, feed.render("00 row") ->> %L AS status, feed.render("00 row")::text AS data FROM ONLY %s AS "00 row"',
