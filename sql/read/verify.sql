@@ -3,7 +3,7 @@
 -- taken from staged, and writers need not stop. VOLATILE, so that the snapshot is taken once the tables are locked: TRUNCATE
 -- empties a table for older snapshots, too, and a look that waited for one would find neither the rows nor their
 -- deletions. The caller must be READ COMMITTED.
--- A transaction is looked for in pieces only since the log began under its present id: before, another cluster may have
+-- A transaction is looked for in pieces only since the log began, at its first_position: before, another cluster may have
 -- given the same transaction ids.
 -- Of a topic with a status column the log promises the status alone, and of a column that came or went later nothing
 -- until the row changes: that was no change of a row. A topic whose table was dropped has none to compare.
