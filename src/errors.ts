@@ -92,6 +92,13 @@ export const CATALOGUE = {
       'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
     headers: RETRY_AFTER,
   },
+  busy: {
+    status: 503,
+    title: 'There is too much to do',
+    explanation:
+      'All connections to the database were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+    headers: RETRY_AFTER,
+  },
   broker_unavailable: {
     status: 503,
     title: 'NATS is away',

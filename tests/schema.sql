@@ -339,8 +339,16 @@ CREATE FUNCTION feed.clean_staged(after_xid xid8, after_id bigint, most integer,
   LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,bigint,integer) TO taskwire_app;
 
+CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
+
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.end_strangers(purpose text) RETURNS TABLE(pid integer, role text, application text, ended boolean)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.end_strangers(text) TO taskwire_app;
 
 CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean) RETURNS record
   LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;

@@ -21,7 +21,10 @@ DECLARE
   new_names text[];
 BEGIN
   -- Of two files at once the second must see what the first has said.
-  PERFORM pg_advisory_xact_lock(feed.lock_key('rates'));
+  IF NOT pg_try_advisory_xact_lock(feed.lock_key('rates')) THEN
+    PERFORM feed.end_strangers('rates');
+    PERFORM pg_advisory_xact_lock(feed.lock_key('rates'));
+  END IF;
 
   SELECT
     coalesce(array_agg(n.currency) FILTER (WHERE n.is_requoted), '{}'),

@@ -1,7 +1,7 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DatabasePool } from '../postgres/pool.ts';
-import { type FeedState, readFeedState, readSchema } from '../queries/log.ts';
+import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -9,6 +9,7 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
+  sequencer: { readonly obstacle: string | undefined };
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -17,15 +18,28 @@ const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
 /** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
-export function createReadiness({ pool, schema, listener, relay, hub, warnings }: ReadinessOptions) {
+export function createReadiness({
+  pool,
+  schema,
+  listener,
+  relay,
+  hub,
+  sequencer,
+  warnings,
+}: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
-      const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
+      const [found, feed, closed] = await Promise.all([
+        readSchema(pool),
+        readFeedState(pool),
+        readClosedTables(pool),
+      ]);
       const applied = new Set(found.migrations);
       const missing = schema.migrations.filter(name => !applied.has(name));
       return [
         ...missing.map(name => `the migration ${name} is not applied`),
         ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+        ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
@@ -33,6 +47,7 @@ export function createReadiness({ pool, schema, listener, relay, hub, warnings }
     parts: (): readonly string[] => [
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
+      ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
     ],
     warnings,
   };

@@ -139,5 +139,5 @@ function settle(tell: () => void): void {
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof ServiceError && (error.code === 'unavailable' || error.code === 'timeout');
+  return error instanceof ServiceError && ['unavailable', 'busy', 'timeout'].includes(error.code);
 }
