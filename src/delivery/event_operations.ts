@@ -28,7 +28,7 @@ const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
-const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
+const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };
 const PAGE_HEADERS = { ...LOG_HEADER, ETag: 'Of a page that never changes.' };
 
 const EventPage = z
@@ -93,7 +93,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
 async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
-  const { events, position } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  const { events, position, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
   const isFull = events.length === limit;
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
@@ -102,10 +102,10 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const now = isFixed ? '' : `"head":${Math.max(head.head, position)},`;
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
-  ctx.set(LOG, head.log);
+  ctx.set(LOG, log);
   ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
   if (!isFixed) return;
-  const etag = `"${head.log}/${after}-${next}"`;
+  const etag = `"${log}/${after}-${next}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
 }
@@ -116,7 +116,7 @@ async function collect(
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
   { hub, log, sessions }: EventOptions,
-): Promise<{ events: readonly FeedEvent[]; position: number }> {
+): Promise<{ events: readonly FeedEvent[]; position: number; log: string }> {
   const events: FeedEvent[] = [];
   const done = Promise.withResolvers<void>();
   let live = false;
@@ -148,7 +148,7 @@ async function collect(
   ctx.res.once('close', stop);
   try {
     await done.promise;
-    return { events, position: subscription.position };
+    return { events, position: subscription.position, log: subscription.log };
   } finally {
     clearTimeout(timer);
     clearTimeout(giveUp);
