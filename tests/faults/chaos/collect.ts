@@ -49,7 +49,7 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
   for (;;) {
     const { rows } = await session.query(
       `SELECT position::integer, staged_id::integer, topic, type, subject, feed.rfc3339(time) AS time, origin,
-         transaction::text, requestid, data::text, previous::text, (data ->> 'version')::integer AS version
+         transaction::text, requestid, data::text, previous::text, entity, (data ->> 'version')::integer AS version
        FROM feed.events WHERE position > $1 ORDER BY position LIMIT $2`,
       [events.at(-1)?.position ?? 0, PAGE],
     );
