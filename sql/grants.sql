@@ -28,7 +28,7 @@ DO $$
 DECLARE
   closed regprocedure;
 BEGIN
-  FOR closed IN SELECT f FROM feed.closed_functions() AS f WHERE has_function_privilege('public', f, 'EXECUTE') LOOP
+  FOR closed IN SELECT f FROM feed.closed_functions() AS f WHERE has_function_privilege(0::oid, f, 'EXECUTE') LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', closed);
   END LOOP;
 END

@@ -23,7 +23,7 @@ AS $$
         WHEN 'TABLE' THEN has_table_privilege(r.oid, to_regclass(w.object), privilege)
         WHEN 'FUNCTION' THEN has_function_privilege(r.oid, to_regprocedure(w.object), privilege)
       END IS NOT TRUE
-  ), triggers (relation, topic, is_ours, name) AS (
+  ), wanted_triggers (relation, topic, is_ours, name) AS (
     SELECT to_regclass(own.relation), NULL, true, own.name
     FROM (VALUES
       ('public.tasks', 'tasks_before_write'),
@@ -40,19 +40,22 @@ AS $$
   )
   SELECT NULL, format('PUBLIC may execute %s', closed), true
   FROM feed.closed_functions() AS closed
-  WHERE has_function_privilege('public', closed, 'EXECUTE')
+  WHERE has_function_privilege(0::oid, closed, 'EXECUTE') -- 0 is PUBLIC
   UNION ALL
   SELECT NULL, format('the role %I lacks %s on the %s %s', role, string_agg(privilege, ', '), lower(kind), object), true
   FROM missing
   GROUP BY role, kind, object
   UNION ALL
   SELECT w.topic, format('the trigger %I of %s does not fire always', w.name, c.oid::regclass) ||
-      CASE WHEN w.is_ours THEN '' ELSE ': watch the table again' END,
-    w.is_ours OR t.tgenabled IN ('O', 'R') AND pg_has_role(owner.oid, c.relowner, 'USAGE')
-  FROM triggers AS w
+      CASE WHEN here.mend THEN '' ELSE ': watch the table again' END,
+    here.mend
+  FROM wanted_triggers AS w
   CROSS JOIN owner
   JOIN pg_class AS c ON c.oid = w.relation
   LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = w.name
+  CROSS JOIN LATERAL (
+    SELECT w.is_ours OR coalesce(t.tgenabled IN ('O', 'R') AND pg_has_role(owner.oid, c.relowner, 'USAGE'), false)
+  ) AS here (mend)
   WHERE t.tgenabled IS DISTINCT FROM 'A'
 $$;
 COMMENT ON FUNCTION feed.drift() IS 'How rights and triggers differ from what sql/ makes of them.';

@@ -8,7 +8,7 @@ import type { Logger } from '../logger.ts';
 import { isAway, unavailable } from './errors.ts';
 import { applyMigrations, LOCK_TIMEOUT, readApplied, readMigrations } from './migrations.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
-import { explainRefusal, refuseUnfit } from './preflight.ts';
+import { explainRefusal, isRefusal, refuseUnfit } from './preflight.ts';
 import { compareSchemas, compareSql, type DatabaseSchema, type ProgramSchema } from './schema_version.ts';
 import { closeSession, isLost, openSession, sessionConfig } from './session.ts';
 import { applySql, readSql, type SqlFiles } from './sql_files.ts';
@@ -178,19 +178,25 @@ function tellNobody(text: string): string {
 // newer sql/ stays, also where something of it is amiss: only a program of its version knows how to mend that.
 async function renewSql(client: pg.Client, logger: Logger): Promise<Migrated['sql']> {
   const sql = await readSql();
-  const reason = await reasonToApply(client, sql);
-  if (reason === undefined) return undefined;
+  const found = compareSql(sql, await readDatabaseSchema(client));
+  if (found === 'newer') return undefined;
+  if (found === 'older') return renew(client, logger, sql, 'it is not what the database had');
+  const drift = await client.query('SELECT fault FROM feed.drift() WHERE mend ORDER BY fault');
+  if (drift.rows.length === 0) return undefined;
+  try {
+    return await renew(client, logger, sql, faultsOf(drift.rows).join('; '));
+  } catch (error) {
+    // The service works as it did before; what is wrong stays among the warnings until a role that may has mended it.
+    if (!isRefusal(error)) throw error;
+    logger.warn({ err: error }, 'what is wrong with the schema may not be mended by this role');
+    return undefined;
+  }
+}
+
+async function renew(client: pg.Client, logger: Logger, sql: SqlFiles, reason: string) {
   await applySql(client, sql);
   logger.info({ version: sql.version, files: sql.files.length, reason }, 'applied sql/');
   return { version: sql.version, reason };
-}
-
-async function reasonToApply(client: pg.Client, sql: SqlFiles): Promise<string | undefined> {
-  const found = compareSql(sql, await readDatabaseSchema(client));
-  if (found === 'newer') return undefined;
-  if (found === 'older') return 'it is not what the database had';
-  const { rows } = await client.query('SELECT fault FROM feed.drift() WHERE mend');
-  return rows.length === 0 ? undefined : faultsOf(rows).join('; ');
 }
 
 async function readWarnings(client: pg.Client): Promise<string[]> {

@@ -66,6 +66,11 @@ export function warnOfServer({ version, shown }: { version: number; shown: strin
   );
 }
 
+/** Whether PostgreSQL refused a statement because the role lacks a right. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === INSUFFICIENT_PRIVILEGE;
+}
+
 /** An error of a start as it is for an operator, where it is about rights or about things of somebody else's. */
 export function explainRefusal(error: unknown, service: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;

@@ -110,6 +110,8 @@ test(
     await psql.query(`
       DELETE FROM feed.migrations WHERE name >= '0007_rest';
       UPDATE feed.log SET sql_hash = NULL;
+      ALTER TABLE feed.log DROP COLUMN sql_version;
+      ALTER TABLE currencies DROP CONSTRAINT currencies_rate_of_its_day;
       DROP TABLE idempotency_keys;
       ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_words, tasks_by_label,
