@@ -1,6 +1,6 @@
 // A rolling upgrade: instances of two versions on one database, under load, as a proxy sees them. The newer version is a
 // copy of this program with one migration and another sql/ more.
-import { appendFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,6 @@ async function makeNewer(t: ExecutionContext): Promise<string> {
   for (const part of ['src', 'sql', 'migrations', 'package.json'])
     await cp(join(ROOT, part), join(folder, part), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
-  await mkdir(join(folder, 'tests'));
   await writeFile(
     join(folder, 'migrations/9999_newer.sql'),
     `-- Up Migration\n\nALTER TABLE public.imports ADD COLUMN newer text;\n`,
