@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { loadEnvFile } from 'node:process';
-import { parseCronItem } from 'graphile-worker';
 import { z } from 'zod';
 import { ServiceError } from './errors.ts';
+import { nextTime } from './jobs/schedule.ts';
 import { DEFAULT_SERVICE, isServiceName } from './postgres/names.ts';
 
 /** One place the generator reads from: the adapter, by name, and its address, where one is given. */
@@ -45,7 +45,10 @@ const natsUrl = z
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`);
 
-const cron = z.string().refine(isCron, 'must be five cron fields such as "*/15 * * * *", or off');
+const cron = z
+  .string()
+  .refine(isCron, { error: 'must be five cron fields such as "*/15 * * * *", or off', abort: true })
+  .refine(comes, 'names no day of the calendar, so it would never run: write off for never');
 
 const Settings = z.object({
   SERVICE_NAME: z
@@ -229,11 +232,15 @@ function isHost(text: string): boolean {
 }
 
 function isCron(text: string): boolean {
-  if (text === 'off') return true;
   try {
-    parseCronItem({ task: 'check', match: text });
+    comes(text);
     return true;
   } catch {
     return false;
   }
+}
+
+// Whether there is a time at which it runs, or it says that there shall be none.
+function comes(text: string): boolean {
+  return text === 'off' || nextTime(text, new Date()) !== undefined;
 }
