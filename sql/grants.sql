@@ -15,7 +15,7 @@ BEGIN
         WHEN insufficient_privilege THEN
           RAISE NOTICE 'role % was not made: % may not create roles', wanted, current_user;
         WHEN duplicate_object OR unique_violation THEN
-          NULL; -- somebody else was faster
+          NULL; -- another instance was faster
       END;
     END IF;
   END LOOP;
@@ -34,8 +34,8 @@ BEGIN
 END
 $$;
 
--- A role that the owner may neither take nor make takeable is somebody else's, and is given nothing. Readers need not be
--- taken by anyone.
+-- A role that the owner may neither take nor make takeable belongs to another database, and is given nothing. Readers need not be
+-- taken by the owner.
 DO $$
 DECLARE
   wanted record;

@@ -3,7 +3,7 @@
 -- remembered. Called at each start, which applies sql/ again if there is a row that it can `mend`, by readiness, which
 -- warns, and by feed.verify(). Reads the catalogue alone and locks nothing.
 -- A role that does not exist lacks nothing; nor does an application's role that the log's owner may not take: the service
--- works as the owner then, and grants nothing to what may be the role of somebody else's database.
+-- works as the owner then, and grants nothing to what may be the role of another database of the server.
 -- A trigger of an operator's table that he switched off stays as he left it, and so does one of a table that is not ours to
 -- alter.
 CREATE OR REPLACE FUNCTION feed.drift() RETURNS TABLE (topic text, fault text, mend boolean)

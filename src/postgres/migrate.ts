@@ -123,7 +123,7 @@ async function patiently<Result>(
     } catch (error) {
       if (!(error instanceof pg.DatabaseError) || !LOCKED.has(error.code ?? '') || attempt === ATTEMPTS)
         throw error;
-      if (attempt === 1) logger.warn(`${what} wait for a lock that somebody else holds`);
+      if (attempt === 1) logger.warn(`${what} wait for a lock of another session`);
       await pause(1_000);
     }
   }

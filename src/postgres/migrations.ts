@@ -43,7 +43,7 @@ export async function applyMigrations(client: pg.Client, logger: Logger, dir = M
     singleTransaction: true,
     noLock: true,
     migrationLoaderStrategies: [{ extensions: ['.sql'], loader: isNew ? loadAsOne : load }],
-    // What fails is thrown, and told by whoever catches it.
+    // What fails is thrown, and told by its catcher.
     logger: { debug: quiet, info: quiet, warn: detail, error: detail },
   });
 }
