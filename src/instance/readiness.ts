@@ -1,11 +1,12 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
-  schema: { migrations: readonly string[]; sqlHash: string };
+  schema: ProgramSchema;
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
@@ -31,21 +32,20 @@ export function createReadiness({
   warnings,
 }: ReadinessOptions) {
   return {
-    database: async (): Promise<readonly string[]> => {
+    database: async (): Promise<{ reasons: readonly string[]; warnings: readonly string[] }> => {
       const [found, feed, closed] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
       ]);
-      const applied = new Set(found.migrations);
-      const missing = schema.migrations.filter(name => !applied.has(name));
-      return [
-        ...missing.map(name => `the migration ${name} is not applied`),
-        ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+      const { behind, ahead } = compareSchemas(schema, found);
+      const reasons = [
+        ...behind,
         ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
+      return { reasons, warnings: [...ahead, ...found.drift] };
     },
     parts: (): readonly string[] => [
       ...(stopping.aborted ? ['the instance is stopping'] : []),
