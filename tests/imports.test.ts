@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'config.ts': [...LEAVES, 'postgres/names.ts'],
   metrics: [],
   web: LEAVES,
-  embedded: LEAVES,
+  embedded: [...LEAVES, 'postgres/sqlstate.ts'],
   postgres: LEAVES,
   queries: [...LEAVES, 'postgres'],
   sequencer: [...LEAVES, ...DATABASE],

@@ -13,6 +13,7 @@ import {
   refuseStandby,
   type SessionOptions,
 } from './session.ts';
+import { isEndedByServer } from './sqlstate.ts';
 
 type Driver = Awaited<ReturnType<DriverFactory>>;
 type Client = Awaited<ReturnType<Driver['createClient']>>;
@@ -26,8 +27,6 @@ export interface DriverOptions {
   answerWithin: number;
 }
 
-// 57P01–57P05: the server has ended the session.
-const ENDED_BY_SERVER = /^57P0[1-5]$/;
 const FINISH_WITHIN = 2_000; // ms
 let nextId = 1;
 
@@ -148,7 +147,7 @@ function createClient(
       return { command: command as Answer['command'], fields: columns, rowCount, rows };
     } catch (error) {
       const isSaid = error instanceof pg.DatabaseError;
-      if (isSaid && ENDED_BY_SERVER.test(error.code ?? '')) throw new BackendTerminatedError(error);
+      if (isSaid && isEndedByServer(error.code)) throw new BackendTerminatedError(error);
       throw isSaid ? error : (lost ?? error);
     } finally {
       clearTimeout(giveUp);

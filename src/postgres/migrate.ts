@@ -13,11 +13,12 @@ import { isAway, unavailable } from './errors.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
 import { explainRefusal, refuseUnfit } from './preflight.ts';
 import { closeSession, isLost, openSession, sessionConfig } from './session.ts';
+import { SQLSTATE } from './sqlstate.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
-const LOCKED = new Set(['55P03', '40P01']);
+const LOCKED: ReadonlySet<string> = new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
 const ATTEMPTS = 30;
 const TURN_EVERY = 200; // ms
 
