@@ -4,7 +4,7 @@ import { describeHttp } from '../../src/api_docs/openapi.ts';
 import { CATALOGUE } from '../../src/errors.ts';
 import { refusalsOf } from '../../src/web/operation.ts';
 import { conformanceAt, conformTo, type Document } from '../helpers/conformance.ts';
-import { startTestApi } from '../helpers/http.ts';
+import { ownApi } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
 
 const test = anyTest as TestFn<Context>;
@@ -15,8 +15,7 @@ async function load(address: string, name: string): Promise<Document> {
 }
 
 test('what Koa routes is what the OpenAPI document has, path by path and method by method', async t => {
-  const api = await startTestApi();
-  t.teardown(api.close);
+  const api = await ownApi(t);
   const { paths } = describeHttp(api.operations, '0');
   const documented = Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item).flatMap(method => {
@@ -44,8 +43,7 @@ test('OPTIONS of every documented path lists its documented methods', async t =>
 
 test('every operation has its name, its summary and every error that it can answer', async t => {
   const { paths, components } = await load(t.context.instance.address, 'openapi');
-  const api = await startTestApi();
-  t.teardown(api.close);
+  const api = await ownApi(t);
   for (const each of api.operations) {
     const documented = paths[each.path][each.method];
     t.is(documented.operationId, each.id);

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { Writable } from 'node:stream';
+import type { ExecutionContext, TestFn } from 'ava';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { describeHttp } from '../../src/api_docs/openapi.ts';
@@ -109,6 +110,28 @@ export async function startTestApi({
       await database.drop();
     },
   };
+}
+
+/** The same for all tests of a file: there, and prepared, once they begin; taken away after the last. */
+export function withApi(
+  test: TestFn,
+  options: TestApiOptions = {},
+  prepare: (api: TestApi) => Promise<void> = async () => {},
+): TestApi {
+  const api = {} as TestApi;
+  test.before(async () => {
+    Object.assign(api, await startTestApi(options));
+    await prepare(api);
+  });
+  test.after.always(() => api.close?.());
+  return api;
+}
+
+/** The same for one test. */
+export async function ownApi(t: ExecutionContext, options: TestApiOptions = {}): Promise<TestApi> {
+  const api = await startTestApi(options);
+  t.teardown(() => api.close());
+  return api;
 }
 
 /** What sends requests to the service at this address, and holds what it answers against its document. */

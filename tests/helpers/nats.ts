@@ -27,6 +27,9 @@ const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/us
 
 if (program === undefined && !process.env.CI) process.stderr.write(`\n!!! SKIPPED, because ${MISSING}\n\n`);
 
+/** Whether there is a nats-server on this machine. */
+export const hasNats = () => program !== undefined;
+
 /** A test that needs nats-server. */
 export function natsTest(title: string, body: Implementation<[], unknown>): void {
   if (program !== undefined) test(title, body as Implementation<[]>);

@@ -1,12 +1,15 @@
 // Runs the tests: a throw-away PostgreSQL, a migrated template that each test file clones, then ava with this
 // command's arguments. TEST_POSTGRES=16 makes it the oldest supported PostgreSQL; TEST_DATABASE_URL names a server to
 // use instead, by a role that may create databases.
+// Whatever a test file leaves behind ends with the run: ava cuts one off that runs into its time limit, and then no
+// teardown of it is called. All its processes are in one group; a PostgreSQL that it started, which leaves every group,
+// is found by its data folder, for the temporary files of a run are in a folder of their own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { platformPackage } from '../../src/embedded/binaries.ts';
 import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
@@ -66,11 +69,34 @@ async function runOn(server: string): Promise<number> {
 }
 
 async function runAva(environment: Record<string, string>): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'taskwire-run-'));
   const child = spawn(process.execPath, [AVA, ...process.argv.slice(2)], {
     stdio: 'inherit',
-    env: { ...process.env, ...environment },
+    detached: true, // at the head of a group of its own
+    env: { ...process.env, TMPDIR: folder, ...environment },
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  const { pid } = child;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => signalGroup(pid, signal));
   const [code] = await once(child, 'exit');
+  signalGroup(pid, 'SIGKILL');
+  await endServers(folder);
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   return code ?? 1;
+}
+
+function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // there is none of it any more
+  }
+}
+
+async function endServers(folder: string): Promise<void> {
+  const names = await readdir(folder, { recursive: true });
+  for (const name of names.filter(name => basename(name) === 'postmaster.pid')) {
+    const [pid] = (await readFile(join(folder, name), 'utf8')).split('\n');
+    process.stderr.write(`a test left a PostgreSQL behind, ${name}: it is ended\n`);
+    process.kill(Number(pid), 'SIGQUIT');
+  }
 }

@@ -1,14 +1,10 @@
 // The API's rules and the database's are the same ones: what one takes, the other takes, and as the same value.
 import test from 'ava';
 import { NewTask } from '../../src/http/tasks/task_fields.ts';
-import { read, startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, read, withApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 test('both trim the same white space', async t => {
   const suspects = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).filter(
@@ -86,8 +82,7 @@ test('any text that the API takes for a time, the database takes too', async t =
 });
 
 test('a rule that only the database has is still 422, naming the field', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   await own.psql.query('ALTER TABLE tasks DROP CONSTRAINT tasks_title_length');
   await own.psql.query('ALTER TABLE tasks ADD CONSTRAINT tasks_title_length CHECK (char_length(title) < 5)');
   await own.psql.query(`ALTER TABLE tasks ADD CONSTRAINT no_shouting CHECK (title <> upper(title))`);

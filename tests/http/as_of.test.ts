@@ -1,6 +1,6 @@
 // Tasks as of a moment: one and the list, by position and by time, whatever has become of them since.
 import ava, { type TestFn } from 'ava';
-import { type Send, senderTo, startTestApi } from '../helpers/http.ts';
+import { ownApi, type Send, senderTo } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
 import { createRandom } from '../helpers/random.ts';
 import { readValue, sequence } from '../helpers/sql.ts';
@@ -119,8 +119,7 @@ test('what is no moment of this log is refused with its name', async t => {
 });
 
 test('the list is what it was at any position, page by page, while others write', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const random = createRandom(text => t.log(text));
   const session = api.psql;
   const known: string[] = [];
@@ -162,8 +161,7 @@ test('the list is what it was at any position, page by page, while others write'
 });
 
 test('later pages are of the moment of the first, also if that was a time to come', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   await api.psql.query(`INSERT INTO tasks (title) SELECT 'task ' || n FROM generate_series(1, 5) AS n`);
   await sequence(api.psql);
   const before = await walk(api.send, '/tasks');
@@ -176,8 +174,7 @@ test('later pages are of the moment of the first, also if that was a time to com
 });
 
 test('where nearly everything was deleted pages are short, and yet they lead to all there was', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   await api.psql.query(`INSERT INTO tasks (title) VALUES ('the oldest')`);
   await api.psql.query(`INSERT INTO tasks (title) SELECT 'gone' FROM generate_series(1, 12000)`);
   await api.psql.query(`DELETE FROM tasks WHERE title = 'gone'`);
@@ -215,8 +212,7 @@ test('a cursor belongs to its own list and moment', async t => {
 });
 
 test('before what the log keeps, the answer is 410 and says why', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const { body: task } = await api.send('POST', '/tasks', { title: 'a' });
   for (const title of ['b', 'c', 'd']) await api.send('PATCH', `/tasks/${task.id}`, { title });
   await sequence(api.psql);

@@ -1,14 +1,10 @@
 // POST /tasks/batch: up to a thousand operations in their order, all or nothing, and one transaction in the log.
 import test from 'ava';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, withApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 import { readLog, readValue } from '../helpers/sql.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 const NOBODY = '01a207cb-0000-7000-8000-000000000000';
 
@@ -46,8 +42,7 @@ test('operations are done in their order, and answered in it', async t => {
 });
 
 test('the events of a batch stay together, in its order, under one transaction and the request', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   const operations = Array.from({ length: 200 }, (_, n) => ({ op: 'create', task: { title: `task ${n}` } }));
   const writes = operations.map(({ task }) => own.send('POST', '/tasks', { title: `other ${task.title}` }));
   const { status } = await own.send('POST', '/tasks/batch', { operations }, { 'X-Request-Id': 'the-batch' });

@@ -1,13 +1,9 @@
 // How bodies are read: their type, encoding and size, and what is said to those that are not JSON.
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import test from 'ava';
-import { read, startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, read, withApi } from '../helpers/http.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 // No test in this file creates a task under any other title.
 const TASK = '{"title":"fine"}';
@@ -254,8 +250,7 @@ test('bodies of requests that need none are passed over', async t => {
 });
 
 test('a body that is cut off by a client that leaves is a line about its request, and no fault of the service', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   const framings = {
     counted: 'Content-Length: 100\r\n\r\n{"ti',
     chunked: 'Transfer-Encoding: chunked\r\n\r\n64\r\n{"ti',

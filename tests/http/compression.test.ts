@@ -4,20 +4,18 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { createEventOperations } from '../../src/delivery/event_operations.ts';
 import { logger } from '../fixtures/generator.ts';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { withApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';
 
-let api: TestApi;
 let large: string;
 let small: string;
-test.before(async () => {
-  api = await startTestApi({ operations: () => createEventOperations(emptyFeed(logger)) });
+const feed = { operations: () => createEventOperations(emptyFeed(logger)) };
+const api = withApi(test, feed, async api => {
   const create = async (description: string) =>
     `/tasks/${(await api.send('POST', '/tasks', { title: 'x', description })).body.id}`;
   large = await create('всё то же самое '.repeat(500));
   small = await create('little');
 });
-test.after.always(() => api?.close());
 
 interface Raw {
   status: number;

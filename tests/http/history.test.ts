@@ -1,6 +1,6 @@
 // The history of a task: every event of it, as sockets send them, nothing missing that was just written.
 import ava, { type TestFn } from 'ava';
-import { type Answer, senderTo, startTestApi } from '../helpers/http.ts';
+import { type Answer, ownApi, senderTo } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
 import { sequence } from '../helpers/sql.ts';
@@ -147,8 +147,7 @@ test('wrong parameters are named', async t => {
 });
 
 test('while nobody numbers, it says so rather than leave out what was written', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const { body: task } = await api.send('POST', '/tasks', { title: 'x' });
   const { status, headers, body } = await api.send('GET', `/tasks/${task.id}/history`);
   t.is(status, 503);

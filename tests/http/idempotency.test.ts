@@ -2,17 +2,13 @@
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { createTestDatabase } from '../helpers/database.ts';
-import { type Answer, type Send, senderTo, startTestApi, type TestApi } from '../helpers/http.ts';
+import { type Answer, ownApi, type Send, senderTo, type TestApi, withApi } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { startService } from '../helpers/process.ts';
 import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 const post = (send: Send, key: string, body: unknown, path = '/tasks') =>
   send('POST', path, body, { 'Idempotency-Key': key });
@@ -118,15 +114,13 @@ test('a key is 1 to 255 visible characters, and stands once', async t => {
 });
 
 test('a request without a key leaves nothing to be kept', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   await own.send('POST', '/tasks', { title: 'no key' });
   t.is(await readValue(own.psql, 'SELECT count(*)::integer FROM idempotency_keys'), 0);
 });
 
 test('after 24 hours a key is new again, and keys as old are taken away by those who come', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   const first = await post(own.send, 'old', { title: 'old' });
   await own.psql.query(`
     INSERT INTO idempotency_keys SELECT 'k' || n, request, status, headers, body FROM idempotency_keys, generate_series(1, 30) AS n`);
@@ -146,8 +140,7 @@ test('after 24 hours a key is new again, and keys as old are taken away by those
 });
 
 test('while a request is still running, another one with its key is told so', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   await own.psql.query('BEGIN; LOCK TABLE tasks IN EXCLUSIVE MODE');
   const first = post(own.send, 'slow', { title: 'slow' });
   await until(() => isWaiting(own.psql));

@@ -4,14 +4,12 @@ import type { DatabasePool } from '../../src/postgres/pool.ts';
 import { type ListOptions, listEntities } from '../../src/queries/entities.ts';
 import { sortsOf } from '../../src/queries/resource.ts';
 import { tasks } from '../../src/queries/tasks.ts';
-import { type Answer, startTestApi, type TestApi } from '../helpers/http.ts';
+import { type Answer, type TestApi, withApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
 
 const TASKS = 300;
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
+const api = withApi(test, {}, async api => {
   // Few different values, so that ids must often decide, and microseconds that milliseconds would lose.
   await api.psql.query(
     `INSERT INTO tasks (title, description, status, priority, due_at, labels, source, external_id, created_at)
@@ -24,13 +22,10 @@ test.before(async () => {
      FROM generate_series(1, ${TASKS}) AS n ORDER BY random()`,
   );
 });
-test.after.always(() => api?.close());
 
 // Those who write do it here.
-let crowded: TestApi;
 let planner: TestApi['psql'];
-test.before(async () => {
-  crowded = await startTestApi();
+const crowded = withApi(test, {}, async crowded => {
   await crowded.psql.query(
     `INSERT INTO tasks (title, due_at, priority, labels)
      SELECT 'task ' || n, CASE WHEN n % 2 = 0 THEN now() + n * interval '1 hour' END,
@@ -40,7 +35,6 @@ test.before(async () => {
   await crowded.psql.query('VACUUM ANALYZE tasks');
   planner = crowded.psql;
 });
-test.after.always(() => crowded?.close());
 
 const ORDERS: Record<string, string> = {
   created_at: 'created_at',

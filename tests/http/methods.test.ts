@@ -4,31 +4,27 @@ import { createEventOperations } from '../../src/delivery/event_operations.ts';
 import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
 import { createRunOperations } from '../../src/http/runs/run_operations.ts';
 import { logger } from '../fixtures/generator.ts';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { withApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi({
-    operations: pool => [
-      ...createCurrencyOperations({ pool }),
-      ...createRunOperations({
-        pool,
-        of: { kind: 'currency_rates', sources: [], cron: undefined },
-        path: '/currencies/refresh',
-        requests: ['/currencies/refresh', '/tasks/run'],
-      }),
-      ...createRunOperations({
-        pool,
-        of: { kind: 'task_generator', sources: [], cron: undefined },
-        path: '/task-generator',
-        requests: ['/task-generator/run'],
-      }),
-      ...createEventOperations(emptyFeed(logger)),
-    ],
-  });
+const api = withApi(test, {
+  operations: pool => [
+    ...createCurrencyOperations({ pool }),
+    ...createRunOperations({
+      pool,
+      of: { kind: 'currency_rates', sources: [], cron: undefined },
+      path: '/currencies/refresh',
+      requests: ['/currencies/refresh', '/tasks/run'],
+    }),
+    ...createRunOperations({
+      pool,
+      of: { kind: 'task_generator', sources: [], cron: undefined },
+      path: '/task-generator',
+      requests: ['/task-generator/run'],
+    }),
+    ...createEventOperations(emptyFeed(logger)),
+  ],
 });
-test.after.always(() => api?.close());
 
 test('OPTIONS and 405 tell the methods of every path, and HEAD is one wherever GET is', async t => {
   const { body: task } = await api.send('POST', '/tasks', { title: 'x' });

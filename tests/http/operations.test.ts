@@ -10,7 +10,7 @@ import { createMetricsOperations } from '../../src/http/system/metrics_operation
 import { type Operation, operation, refusalsOf } from '../../src/web/operation.ts';
 import { parameter, wholeNumber } from '../../src/web/query.ts';
 import { logger } from '../fixtures/generator.ts';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { withApi } from '../helpers/http.ts';
 import { emptyFeed } from '../helpers/socket_app.ts';
 
 const small = wholeNumber({ from: 1, to: 9, digits: 1, error: 'must be a number from 1 to 9' });
@@ -45,19 +45,15 @@ const GENERATOR = {
   requests: ['/task-generator/run'],
 };
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi({
-    operations: pool => [
-      probe,
-      ...createRunOperations({ pool, ...GENERATOR }),
-      ...createCurrencyOperations({ pool }),
-      ...createEventOperations(emptyFeed(logger)),
-      ...createMetricsOperations({ scrape: async () => ({ type: 'text/plain', text: '' }) }),
-    ],
-  });
+const api = withApi(test, {
+  operations: pool => [
+    probe,
+    ...createRunOperations({ pool, ...GENERATOR }),
+    ...createCurrencyOperations({ pool }),
+    ...createEventOperations(emptyFeed(logger)),
+    ...createMetricsOperations({ scrape: async () => ({ type: 'text/plain', text: '' }) }),
+  ],
 });
-test.after.always(() => api?.close());
 
 const inputOf = (schema: z.ZodType) => z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input' });
 const outputOf = (schema: z.ZodType) => z.toJSONSchema(schema, { target: 'draft-2020-12' });

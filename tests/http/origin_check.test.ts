@@ -1,13 +1,12 @@
 // Pages of strangers: what a browser sends for them is refused, whatever else asks is not.
 import test, { type ExecutionContext } from 'ava';
 import { createOrigins } from '../../src/web/origins.ts';
-import { startTestApi } from '../helpers/http.ts';
+import { ownApi } from '../helpers/http.ts';
 
 const FRIEND = 'https://friend.example';
 
 async function start(t: ExecutionContext, { loopback }: { loopback: boolean }) {
-  const api = await startTestApi({ origins: createOrigins({ loopback, allowed: [FRIEND] }) });
-  t.teardown(api.close);
+  const api = await ownApi(t, { origins: createOrigins({ loopback, allowed: [FRIEND] }) });
   // fetch() would not let us say these headers.
   const ask = async (method: string, headers: Record<string, string>, body = '{"title":"x"}') => {
     const all = { 'Content-Type': 'application/json', 'Content-Length': String(body.length), ...headers };

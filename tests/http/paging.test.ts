@@ -1,11 +1,10 @@
 // Lists in pages: what their parameters may be, where they lead, and that writers cannot make them skip or repeat.
 import test, { type ExecutionContext } from 'ava';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, type TestApi } from '../helpers/http.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
 
 async function apiWith(t: ExecutionContext, tasks: number): Promise<TestApi> {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   // One statement and yet a moment of its own for each; every third pair shares one, so that ids must decide.
   await api.psql.query(
     `INSERT INTO tasks (title, created_at)

@@ -1,6 +1,6 @@
 // A long list, page by page, while sixteen writers insert and delete: PAGING_TASKS=10000 makes it longer.
 import test from 'ava';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, type TestApi } from '../helpers/http.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
 
 const TASKS = Number(process.env.PAGING_TASKS ?? 2_000);
@@ -10,8 +10,7 @@ const DOOMED = 0.2;
 
 test(`of ${TASKS} tasks each that stays is listed exactly once, whatever sixteen writers insert and delete`, async t => {
   const random = createRandom(t.log);
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const { staying, doomed } = await fill(api, random);
   const over = new AbortController();
   const written = { inserted: 0, deleted: 0 };

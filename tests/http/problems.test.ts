@@ -2,13 +2,9 @@
 import test from 'ava';
 import { CATALOGUE } from '../../src/errors.ts';
 import { operation } from '../../src/web/operation.ts';
-import { read, startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, read, withApi } from '../helpers/http.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const NOWHERE = '/tasks/01a207cb-0000-7000-8000-000000000000';
@@ -104,8 +100,7 @@ test('every request is one line in the log, without its query', async t => {
 });
 
 test('an unexpected error is 500 without its reason, which the log has once', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   await own.psql.query('ALTER TABLE tasks RENAME TO secret_name');
   for (const [method, body] of [['GET'], ['POST', { title: 'x' }]] as const) {
     const id = `broken-${method}`;
@@ -135,8 +130,7 @@ const teapot = operation({
 });
 
 test('an operation handed in is served like the others', async t => {
-  const own = await startTestApi({ operations: () => [teapot] });
-  t.teardown(() => own.close());
+  const own = await ownApi(t, { operations: () => [teapot] });
   t.is((await own.send('GET', '/teapot')).body.status, 500);
   t.is((await own.send('PUT', '/teapot')).headers.get('allow'), 'GET, HEAD, OPTIONS');
   t.deepEqual(await read(await own.request('/health/live')).then(answer => answer.body), { status: 'ok' });

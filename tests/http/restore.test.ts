@@ -1,6 +1,6 @@
 // Deleted tasks come back: under their id, as they last were, once, and as an event like any other.
 import ava, { type TestFn } from 'ava';
-import { senderTo, startTestApi } from '../helpers/http.ts';
+import { ownApi, senderTo } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
 
 const test = ava as TestFn<Context>;
@@ -48,8 +48,7 @@ test('deleted and restored again and again, each time the last state comes back'
 });
 
 test('a task that is deleted and not in the log yet can be restored', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const { body: task } = await api.send('POST', '/tasks', { title: 'a' });
   await api.send('PATCH', `/tasks/${task.id}`, { title: 'b' });
   await api.send('DELETE', `/tasks/${task.id}`);
@@ -59,8 +58,7 @@ test('a task that is deleted and not in the log yet can be restored', async t =>
 });
 
 test('what psql deleted or truncated comes back, too', async t => {
-  const api = await startTestApi();
-  t.teardown(() => api.close());
+  const api = await ownApi(t);
   const [a, b] = [NOWHERE, NOWHERE.replace('a', 'b')];
   await api.psql.query(
     `INSERT INTO tasks (id, title, source, external_id) VALUES ('${a}', 'a', 's', '1'), ('${b}', 'b', NULL, NULL)`,

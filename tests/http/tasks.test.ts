@@ -2,14 +2,10 @@
 import test from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { ownApi, withApi } from '../helpers/http.ts';
 import { until } from '../helpers/until.ts';
 
-let api: TestApi;
-test.before(async () => {
-  api = await startTestApi();
-});
-test.after.always(() => api?.close());
+const api = withApi(test);
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
@@ -186,8 +182,7 @@ test('If-Match lets a write through only in the version it names', async t => {
 });
 
 test('a write that waited for a task which was deleted and inserted again changes the one there is now', async t => {
-  const own = await startTestApi();
-  t.teardown(() => own.close());
+  const own = await ownApi(t);
   const waits = sql.type(z.strictObject({ waits: z.boolean() }))`
     SELECT EXISTS (
       SELECT FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0

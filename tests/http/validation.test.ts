@@ -1,16 +1,13 @@
 // What is refused as a task: with 422, all faults at once, each naming its field, and nothing changed.
 import test from 'ava';
-import { startTestApi, type TestApi } from '../helpers/http.ts';
+import { withApi } from '../helpers/http.ts';
 
-let api: TestApi;
 let rows: { id: string; xmin: string }[]; // what is there from the start, and to the end
-test.before(async () => {
-  api = await startTestApi();
+const api = withApi(test, {}, async () => {
   rows = await rowsNow(
     `INSERT INTO tasks (title, description) VALUES ('untouched', 'd') RETURNING id, xmin::text`,
   );
 });
-test.after.always(() => api?.close());
 
 interface Refusal {
   path: string;
