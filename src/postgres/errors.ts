@@ -24,11 +24,11 @@ const RULES: Record<string, Fault> = {
   currencies_rate_date_range: { path: '/rate_date', message: 'must be in the years 0001 to 9999' },
 };
 
-// What sql/rest/apply_batch.sql finds of a row.
+// What the functions of sql/ find of a row, in words of their own.
 const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_missing: 'not_found',
   batch_stale: 'stale',
-  batch_refused: 'conflict',
+  row_not_taken: 'invalid',
 };
 
 const CONFLICTS: Record<string, string> = {
@@ -124,6 +124,11 @@ export function isAway(error: unknown): boolean {
 export function isNotWritable(error: unknown): boolean {
   if (error instanceof ServiceError) return error.code === 'not_writable';
   return blameOf(databaseErrorOf(error)?.code) === 'no_writes';
+}
+
+/** What a write is told that a BEFORE trigger of the operator's swallowed: it returned NULL. */
+export function rowNotTaken(): ServiceError {
+  return new ServiceError('invalid', 'a trigger of the table did not take the row');
 }
 
 /** What a request is told while there is no database. */
