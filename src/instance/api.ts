@@ -51,6 +51,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const readiness = createReadiness({
     ...receiver,
     pool,
+    presence,
     schema: await readExpectedSchema(),
     warnings: () => nats?.state().troubles ?? [],
   });

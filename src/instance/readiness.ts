@@ -1,7 +1,10 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Presence } from '../postgres/availability.ts';
+import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { type FeedState, readFeedState, readSchema } from '../queries/log.ts';
+import { isReadOnly, tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -9,6 +12,7 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
+  presence: Pick<Presence, 'refusesWrites'>;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -17,13 +21,26 @@ const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
 /** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
-export function createReadiness({ pool, schema, listener, relay, hub, warnings }: ReadinessOptions) {
+export function createReadiness({
+  pool,
+  schema,
+  listener,
+  relay,
+  hub,
+  presence,
+  warnings,
+}: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
-      const [found, feed] = await Promise.all([readSchema(pool), readFeedState(pool)]);
+      const [found, feed, refusesWrites] = await Promise.all([
+        readSchema(pool),
+        readFeedState(pool),
+        whyNotWritable(pool, presence),
+      ]);
       const applied = new Set(found.migrations);
       const missing = schema.migrations.filter(name => !applied.has(name));
       return [
+        ...refusesWrites,
         ...missing.map(name => `the migration ${name} is not applied`),
         ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
@@ -36,6 +53,22 @@ export function createReadiness({ pool, schema, listener, relay, hub, warnings }
     ],
     warnings,
   };
+}
+
+// A write that was refused is tried again here: an instance that is not ready is sent no other.
+async function whyNotWritable(
+  pool: DatabasePool,
+  { refusesWrites }: ReadinessOptions['presence'],
+): Promise<readonly string[]> {
+  if (await isReadOnly(pool)) return ['the database takes no changes: it is read-only'];
+  if (!refusesWrites) return [];
+  try {
+    await tryWriting(pool);
+    return [];
+  } catch (error) {
+    if (!isNotWritable(error)) throw error;
+    return [translateDatabaseError(error)?.message ?? 'the database takes no changes'];
+  }
 }
 
 // A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until

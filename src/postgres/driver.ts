@@ -79,9 +79,7 @@ async function connect({ session: options, onConnect, answerWithin }: DriverOpti
 }
 
 function toConnectionError(cause: unknown): ConnectionError {
-  return new ConnectionError(cause instanceof Error ? cause.message : String(cause), {
-    cause: cause as Error,
-  });
+  return new ConnectionError('no connection could be opened', { cause: cause as Error });
 }
 
 interface PoolClient extends Client {
