@@ -2,7 +2,7 @@
 import { CATALOGUE, type CatalogueEntry, type ErrorCode } from '../errors.ts';
 import { Problem, problemType } from '../http/middleware/problems.ts';
 import { type Answer, type Operation, refusalsOf } from '../web/operation.ts';
-import { createSchemas, type JsonSchema, parametersOf, type Schemas } from './json_schema.ts';
+import { createSchemas, type JsonSchema, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
 import { describeEvents, topicsOf } from './topics.ts';
 
 type Json = Record<string, unknown>;
@@ -92,7 +92,7 @@ function describe(operation: Operation, schemas: Schemas, responses: Record<stri
     parameters: [
       ...(params ? parametersOf(params, schemas).map(each => ({ ...each, in: 'path', required: true })) : []),
       ...(query ? parametersOf(query, schemas).map(each => ({ ...each, in: 'query' })) : []),
-      ...(headers ? parametersOf(headers, schemas).map(each => ({ ...each, in: 'header' })) : []),
+      ...(headers ? parametersOf(headers, schemas).map(headerParameter) : []),
       { $ref: '#/components/parameters/X-Request-Id' },
     ],
     ...(body && {
@@ -100,6 +100,11 @@ function describe(operation: Operation, schemas: Schemas, responses: Record<stri
     }),
     responses: responsesOf(operation, schemas, responses),
   };
+}
+
+// A header is a text, whatever is read from it.
+function headerParameter({ schema, ...rest }: Parameter): Json {
+  return { ...rest, in: 'header', schema: schema.type === 'string' ? schema : { type: 'string' } };
 }
 
 // By status: what the operation answers, and how it refuses; of one status both may be.
