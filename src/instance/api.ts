@@ -66,6 +66,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const readiness = createReadiness({
     ...receiver,
     pool,
+    presence,
     sequencer,
     schema: await readProgramSchema(),
     stopping,

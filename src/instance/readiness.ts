@@ -1,8 +1,11 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Presence } from '../postgres/availability.ts';
+import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
+import { isReadOnly, tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -13,6 +16,7 @@ export interface ReadinessOptions {
   sequencer: { readonly obstacle: string | undefined };
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
+  presence: Pick<Presence, 'refusesWrites'>;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -29,17 +33,20 @@ export function createReadiness({
   hub,
   sequencer,
   stopping,
+  presence,
   warnings,
 }: ReadinessOptions) {
   return {
     database: async (): Promise<{ reasons: readonly string[]; warnings: readonly string[] }> => {
-      const [found, feed, closed] = await Promise.all([
+      const [found, feed, closed, refusesWrites] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
+        whyNotWritable(pool, presence),
       ]);
       const { behind, ahead } = compareSchemas(schema, found);
       const reasons = [
+        ...refusesWrites,
         ...behind,
         ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
@@ -55,6 +62,22 @@ export function createReadiness({
     ],
     warnings,
   };
+}
+
+// A write that was refused is tried again here: an instance that is not ready is sent no other.
+async function whyNotWritable(
+  pool: DatabasePool,
+  { refusesWrites }: ReadinessOptions['presence'],
+): Promise<readonly string[]> {
+  if (await isReadOnly(pool)) return ['the database takes no changes: it is read-only'];
+  if (!refusesWrites) return [];
+  try {
+    await tryWriting(pool);
+    return [];
+  } catch (error) {
+    if (!isNotWritable(error)) throw error;
+    return [translateDatabaseError(error)?.message ?? 'the database takes no changes'];
+  }
 }
 
 // A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until

@@ -12,9 +12,10 @@ import { explainRefusal, isRefusal, refuseUnfit } from './preflight.ts';
 import { compareSchemas, compareSql, type DatabaseSchema, type ProgramSchema } from './schema_version.ts';
 import { closeSession, isLost, openSession, openSessionPool } from './session.ts';
 import { applySql, readSql, type SqlFiles } from './sql_files.ts';
+import { SQLSTATE } from './sqlstate.ts';
 
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
-const LOCKED = new Set(['55P03', '40P01']);
+const LOCKED: ReadonlySet<string> = new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
 const ATTEMPTS = 30;
 const TURN_EVERY = 200; // ms
 const STRANGER_AFTER = 5; // tries

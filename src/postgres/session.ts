@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
 import { DEFAULT_SERVICE, speakFor } from './names.ts';
 import { type Settings, sessionSettings } from './settings.ts';
+import { SQLSTATE } from './sqlstate.ts';
 
 /** Where a session goes, of which service, and its name in pg_stat_activity (application_name `<service> <name>`). */
 export interface SessionOptions {
@@ -137,11 +138,9 @@ export async function isLost(session: pg.Client): Promise<boolean> {
     await askWithin(session, 2_000, 'SELECT 1');
     return false;
   } catch (error) {
-    return !(error instanceof pg.DatabaseError && error.code === IN_FAILED_TRANSACTION);
+    return !(error instanceof pg.DatabaseError && error.code === SQLSTATE.inFailedTransaction);
   }
 }
-
-const IN_FAILED_TRANSACTION = '25P02';
 
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
 export async function refuseStandby(session: pg.Client): Promise<void> {
