@@ -6,6 +6,8 @@
 -- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
 -- a writer that does not get it rings. The row must be staged first: a lock taken earlier, in a savepoint that is
 -- rolled back, would vouch for nothing.
+-- What is larger than an event may be is refused: the log is only appended to, so what a reader cannot take would stop it
+-- for good.
 -- `entity` may be left out where the type is the entity and one word more; see feed.staged.
 DO $$
 BEGIN
@@ -20,6 +22,7 @@ CREATE OR REPLACE FUNCTION feed.stage(
 LANGUAGE plpgsql
 AS $$
 DECLARE
+  bytes CONSTANT bigint := octet_length(data::text) + coalesce(octet_length(previous::text), 0);
   origin text := current_setting('taskwire.origin', true);
 BEGIN
   IF subject IS NULL THEN
@@ -27,12 +30,15 @@ BEGIN
       USING ERRCODE = 'object_not_in_prerequisite_state',
         HINT = 'If the key column was renamed, watch the table again; a feed.render() of its own must hold the key.';
   END IF;
-  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, entity)
+  IF bytes > feed.most_bytes() THEN
+    PERFORM feed.refuse_large(topic, subject, bytes);
+  END IF;
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, bytes, entity)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
     CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
     left(nullif(current_setting('taskwire.request_id', true), ''), 200),
-    data, previous,
+    data, previous, bytes,
     CASE WHEN strpos(substr(type, length(entity) + 2), '_') > 0 THEN entity END);
   IF NOT pg_try_advisory_xact_lock_shared(feed.lock_key('doorbell')) THEN
     PERFORM pg_notify(feed.channel('doorbell'), '');

@@ -88,6 +88,14 @@ BEGIN
     CROSS JOIN (VALUES ('00_feed_capture'), ('00_feed_capture_truncate')) AS wanted (name)
     WHERE NOT EXISTS (
       SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = wanted.name AND t.tgenabled = 'A')
+    UNION ALL
+    SELECT e.topic, e.subject, format('position %%s is told without its data: it has %%s bytes, and an event at most %%s',
+      e.position, e.bytes, feed.most_bytes())
+    FROM (
+      SELECT topic, subject, position, coalesce(bytes, octet_length(data::text) + coalesce(octet_length(previous::text), 0)) AS bytes
+      FROM feed.events
+    ) AS e
+    WHERE e.bytes > feed.most_bytes()
   $query$, rows_now);
 END
 $$;

@@ -28,6 +28,7 @@ const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_missing: 'not_found',
   batch_stale: 'stale',
   batch_refused: 'conflict',
+  batch_answer_bytes: 'too_large',
 };
 
 const CONFLICTS: Record<string, string> = {
