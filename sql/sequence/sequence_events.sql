@@ -76,7 +76,8 @@ AS $$
     CASE WHEN n.bytes <= feed.most_bytes() THEN n.previous::text END,
     n.entity, told.last_position
   FROM (
-    SELECT *, sum(e.bytes) OVER (ORDER BY e."position" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+    SELECT *, sum(CASE WHEN e.bytes <= feed.most_bytes() THEN e.bytes END)
+      OVER (ORDER BY e."position" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM (SELECT * FROM numbered ORDER BY "position" LIMIT most) AS e
   ) AS n
   CROSS JOIN told
