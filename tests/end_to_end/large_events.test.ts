@@ -64,10 +64,11 @@ test('pages of large events are short, follow each other without a gap, and do n
 });
 
 test('a snapshot of large rows has each of them once', async t => {
-  const { address } = await scene(
+  const { address, head } = await scene(
     t,
     `INSERT INTO docs SELECT n, repeat('x', 300000) FROM generate_series(1, 30) AS n`,
   );
+  await until(head, found => found === 30);
   const socket = openSocket(address, '/ws/events?snapshot=true');
   t.teardown(socket.drop);
   const ids: number[] = [];
