@@ -52,7 +52,7 @@ BEGIN
   GRANT SELECT ON ALL TABLES IN SCHEMA feed TO taskwire_app;
   GRANT EXECUTE ON FUNCTION
     feed.render(public.tasks), feed.render(public.runs), feed.render(public.currencies), feed.rfc3339(timestamptz),
-    feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, integer),
+    feed.service_name(), feed.lock_key(text), feed.channel(text), feed.verify(), feed.clean_staged(xid8, bigint, integer),
     feed.end_strangers(text), feed.closed_tables(), feed.most_bytes(),
     feed.unnumbered(text), feed.snapshot_page(text, bigint, text, integer, text[]),
     feed.list_past(text, bigint, text, text, integer), public.restore_task(uuid),

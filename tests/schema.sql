@@ -9,6 +9,19 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 GRANT USAGE ON SCHEMA public TO taskwire_app;
 GRANT USAGE ON SCHEMA public TO taskwire_reader;
 
+CREATE TABLE feed.epochs (
+  id uuid NOT NULL,
+  last_position bigint NOT NULL,
+  ended_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT epochs_last_position_natural CHECK ((last_position >= 0)),
+  CONSTRAINT epochs_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE feed.epochs IS 'The earlier epochs of this log, each with the last position that it has here. A client of one of them goes on if its position is not beyond that one; else it has seen what this log has lost. One row for each start of PostgreSQL on which events were numbered, some 60 bytes; feed.new_log() takes them away.';
+CREATE TRIGGER epochs_never_change BEFORE UPDATE ON feed.epochs FOR EACH ROW EXECUTE FUNCTION feed.refuse('epochs_never_change'); -- ENABLE ALWAYS
+CREATE TRIGGER epochs_never_truncated BEFORE TRUNCATE ON feed.epochs FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('epochs_never_truncated'); -- ENABLE ALWAYS
+GRANT SELECT ON feed.epochs TO taskwire_app;
+GRANT SELECT ON feed.epochs TO taskwire_reader;
+
 CREATE TABLE feed.event_batches (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   last_position bigint NOT NULL,
@@ -71,10 +84,12 @@ CREATE TABLE feed.log (
   timeline integer,
   database oid,
   sql_hash text,
+  server_started timestamp with time zone,
+  relation oid,
   CONSTRAINT log_is_one_row CHECK (only_one),
   CONSTRAINT log_pkey PRIMARY KEY (only_one)
 );
-COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, under which the log began at `first_position`. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
+COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, the present epoch of the log: it began at the start of PostgreSQL `server_started`, with this table as `relation`. `first_position` is where the log itself began. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
 GRANT SELECT ON feed.log TO taskwire_app;
 GRANT SELECT ON feed.log TO taskwire_reader;
 
@@ -314,6 +329,9 @@ GRANT SELECT ON public.tasks TO taskwire_reader;
 CREATE FUNCTION feed.base_type(of_type oid) RETURNS oid
   LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.begin_epoch() RETURNS uuid
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.capture() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
@@ -324,9 +342,9 @@ CREATE FUNCTION feed.channel(purpose text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.channel(text) TO taskwire_app;
 
-CREATE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
+CREATE FUNCTION feed.clean_staged(after_xid xid8, after_id bigint, most integer, OUT last_xid xid8, OUT last_id bigint) RETURNS record
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,bigint,integer) TO taskwire_app;
 
 CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
@@ -450,7 +468,7 @@ CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
 

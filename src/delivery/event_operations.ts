@@ -28,7 +28,7 @@ const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
-const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
+const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };
 const PAGE_HEADERS = { ...LOG_HEADER, ETag: 'Of a page that never changes.' };
 
 const EventPage = z
@@ -93,7 +93,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
 async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
-  const { events, position, isFull } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
   const isFixed = isFull && wanted.log !== undefined;
@@ -101,10 +101,10 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const now = isFixed ? '' : `"head":${Math.max(head.head, position)},`;
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
-  ctx.set(LOG, head.log);
+  ctx.set(LOG, log);
   ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
   if (!isFixed) return;
-  const etag = `"${head.log}/${after}-${next}"`;
+  const etag = `"${log}/${after}-${next}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
 }
@@ -115,7 +115,7 @@ async function collect(
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
   { hub, log, sessions }: EventOptions,
-): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean }> {
+): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean; log: string }> {
   const events: FeedEvent[] = [];
   let bytes = 0;
   const isFull = () => events.length === limit || bytes >= PAGE_BYTES;
@@ -150,7 +150,7 @@ async function collect(
   ctx.res.once('close', stop);
   try {
     await done.promise;
-    return { events, position: subscription.position, isFull: isFull() };
+    return { events, position: subscription.position, isFull: isFull(), log: subscription.log };
   } finally {
     clearTimeout(timer);
     clearTimeout(giveUp);

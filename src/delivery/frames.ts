@@ -4,6 +4,9 @@ import type { FeedEvent, Slice } from '../events.ts';
 import { RESETS, type ResetReason } from '../feed/subscription.ts';
 
 const position = z.int().nonnegative();
+const log = z.uuid().meta({
+  description: 'The present epoch of the log: the one that was told last is to be sent beside `after`.',
+});
 
 /** The control frames but for snapshots, as textOf() writes them; each is told from an event by having no `specversion`. */
 export const CONTROL = {
@@ -11,12 +14,14 @@ export const CONTROL = {
     .object({
       type: z.literal('ready'),
       head: position.meta({ description: 'The last position there is.' }),
-      log: z.uuid().meta({ description: 'The id of this log, to be sent beside `after`.' }),
+      log,
     })
     .meta({ id: 'ready', description: 'First: every event after `head`, or after `after`, will come.' }),
-  position: z
-    .object({ type: z.literal('position'), position })
-    .meta({ id: 'position', description: 'At least every 15 s: resume here, also if nothing matched.' }),
+  position: z.object({ type: z.literal('position'), position, log }).meta({
+    id: 'position',
+    description:
+      'At least every 15 s, and when PostgreSQL was started anew: resume here, also if nothing matched.',
+  }),
   reset: z
     .object({
       type: z.literal('reset'),

@@ -194,7 +194,7 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     doorbell: receiver.doorbell,
     leads: receiver.relay.catchUp,
     numbered: receiver.relay.take,
-    clean: lowerBound => cleanStaged(pool, lowerBound),
+    clean: after => cleanStaged(pool, after),
     looked: metrics.looked,
     rang: metrics.rang,
     logger,

@@ -27,8 +27,8 @@ export interface Publisher {
 export interface PublisherOptions {
   client: JetStreamClient;
   service: string;
-  /** The log that the events are of. */
-  log: string;
+  /** The epoch of the log that the events are of, as it is when one is sent. */
+  log(): string;
   /** How large a message may be: of what is larger the data stay behind, and a header says where they can be read. */
   mostBytes: number;
   /** The stream's last sequence. */
@@ -47,7 +47,7 @@ const ANSWER_WITHIN = 10_000; // ms
 const HEADERS_BYTES = 512; // at most
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { client, service, log, after, mostBytes } = options;
+  const { client, service, after, mostBytes } = options;
   let [sent, confirmed] = [after, after];
   let characters = 0;
   let ended = false;
@@ -55,7 +55,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   async function send(event: FeedEvent, sequence: number): Promise<void> {
     const own = headers();
-    own.set(LOG_HEADER, log);
+    own.set(LOG_HEADER, options.log());
     const isLarge = isLargerThan(event.json, mostBytes - HEADERS_BYTES);
     const dataref = `/events?after=${event.position - 1}&limit=1`;
     if (isLarge) own.set(DATAREF_HEADER, dataref);

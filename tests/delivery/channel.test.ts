@@ -179,7 +179,7 @@ test.serial('nothing is written to a stream that has ended', async t => {
   channel.end(1001, 'the instance is going away');
   t.false(channel.open);
   t.false(channel.event(createEvent(2)));
-  t.false(channel.control({ type: 'position', position: 2 }));
+  t.false(channel.control({ type: 'position', position: 2, log: LOG_ID }));
   const text = await (await answer).text();
   t.is(text.match(/^id: /gm)?.length, 1);
   t.deepEqual(errors, []);

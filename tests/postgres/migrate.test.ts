@@ -110,7 +110,8 @@ test(
     await psql.query(`
       DELETE FROM feed.migrations WHERE name >= '0007_rest';
       UPDATE feed.log SET sql_hash = NULL;
-      DROP TABLE idempotency_keys;
+      DROP TABLE idempotency_keys, feed.epochs;
+      ALTER TABLE feed.log DROP COLUMN server_started, DROP COLUMN relation;
       ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_search_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
@@ -218,7 +219,7 @@ async function serviceRole(server: string, owner: string): Promise<string> {
     await withSession(url, async session => {
       await session.query(`SELECT feed.take_up_log(); INSERT INTO tasks (title) VALUES ('psql')`);
       await sequence(session);
-      await session.query('SELECT feed.clean_staged($1, 1)', ['0']);
+      await session.query('SELECT feed.clean_staged($1, 0, 1)', ['0']);
     });
     return insertAsService(url);
   });

@@ -19,7 +19,7 @@ const REACHED: Record<string, string[]> = {
   ],
   'feed.verify()': ['SELECT * FROM feed.verify()'],
   'feed.end_strangers(text)': [`SELECT feed.end_strangers('leader')`],
-  'feed.clean_staged(xid8,integer)': [`SELECT feed.clean_staged('0', 10)`],
+  'feed.clean_staged(xid8,bigint,integer)': [`SELECT feed.clean_staged('0', 0, 10)`],
   'tasks_before_write()': [
     `INSERT INTO public.tasks (id, title) VALUES ('00000000-0000-7000-8000-000000000001', ' y ')`,
     `UPDATE public.tasks SET title = 'z'`,
