@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { loadEnvFile } from 'node:process';
-import { parseCronItem } from 'graphile-worker';
 import { z } from 'zod';
 import { ServiceError } from './errors.ts';
+import { nextTime } from './jobs/schedule.ts';
 import { DEFAULT_SERVICE, isServiceName } from './postgres/names.ts';
+import { tlsFault, withLibpqTls } from './postgres/tls.ts';
 
 /** One place the generator reads from: the adapter, by name, and its address, where one is given. */
 export interface TaskSource {
@@ -45,7 +46,10 @@ const natsUrl = z
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`);
 
-const cron = z.string().refine(isCron, 'must be five cron fields such as "*/15 * * * *", or off');
+const cron = z
+  .string()
+  .refine(isCron, { error: 'must be five cron fields such as "*/15 * * * *", or off', abort: true })
+  .refine(comes, 'names no day of the calendar, so it would never run: write off for never');
 
 const Settings = z.object({
   SERVICE_NAME: z
@@ -106,7 +110,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ? []
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
-  faults.push(...hostFaults(given), ...sourceFaults(sources, adapters));
+  faults.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
     faults.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
@@ -117,13 +121,14 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     );
   }
   const settings = result.data;
+  const address = (url: string | undefined) => url && withLibpqTls(url, given.PGSSLMODE);
   return {
     service: settings.SERVICE_NAME,
     host: settings.HOST,
     loopback: LOOPBACK.test(settings.HOST),
     port: settings.PORT,
-    databaseUrl: settings.DATABASE_URL,
-    directUrl: settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL,
+    databaseUrl: address(settings.DATABASE_URL),
+    directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
     pooled: settings.DATABASE_DIRECT_URL !== undefined,
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
@@ -156,6 +161,15 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
     ];
   }
   return [];
+}
+
+// What is no address at all is named already.
+function tlsFaults(given: Record<string, string | undefined>): string[] {
+  return ['DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap(name => {
+    const { data: address } = postgresUrl.safeParse(given[name]);
+    const fault = address && tlsFault(address, given.PGSSLMODE);
+    return fault ? [`${name} ${fault}`] : [];
+  });
 }
 
 // An address may hold a password, so no fault repeats it.
@@ -229,11 +243,15 @@ function isHost(text: string): boolean {
 }
 
 function isCron(text: string): boolean {
-  if (text === 'off') return true;
   try {
-    parseCronItem({ task: 'check', match: text });
+    comes(text);
     return true;
   } catch {
     return false;
   }
+}
+
+// Whether there is a time at which it runs, or it says that there shall be none.
+function comes(text: string): boolean {
+  return text === 'off' || nextTime(text, new Date()) !== undefined;
 }

@@ -99,6 +99,13 @@ export const CATALOGUE = {
       'The database took too long. Try again after Retry-After seconds; a write may or may not have happened.',
     headers: RETRY_AFTER,
   },
+  busy: {
+    status: 503,
+    title: 'There is too much to do',
+    explanation:
+      'All connections to the database were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+    headers: RETRY_AFTER,
+  },
   broker_unavailable: {
     status: 503,
     title: 'NATS is away',
@@ -165,7 +172,7 @@ export function isPassing(error: unknown): boolean {
   return error instanceof ServiceError && PASSING.has(error.code);
 }
 
-const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'timeout']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'busy', 'timeout']);
 
 /** An error with its faults in one sentence, for where there is no list of them. */
 export function sentenceOf({ message, faults }: ServiceError): string {

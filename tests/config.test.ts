@@ -138,6 +138,17 @@ for (const [name, values] of Object.entries({
   });
 }
 
+test('a schedule that can never be due is refused in words, a rare one is taken', t => {
+  for (const name of ['GENERATOR_CRON', 'RATES_CRON']) {
+    t.throws(() => settings({ [name]: '0 0 30 2 *' }), {
+      message: new RegExp(
+        `\n  - ${name} names no day of the calendar, so it would never run: write off for never$`,
+      ),
+    });
+    t.notThrows(() => settings({ [name]: '0 0 29 2 *' }));
+  }
+});
+
 test('PORT=0 asks for a free one, and GENERATOR_CRON=off and RATES_CRON=off for no runs', t => {
   t.like(settings({ PORT: '0', GENERATOR_CRON: 'off', RATES_CRON: 'off' }), {
     port: 0,

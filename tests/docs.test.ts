@@ -88,6 +88,9 @@ test('every command can be typed as it stands', async t => {
   }
 });
 
+// Where npx finds the generator of clients without asking the registry.
+const GENERATOR = join(ROOT, 'tests/generated_client/node_modules/.bin');
+
 async function runCommands(t: ExecutionContext<Scene>, name: string, commands: string): Promise<void> {
   const { database, service, task, folder } = t.context;
   const { host } = new URL(service.address);
@@ -96,7 +99,7 @@ async function runCommands(t: ExecutionContext<Scene>, name: string, commands: s
   const strict = 'set -euo pipefail; curl() { command curl --fail-with-body "$@"; }';
   const child = spawn('bash', ['-c', `${strict}\n${script}`], {
     cwd: folder,
-    env: { ...process.env, DATABASE_URL: database.url },
+    env: { ...process.env, DATABASE_URL: database.url, PATH: `${GENERATOR}:${process.env.PATH}` },
     detached: true, // a group of its own, to be ended whole: what it leaves in the background
     stdio: ['ignore', 'pipe', 'pipe'],
   });

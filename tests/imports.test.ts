@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'version.ts': [],
   'within.ts': [],
   parsing: [],
-  'config.ts': [...LEAVES, 'postgres/names.ts'],
+  'config.ts': [...LEAVES, 'postgres/names.ts', 'postgres/tls.ts', 'jobs/schedule.ts'],
   metrics: ['version.ts'],
   web: LEAVES,
   embedded: [...LEAVES, 'postgres/sqlstate.ts'],

@@ -161,9 +161,12 @@ CREATE TABLE public.currency_rates (
   nominal integer DEFAULT 1 NOT NULL,
   quoted_rate numeric,
   quoted_nominal integer,
+  quoted_name text,
   CONSTRAINT currency_rates_currency_format CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   CONSTRAINT currency_rates_nominal_positive CHECK ((nominal > 0)),
   CONSTRAINT currency_rates_pkey PRIMARY KEY (currency, rate_date),
+  CONSTRAINT currency_rates_quoted_name_beside_rate CHECK (((quoted_name IS NULL) OR (quoted_rate IS NOT NULL))),
+  CONSTRAINT currency_rates_quoted_name_length CHECK (((char_length(quoted_name) >= 1) AND (char_length(quoted_name) <= 200))),
   CONSTRAINT currency_rates_quoted_nominal_positive CHECK ((quoted_nominal > 0)),
   CONSTRAINT currency_rates_quoted_rate_range CHECK (((quoted_rate > (0)::numeric) AND (quoted_rate < '100000000000000000000'::numeric))),
   CONSTRAINT currency_rates_quoted_whole CHECK (((quoted_rate IS NULL) = (quoted_nominal IS NULL))),
@@ -172,7 +175,7 @@ CREATE TABLE public.currency_rates (
   CONSTRAINT currency_rates_rate_scale CHECK ((scale(rate) <= 20)),
   CONSTRAINT currency_rates_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric)))
 );
-COMMENT ON TABLE public.currency_rates IS 'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger currencies_keep_rate writes what `currencies` says; the rates job adds older days. `quoted_rate` and `quoted_nominal` are what the bank last said of the day; `rate` is another where somebody has changed it since. It outlives its currency.';
+COMMENT ON TABLE public.currency_rates IS 'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger currencies_keep_rate writes what `currencies` says; the rates job adds older days. `quoted_rate`, `quoted_nominal` and `quoted_name` are what the bank last said of the day; `rate` is another where it was changed elsewhere since. It outlives its currency.';
 GRANT INSERT, SELECT, UPDATE ON public.currency_rates TO taskwire_app;
 GRANT SELECT ON public.currency_rates TO taskwire_reader;
 
@@ -318,8 +321,16 @@ CREATE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
   LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
 
+CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
+
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.end_strangers(purpose text) RETURNS TABLE(pid integer, role text, application text, ended boolean)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.end_strangers(text) TO taskwire_app;
 
 CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean) RETURNS record
   LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;

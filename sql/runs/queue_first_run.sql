@@ -8,7 +8,10 @@ BEGIN
   IF EXISTS (SELECT FROM public.runs AS r WHERE r.kind = wanted) THEN
     RETURN false; -- every start but the first, and it writes nothing
   END IF;
-  PERFORM pg_advisory_xact_lock(feed.lock_key('first_run:' || wanted));
+  IF NOT pg_try_advisory_xact_lock(feed.lock_key('first_run:' || wanted)) THEN
+    PERFORM feed.end_strangers('first_run:' || wanted);
+    PERFORM pg_advisory_xact_lock(feed.lock_key('first_run:' || wanted));
+  END IF;
   IF EXISTS (SELECT FROM public.runs AS r WHERE r.kind = wanted) THEN
     RETURN false;
   END IF;

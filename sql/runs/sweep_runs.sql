@@ -1,13 +1,19 @@
 -- Looks after the active runs and the job queue. Called by every instance every few seconds; while all is well it
 -- only reads, so an idle service writes nothing. Returns a row per finding: what revive_run() did, and one without
 -- a run where jobs wait that a worker should have heard of: a NOTIFY is a hint, and can be lost.
+-- A run whose lock is held by a session that is not the service's looks as if it went on: that session is ended, or named.
 -- Jobs of the schedule whose worker died with them are freed too, or a daily run could be left out for a day.
 CREATE OR REPLACE FUNCTION public.sweep_runs() RETURNS TABLE (run_id uuid, finding text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   FOR run_id IN SELECT r.id FROM public.runs AS r WHERE r.status IN ('queued', 'running') LOOP
-    finding := public.revive_run(run_id);
+    SELECT format('its lock is held by a session that is not of the service, and may not be ended: pid %s, role %s, application "%s"', s.pid, s.role, s.application)
+    INTO finding
+    FROM feed.end_strangers('run:' || run_id) AS s
+    WHERE NOT s.ended
+    LIMIT 1;
+    finding := coalesce(finding, public.revive_run(run_id));
     IF finding IS NOT NULL THEN
       RETURN NEXT;
     END IF;

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { SourceError } from '../jobs/fetch/source_error.ts';
 import { backfill, daysBetween } from '../jobs/rates/backfill.ts';
+import { storableText } from '../parsing/storable_text.ts';
 import { closeSession } from '../postgres/session.ts';
 import { openWriter } from '../queries/run_session.ts';
 import { runCommand } from './command.ts';
@@ -11,6 +12,7 @@ const FIRST_DAY = '1992-07-01'; // before it the bank has no rates
 const MOST_DAYS = 1_000;
 const PACE = 300; // ms
 const RETRY_FOR = 25_000; // ms
+const MOST_CHARACTERS = 2_000; // of a reason, which may quote the bank
 const USAGE = `usage: npm run rates -- --from 2024-01-01 --to 2024-01-31 (at most ${MOST_DAYS} days, none before ${FIRST_DAY} or to come)\n`;
 
 const range = readArguments();
@@ -32,7 +34,7 @@ await runCommand(async ({ config: { ratesUrl, service }, url }) => {
   } catch (error) {
     const reason = stop.signal.aborted ? 'stopped' : error instanceof SourceError ? error.message : undefined;
     if (reason === undefined) throw error;
-    process.stderr.write(`${reason}\n`);
+    process.stderr.write(`${storableText(reason, MOST_CHARACTERS)}\n`);
     return 1;
   } finally {
     await closeSession(client);

@@ -47,13 +47,18 @@ export interface ApiOptions {
 
 /** The HTTP side of an instance, on a pool. */
 export async function createApi(pool: DatabasePool, options: ApiOptions): Promise<HttpApp> {
-  const { config, logger, origins, presence, metrics, receiver, sessions, kinds, nats, places } = options;
+  const { config, logger, origins, presence, metrics, receiver, sequencer, sessions, kinds, nats, places } =
+    options;
   const readiness = createReadiness({
     ...receiver,
     pool,
     presence,
+    sequencer,
     schema: await readExpectedSchema(),
-    warnings: () => nats?.state().troubles ?? [],
+    warnings: () => [
+      ...(nats?.state().troubles ?? []),
+      ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
+    ],
   });
   const sources = {
     present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),

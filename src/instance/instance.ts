@@ -17,7 +17,7 @@ import { isAway } from '../postgres/errors.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
-import { cleanStaged } from '../queries/log.ts';
+import { cleanStaged, readClosedTables } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { createOrigins } from '../web/origins.ts';
@@ -82,6 +82,7 @@ export function createInstance(options: InstanceOptions): Instance {
   async function open(): Promise<void> {
     await migrate({ url: options.directUrl, service: config.service, logger, signal: stopping.signal });
     const pool = await connect('pool', config.poolSize);
+    for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
@@ -102,6 +103,7 @@ export function createInstance(options: InstanceOptions): Instance {
       service: config.service,
       size,
       role: !config.pooled,
+      throughPooler: config.pooled,
       presence,
       ...(statementTimeout !== undefined && { statementTimeout }),
     });

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Presence } from '../postgres/availability.ts';
 import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
-import { type FeedState, readFeedState, readSchema } from '../queries/log.ts';
+import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 import { isReadOnly, tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
@@ -13,6 +13,7 @@ export interface ReadinessOptions {
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
   presence: Pick<Presence, 'refusesWrites'>;
+  sequencer: { readonly obstacle: string | undefined };
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -28,13 +29,15 @@ export function createReadiness({
   relay,
   hub,
   presence,
+  sequencer,
   warnings,
 }: ReadinessOptions) {
   return {
     database: async (): Promise<readonly string[]> => {
-      const [found, feed, refusesWrites] = await Promise.all([
+      const [found, feed, closed, refusesWrites] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
+        readClosedTables(pool),
         whyNotWritable(pool, presence),
       ]);
       const applied = new Set(found.migrations);
@@ -43,6 +46,7 @@ export function createReadiness({
         ...refusesWrites,
         ...missing.map(name => `the migration ${name} is not applied`),
         ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+        ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
@@ -50,6 +54,7 @@ export function createReadiness({
     parts: (): readonly string[] => [
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
+      ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
     ],
     warnings,
   };

@@ -1,6 +1,7 @@
 // Works on one attempt of a run, from claiming it to storing its end.
 
 import type { Logger } from '../logger.ts';
+import { storableText } from '../parsing/storable_text.ts';
 import { claimRun, type RunResult, type RunSession } from '../queries/run_session.ts';
 import type { RunKind } from './run_kind.ts';
 
@@ -14,6 +15,9 @@ export interface ExecuteOptions {
   stop: AbortSignal;
   logger: Logger;
 }
+
+const UNEXPECTED = 'an unexpected error; the log of the service knows more';
+const MOST_CHARACTERS = { error: 2_000, reason: 1_000, external_id: 1_000 };
 
 /**
  * Runs an attempt, if it is there to be claimed. Ends with the run succeeded, failed, or queued again for another
@@ -49,14 +53,30 @@ async function work(
       return;
     }
     logger.error({ err: error }, 'the run failed unexpectedly');
-    result.error = 'an unexpected error; the log of the service knows more';
+    result.error = UNEXPECTED;
   }
-  const finished = await session.finish(result);
-  const { rejections, error, ...counts } = result;
-  logger.info(
-    { ...counts, ...(error !== null && { error }) },
-    finished ? 'the run ended' : 'the run was taken over',
-  );
+  const stored = storable(result);
+  tell(stored, await session.finish(stored), logger);
+}
+
+// A failure is told once: an unexpected one was, with its stack.
+function tell({ rejections, error, ...counts }: RunResult, finished: boolean, logger: Logger): void {
+  if (!finished) logger.info(counts, 'the run was taken over');
+  else if (error === null) logger.info(counts, 'the run ended');
+  else if (error !== UNEXPECTED) logger.warn({ ...counts, error }, 'the run failed');
+}
+
+// What it holds of a source's own words, from whichever adapter.
+function storable({ error, rejections, ...counts }: RunResult): RunResult {
+  return {
+    ...counts,
+    error: error === null ? null : storableText(error, MOST_CHARACTERS.error),
+    rejections: rejections.map(({ source, external_id, reason }) => ({
+      source,
+      external_id: external_id === null ? null : storableText(external_id, MOST_CHARACTERS.external_id),
+      reason: storableText(reason, MOST_CHARACTERS.reason),
+    })),
+  };
 }
 
 function emptyResult(): RunResult {

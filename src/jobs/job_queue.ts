@@ -11,11 +11,11 @@ import {
   type WorkerEvents,
   type WorkerPool,
 } from 'graphile-worker';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { schemasOf } from '../postgres/names.ts';
-import { sessionConfig } from '../postgres/session.ts';
+import { openSessionPool } from '../postgres/session.ts';
 import { settleWithin } from '../within.ts';
 
 export interface JobQueueOptions {
@@ -105,7 +105,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
 }
 
 function openPool({ url, service, concurrency, logger }: JobQueueOptions): pg.Pool {
-  const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'jobs' }), max: concurrency + 2 });
+  const pool = openSessionPool({ url, service, name: 'jobs' }, concurrency + 2);
   // Both: the first is for connections at rest, the second for those in use.
   pool.on('error', error => logger.debug({ err: error }, 'a connection of the job queue was lost'));
   pool.on('connect', client => {

@@ -31,6 +31,8 @@ export interface RunKind {
   readonly kind: string;
   /** When it runs, in UTC; undefined for never by itself. */
   readonly cron: string | undefined;
+  /** The next time at which it runs by itself; undefined for never. */
+  nextRunAt(now: Date): Date | undefined;
   /** Whether the first start of all asks for a run. */
   readonly runsFirst: boolean;
   /** Where it reads from, as anybody may see it. */

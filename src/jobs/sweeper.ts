@@ -20,6 +20,7 @@ export function createSweeper({ pool, every, waiting, logger }: SweeperOptions):
   const stopping = new AbortController();
   let sweeping: Promise<void> | undefined;
   let failing = false;
+  let told: readonly Finding[] = [];
 
   async function sweep(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -32,6 +33,7 @@ export function createSweeper({ pool, every, waiting, logger }: SweeperOptions):
     try {
       const findings = await sweepRuns(pool);
       for (const found of findings) act(found);
+      told = findings;
       failing = false;
     } catch (error) {
       // Once for each time that the database goes away, not once every two seconds.
@@ -42,7 +44,9 @@ export function createSweeper({ pool, every, waiting, logger }: SweeperOptions):
 
   function act({ run_id, finding }: Finding): void {
     if (run_id === null) waiting();
-    else logger.warn({ run: run_id, finding }, 'nobody worked on a run');
+    // What cannot be mended is found again at each look, and said once.
+    else if (!told.some(old => old.run_id === run_id && old.finding === finding))
+      logger.warn({ run: run_id, finding }, 'nobody worked on a run');
   }
 
   return {

@@ -17,7 +17,6 @@ const Message = z.strictObject({
   rate,
   timestamp: z
     .string({ error: issue => (issue.input === undefined ? 'is required' : 'must be a time in RFC 3339') })
-    .transform(text => text.replace(/(\.\d{6})\d+/, '$1')) // the database keeps microseconds
     .pipe(moment)
     // From then on every other message would be an older one.
     .refine(text => Date.parse(text) < Date.now() + DAY, 'must not be more than a day in the future'),

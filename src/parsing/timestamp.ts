@@ -1,4 +1,6 @@
-// A moment in time as RFC 3339 text. It stays text on its way to the database: a Date would cut microseconds off.
+// A moment in time as RFC 3339 text, from wherever it comes: REST, NATS, a source of tasks. It stays text on its way to the
+// database: a Date would cut microseconds off. So there is one rule for what is finer: the database's own, which rounds
+// to the nearest microsecond.
 import { z } from 'zod';
 
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|[+-](\d\d):(\d\d))$/i;

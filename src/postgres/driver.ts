@@ -5,14 +5,18 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError, type DriverFactory } from 'slonik';
 import { settleWithin } from '../within.ts';
+import { DEFAULT_SERVICE, renameSql } from './names.ts';
+import { queryScoped } from './scoped_query.ts';
 import {
   askWithin,
   closeSession,
   cutSession,
+  openBareSession,
   openSession,
   refuseStandby,
   type SessionOptions,
 } from './session.ts';
+import { transactionSettings } from './settings.ts';
 import { isEndedByServer } from './sqlstate.ts';
 
 type Driver = Awaited<ReturnType<DriverFactory>>;
@@ -21,6 +25,8 @@ type Answer = Awaited<ReturnType<Client['query']>>;
 
 export interface DriverOptions {
   session: SessionOptions;
+  /** Whether a transaction pooler stands between: nothing is left on a connection, each transaction sets what it needs. */
+  throughPooler: boolean;
   /** Statements that are run once on every new connection; Slonik's own interceptors run at every checkout. */
   onConnect: readonly string[];
   /** Milliseconds. */
@@ -43,6 +49,7 @@ let nextId = 1;
 export function createDriverFactory(options: DriverOptions): DriverFactory {
   return async () => {
     const clients = new Set<PoolClient>();
+    const ask = options.throughPooler ? askThroughPooler(options.session) : askDirectly;
     // What has rested meanwhile is as dead, most likely: better a new connection than so long a wait on each.
     const silent = () => {
       for (const client of clients) client.distrust();
@@ -50,7 +57,7 @@ export function createDriverFactory(options: DriverOptions): DriverFactory {
     return {
       createClient: async () => {
         const connection = await connect(options).catch(toConnectionError);
-        const client = createClient(connection, { answerWithin: options.answerWithin, silent });
+        const client = createClient(connection, { ask, answerWithin: options.answerWithin, silent });
         clients.add(client);
         client.on('destroy', () => clients.delete(client));
         return client;
@@ -59,9 +66,31 @@ export function createDriverFactory(options: DriverOptions): DriverFactory {
   };
 }
 
-async function connect({ session: options, onConnect, answerWithin }: DriverOptions): Promise<pg.Client> {
-  const settings = { ...options.settings, types: { getTypeParser } };
-  const session = await openSession({ ...options, settings });
+interface Question {
+  text: string;
+  values: unknown[];
+  /** Under which the statement is prepared. */
+  name: string | undefined;
+}
+
+type Ask = (session: pg.Client, question: Question) => Promise<pg.QueryResult>;
+
+const askDirectly: Ask = (session, { text, values, name }) =>
+  session.query({ text, values, ...(name && { name }) });
+
+function askThroughPooler({ service, settings }: SessionOptions): Ask {
+  const first = transactionSettings(settings);
+  return (session, { text, values }) =>
+    session.getTransactionStatus() === 'I'
+      ? queryScoped(session, { text: renameSql(service ?? DEFAULT_SERVICE, text), values }, first)
+      : session.query({ text, values });
+}
+
+async function connect(options: DriverOptions): Promise<pg.Client> {
+  const { onConnect, answerWithin, throughPooler } = options;
+  const open = throughPooler ? openBareSession : openSession;
+  const config = { ...options.session.config, types: { getTypeParser } };
+  const session = await open({ ...options.session, config });
   let lost: Error | undefined;
   session.once('error', error => {
     lost = error;
@@ -93,7 +122,7 @@ interface PoolClient extends Client {
  */
 function createClient(
   connection: pg.Client | ConnectionError,
-  { answerWithin, silent }: { answerWithin: number; silent(): void },
+  { ask: put, answerWithin, silent }: { ask: Ask; answerWithin: number; silent(): void },
 ): PoolClient {
   const session = connection instanceof Error ? undefined : connection;
   const events = new EventEmitter();
@@ -136,11 +165,7 @@ function createClient(
       silent();
     }, answerWithin);
     try {
-      const { command, fields, rowCount, rows } = await session.query({
-        text,
-        values,
-        ...(name && { name }),
-      });
+      const { command, fields, rowCount, rows } = await put(session, { text, values, name });
       const columns = fields.map(field => ({ name: field.name, dataTypeId: field.dataTypeID }));
       return { command: command as Answer['command'], fields: columns, rowCount, rows };
     } catch (error) {

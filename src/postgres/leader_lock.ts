@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { type LockSession, openLockSession } from './lock_session.ts';
+import { createStrangers, type Strangers } from './strangers.ts';
 
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the lock
 const LIVENESS_INTERVAL = 3_000; // ms after which the holder asks whether its session lives
@@ -16,6 +17,7 @@ export function createExclusive(options: {
   logger: Logger;
 }): Exclusive {
   const { url, service, purpose, logger } = options;
+  const strangers = createStrangers({ purpose, lock: `the lock of ${purpose}`, logger });
   return async (work, until) => {
     let away = false;
     while (!until.aborted) {
@@ -23,7 +25,7 @@ export function createExclusive(options: {
         const session = await openLockSession({ url, service, name: purpose }, until);
         if (away) logger.info({ purpose }, 'candidates have a session again');
         away = false;
-        await takePart(session, purpose, work, until).finally(session.close);
+        await takePart(session, { purpose, strangers, work }, until).finally(session.close);
       } catch (error) {
         if (!away && !until.aborted)
           logger.warn({ err: error, purpose }, 'a candidate has no session, and goes on trying for one');
@@ -34,19 +36,26 @@ export function createExclusive(options: {
   };
 }
 
+interface Part {
+  purpose: string;
+  strangers: Strangers;
+  work(held: AbortSignal): Promise<void>;
+}
+
 async function takePart(
   session: LockSession,
-  purpose: string,
-  work: (held: AbortSignal) => Promise<void>,
+  { purpose, strangers, work }: Part,
   until: AbortSignal,
 ): Promise<void> {
   const ended = new AbortController();
   session.client.once('end', () => ended.abort());
   const held = AbortSignal.any([ended.signal, until]);
   while (!(await session.take(purpose))) {
+    if (await strangers.end(session)) continue;
     await wait(CANDIDATE_INTERVAL, held);
     if (held.aborted) return;
   }
+  strangers.gone();
   const done = new AbortController();
   const working = work(held).finally(() => done.abort());
   await Promise.all([working, stayAlive(session, AbortSignal.any([held, done.signal]))]);

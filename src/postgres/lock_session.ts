@@ -22,23 +22,22 @@ export const SHORT_QUERY = 5_000;
 // the server asks for a sign of life, and waits no longer for what it sent to be taken. One that is alive but stuck, a
 // stopped process say, is ended within 10 s: it asks nothing any more. Work under way in the server is never cut short,
 // however long it takes: a batch whose leader is gone is still a batch.
-const SETTINGS = `
-  SET default_transaction_isolation = 'read committed';
-  SET synchronous_commit = on;
-  SET tcp_keepalives_idle = 10;
-  SET tcp_keepalives_interval = 5;
-  SET tcp_keepalives_count = 3;
-  SET tcp_user_timeout = '25s';
-  SET client_connection_check_interval = 0;
-  SET idle_session_timeout = '10s'`;
+const SETTINGS = {
+  synchronous_commit: 'on',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '25s',
+  client_connection_check_interval: '0',
+  idle_session_timeout: '10s',
+};
 
 /** Opens it; `cut` ends it at once. Throws where there is no primary to work on. */
 export async function openLockSession(options: SessionOptions, cut: AbortSignal): Promise<LockSession> {
-  const client = await openSession(options, cut);
+  const client = await openSession({ ...options, settings: SETTINGS }, cut);
   const ask = (text: string, values: unknown[] = []) => askWithin(client, SHORT_QUERY, { text, values });
   try {
     await refuseStandby(client);
-    await ask(SETTINGS);
     const { rows } = await ask('SELECT pg_backend_pid() AS backend');
     const [{ backend }] = z.tuple([z.object({ backend: z.number() })]).parse(rows);
     return {

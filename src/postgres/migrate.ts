@@ -8,11 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
+import { z } from 'zod';
 import type { Logger } from '../logger.ts';
 import { isAway, unavailable } from './errors.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
 import { explainRefusal, refuseUnfit } from './preflight.ts';
-import { closeSession, isLost, openSession, sessionConfig } from './session.ts';
+import { closeSession, isLost, openSession, openSessionPool } from './session.ts';
 import { SQLSTATE } from './sqlstate.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
@@ -21,6 +22,7 @@ const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
 const LOCKED: ReadonlySet<string> = new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
 const ATTEMPTS = 30;
 const TURN_EVERY = 200; // ms
+const STRANGER_AFTER = 5; // tries
 
 /**
  * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
@@ -51,7 +53,7 @@ async function prepare({ url, service, logger, signal }: Target): Promise<void> 
   try {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
-    await takeTurn(client, signal);
+    await takeTurn(client, logger, signal);
     await client.query(`SET lock_timeout = '2s'`);
     const made = await createSchemas(client);
     await patiently('the migrations', logger, () => applyMigrations(client, logger)).catch(
@@ -78,13 +80,50 @@ export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlH
 }
 
 // Not by waiting in the server: a statement that waits for a lock keeps a snapshot, and so all dead rows from vacuum.
-async function takeTurn(client: pg.Client, signal: AbortSignal | undefined): Promise<void> {
-  for (;;) {
-    const { rows } = await client.query(
-      `SELECT pg_try_advisory_lock(hashtextextended('taskwire:migrate', 0)) AS taken`,
-    );
+async function takeTurn(client: pg.Client, logger: Logger, signal: AbortSignal | undefined): Promise<void> {
+  const lock = `hashtextextended('taskwire:migrate', 0)`;
+  for (let tries = 1; ; tries++) {
+    const { rows } = await client.query(`SELECT pg_try_advisory_lock(${lock}) AS taken`);
     if (rows[0]?.taken === true) return;
+    if (tries % STRANGER_AFTER === 0) await endStrangers(client, lock, logger, tries === STRANGER_AFTER);
     await pause(TURN_EVERY, undefined, { signal });
+  }
+}
+
+const Holder = z.object({ pid: z.number(), role: z.string(), application: z.string() });
+
+// Who holds the lock and could not migrate anything keeps every instance from starting: see sql/shared/end_strangers.sql,
+// which may not be there yet.
+async function endStrangers(
+  client: pg.Client,
+  lock: string,
+  logger: Logger,
+  isFirst: boolean,
+): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT DISTINCT a.pid, a.usename AS role, a.application_name AS application
+     FROM pg_locks AS l
+     JOIN pg_stat_activity AS a ON a.pid = l.pid
+     WHERE l.locktype = 'advisory' AND l.objsubid = 1
+       AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+       AND (l.classid::bigint << 32 | l.objid::bigint) = ${lock}
+       AND a.pid <> pg_backend_pid()
+       AND NOT has_database_privilege(a.usesysid, l.database, 'CREATE')
+       AND NOT EXISTS (
+         SELECT FROM pg_namespace AS n WHERE n.nspname = 'feed' AND has_schema_privilege(a.usesysid, n.oid, 'CREATE'))`,
+  );
+  for (const holder of z.array(Holder).parse(rows)) {
+    const refused = await client
+      .query('SELECT pg_terminate_backend($1, 1000)', [holder.pid])
+      .then(() => undefined)
+      .catch((error: unknown) => error);
+    if (refused === undefined)
+      logger.warn(holder, 'a session that may not migrate held the lock of migrations: it was ended');
+    else if (isFirst)
+      logger.error(
+        { ...holder, err: refused },
+        'a session that may not migrate holds the lock of migrations',
+      );
   }
 }
 
@@ -138,7 +177,7 @@ async function prepareJobQueue(client: pg.Client, url: string, service: string):
   const { rowCount: found } = await client.query(
     `SELECT FROM pg_namespace WHERE nspname = 'graphile_worker'`,
   );
-  const pool = new pg.Pool({ ...sessionConfig({ url, service, name: 'migrate jobs' }), max: 1 });
+  const pool = openSessionPool({ url, service, name: 'migrate jobs' }, 1);
   let lost = false;
   pool.on('error', () => {}); // the query under way rejects with the same error
   pool.on('connect', connected => {
@@ -179,8 +218,7 @@ async function applySql(client: pg.Client, logger: Logger): Promise<void> {
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  // READ COMMITTED, whatever the server's default: feed.watch() must see every row.
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL check_function_bodies = off');
+  await client.query('BEGIN; SET LOCAL check_function_bodies = off');
   for (const file of files) await applyFile(client, file);
   await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
   for (const file of files) await applyFile(client, file);

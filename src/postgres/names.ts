@@ -64,6 +64,6 @@ export function rewriteQueries<Client extends pg.ClientBase>(
 
 function rewritten(query: unknown, rewrite: (text: string) => string): unknown {
   if (typeof query === 'string') return rewrite(query);
-  if (typeof query !== 'object' || query === null || !('text' in query)) return query;
+  if (typeof query !== 'object' || query === null || !('text' in query) || 'submit' in query) return query;
   return { ...query, text: rewrite(String(query.text)) };
 }

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import type { Presence } from './availability.ts';
 import { createDriverFactory } from './driver.ts';
 import { DEFAULT_SERVICE } from './names.ts';
+import { withQueue } from './pool_queue.ts';
 import { TAKE_ROLE } from './session.ts';
 
 export type { DatabasePool };
@@ -21,36 +22,45 @@ export interface PoolOptions {
   url: string;
   size: number;
   role: boolean;
+  /** The address leads through a transaction pooler, see scoped_query.ts. */
+  throughPooler?: boolean;
   statementTimeout?: number;
+  /** How many milliseconds to wait for a connection while all are in use. */
+  patience?: number;
   presence?: Presence;
   service?: string;
 }
 
+// The driver has its own: Slonik would refuse some of what an address may say.
+const ADDRESS = 'postgresql://';
 const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
 const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE']);
+const PATIENCE = 5_000; // ms
 const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
 
 /**
  * Opens the pool: `size` connections, each working as the service's role where it may be taken (`role: true`).
  * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one. A statement
  * may take `statementTimeout` milliseconds (30 s), and a little later whoever waits for a connection that has silently
- * died is told. It need not be there yet. `presence` is told of every answer.
+ * died is told. Who waits for longer than `patience` (5 s) while all connections are in use is told that, too. The
+ * database need not be there yet. `presence` is told of every answer.
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
-  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE } = options;
-  return createPool(options.url, {
+  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE, throughPooler = false } = options;
+  const pool = await createPool(ADDRESS, {
     driverFactory: createDriverFactory({
       session: {
         url: options.url,
         name: 'pool',
         service,
+        config: { connectionTimeoutMillis: CONNECT_WITHIN },
         settings: {
-          connectionTimeoutMillis: CONNECT_WITHIN,
-          statement_timeout: statementTimeout,
-          idle_in_transaction_session_timeout: 30_000,
+          statement_timeout: String(statementTimeout),
+          idle_in_transaction_session_timeout: '30s',
         },
       },
+      throughPooler,
       onConnect: options.role ? [TAKE_ROLE] : [],
       answerWithin: statementTimeout + ON_THE_WAY,
     }),
@@ -58,6 +68,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
     idleTimeout: 60_000,
     interceptors: [checkRows, ...(options.presence ? [tell(options.presence)] : [])],
   });
+  return withQueue(pool, { size: options.size, patience: options.patience ?? PATIENCE });
 }
 
 /** A row that holds one document rendered by the database. */

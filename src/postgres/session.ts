@@ -3,6 +3,7 @@ import pg from 'pg';
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
 import { DEFAULT_SERVICE, speakFor } from './names.ts';
+import { type Settings, sessionSettings } from './settings.ts';
 import { SQLSTATE } from './sqlstate.ts';
 
 /** Where a session goes, of which service, and its name in pg_stat_activity (application_name `<service> <name>`). */
@@ -10,24 +11,27 @@ export interface SessionOptions {
   url: string;
   name: string;
   service?: string;
-  /** What else is to be set of it, or set otherwise. */
-  settings?: pg.ClientConfig;
+  /** Beside those of every session, see settings.ts. */
+  settings?: Settings;
+  /** What else the driver is to know. */
+  config?: pg.ClientConfig;
 }
 
 /**
- * The settings of every long-lived session. A connection that rests and whose other end has silently gone is found out
+ * How every session is opened. A connection that rests and whose other end has silently gone is found out
  * by TCP keepalive, which starts after 10 s of silence; one on which something was asked, by the missing answer: see
  * askWithin().
  */
 export function sessionConfig(options: SessionOptions): pg.ClientConfig {
-  const { url, name, service = DEFAULT_SERVICE, settings } = options;
+  const { url, name, service = DEFAULT_SERVICE, config } = options;
   return {
     connectionString: url,
+    ssl: false, // unless the address says otherwise: not what the environment has for other programs
     application_name: `${service} ${name}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 10_000,
-    ...settings,
+    ...config,
   };
 }
 
@@ -40,12 +44,35 @@ export const TAKE_ROLE = `
   FROM pg_roles
   WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`;
 
+/** A pool of pg's own, for packages that take nothing else; its connections have the settings of every session. */
+export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
+  const onConnect = async (client: pg.ClientBase) => {
+    await askWithin(client as pg.Client, SET_WITHIN, sessionSettings(options.settings)); // what pg's pool makes
+  };
+  return new pg.Pool({ ...sessionConfig(options), max, onConnect });
+}
+
 /**
- * Opens a session, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL. It
- * emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects. The caller ends it; `cut`
+ * Opens a session and sets what every one has, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL.
+ * It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects. The caller ends it; `cut`
  * does so at once, also while the session is being opened.
  */
 export async function openSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
+  const client = await openBareSession(options, cut);
+  try {
+    await askWithin(client, SET_WITHIN, sessionSettings(options.settings));
+    return client;
+  } catch (error) {
+    await closeSession(client);
+    if (error instanceof pg.DatabaseError) throw error;
+    throw unanswered(error);
+  }
+}
+
+const SET_WITHIN = 10_000; // ms
+
+/** The same without any setting: what is set on a connection to a transaction pooler stays behind for others. */
+export async function openBareSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = speakFor(options.service ?? DEFAULT_SERVICE, new pg.Client(sessionConfig(options)));
   client.on('error', () => {}); // 'end' follows, and whoever queries is told
   const destroy = () => cutSession(client);
@@ -58,9 +85,13 @@ export async function openSession(options: SessionOptions, cut?: AbortSignal): P
   } catch (error) {
     cut?.removeEventListener('abort', destroy);
     if (error instanceof pg.DatabaseError) throw error;
-    // Refused, timed out, or dropped by whatever stands in front: nobody answered.
-    throw new ServiceError('unavailable', 'the database cannot be reached', { cause: error });
+    throw unanswered(error);
   }
+}
+
+// Refused, timed out, or dropped by whatever stands in front.
+function unanswered(cause: unknown): ServiceError {
+  return new ServiceError('unavailable', 'the database cannot be reached', { cause });
 }
 
 /**

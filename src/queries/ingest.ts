@@ -3,6 +3,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { sentenceOf } from '../errors.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
+import { storableText } from '../parsing/storable_text.ts';
 import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { isWritersFault } from '../postgres/sqlstate.ts';
@@ -53,15 +54,10 @@ export async function keepRejected(pool: DatabasePool, message: RejectedMessage)
     await pool.query(sql.type(z.strictObject({}))`
       INSERT INTO public.rejected_messages (subject, payload, payload_size, reason, stream, sequence, sent_at)
       VALUES (
-        ${subject}, ${sql.binary(kept)}, ${payload.length}, ${storable(message.reason)}, ${stream}, ${sequence},
+        ${subject}, ${sql.binary(kept)}, ${payload.length}, ${storableText(message.reason, MOST_CHARACTERS)}, ${stream}, ${sequence},
         ${sentAt.toISOString()}::timestamptz)
       ON CONFLICT ON CONSTRAINT rejected_messages_pkey DO NOTHING`);
   } catch (error) {
     throw translateDatabaseError(error) ?? error;
   }
-}
-
-// A reason may quote what the message held.
-function storable(reason: string): string {
-  return [...reason.replaceAll('\0', '\u2400').toWellFormed()].slice(0, MOST_CHARACTERS).join('');
 }

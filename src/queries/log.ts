@@ -142,6 +142,23 @@ export async function readSchema(pool: DatabasePool): Promise<z.infer<typeof Sch
     FROM feed.log`);
 }
 
+const ClosedTable = z.strictObject({ relation: z.string(), role: z.string(), commands: z.string() });
+
+/** Sentences on the tables that row security keeps from the service; see sql/read/closed_tables.sql. */
+export async function readClosedTables(pool: DatabasePool): Promise<readonly string[]> {
+  const found = await pool.any(
+    sql.prepared(
+      'read_closed_tables',
+      ClosedTable,
+    )`SELECT relation, role, commands FROM feed.closed_tables()`,
+  );
+  return found.map(
+    ({ relation, role, commands }) =>
+      `row security keeps the table ${relation} from the role ${role}: it has no policy for ${commands}. ` +
+      `CREATE POLICY … ON ${relation} TO ${role} USING (true)`,
+  );
+}
+
 /** The channels and keys that this database's service uses; see sql/shared/lock_key.sql. */
 export const Names = z.strictObject({ events: z.string(), doorbell: z.string() });
 

@@ -31,7 +31,6 @@ export interface RunSession {
 
 // An importer waits for a row no longer than this; a host that vanished frees its lock after 25 s.
 const SETTINGS = {
-  default_transaction_isolation: 'read committed',
   lock_timeout: '5s',
   statement_timeout: '30s',
   tcp_keepalives_idle: '10',
@@ -79,15 +78,9 @@ function toRunSession(
 
 /** A session that writes as the service's own jobs do: in their name, with their role and their limits. */
 export async function openWriter(options: SessionOptions): Promise<pg.Client> {
-  const client = await openSession(options);
+  const client = await openSession({ ...options, settings: SETTINGS });
   try {
-    await ask(
-      client,
-      `SELECT set_config('taskwire.origin', 'generator', false)
-       UNION ALL
-       SELECT set_config(name, value, false) FROM json_each_text($1) AS s (name, value)`,
-      [JSON.stringify(SETTINGS)],
-    );
+    await ask(client, `SELECT set_config('taskwire.origin', 'generator', false)`);
     await ask(client, TAKE_ROLE);
     return client;
   } catch (error) {

@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createStrangers } from '../postgres/strangers.ts';
 import { createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
 import { createLook, type Look, type PassOptions } from './pass.ts';
@@ -35,6 +36,10 @@ export interface SequencerOptions extends PassOptions {
 /** The sequencer of an instance. */
 export interface Sequencer extends Service {
   readonly leading: boolean;
+  /** Who keeps every instance from numbering, if not one of the service's, as a sentence. */
+  readonly obstacle: string | undefined;
+  /** Who keeps it from resting. */
+  readonly disturbance: string | undefined;
   /** The leader lock may be free: tries for it now and not within the second. */
   tryNow(): void;
 }
@@ -44,6 +49,7 @@ const REOPEN_AFTER = 500; // ms
 const LIVENESS_INTERVAL = 3_000; // ms of silence after which a resting leader asks whether its session lives
 const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
+const RESTLESS_FOR = 1_000; // ms without rest, then it looks who holds the doorbell lock
 const BREATH = 3; // ms between two looks that find something: smaller batches would only cost more
 const ROW_COST = 0.05; // ms, an upper bound of what numbering one event takes
 const STOP_WITHIN = 3_000; // ms, then the session is cut, and what is being cleaned left to itself
@@ -53,6 +59,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   const { url, service, logger } = options;
   const waiter = createWaiter();
   const fence = createFence(logger);
+  const usurpers = createStrangers({ purpose: 'leader', lock: 'the lock of the sequencer', logger });
+  const ringers = createStrangers({ purpose: 'doorbell', lock: 'the lock of the doorbell', logger });
   const cleaner = createCleaner(options.clean, logger);
   const cut = new AbortController();
   let running: Promise<void> | undefined;
@@ -83,10 +91,11 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     });
     while (!(await session.take('leader'))) {
       working();
-      if (await fence(session)) continue;
+      if ((await usurpers.end(session)) || (await fence(session))) continue;
       await waiter.wait(CANDIDATE_INTERVAL);
       if (waiter.ended) return;
     }
+    usurpers.gone();
     await session.ask(`LISTEN "${options.doorbell}"`);
     await takeUpLog(session, logger);
     options.leads();
@@ -105,11 +114,17 @@ export function createSequencer(options: SequencerOptions): Sequencer {
 
   // Returns holding the doorbell lock, with nothing left to number that will not be rung for.
   async function workUntilResting(session: LeaderSession, look: () => Promise<Look>): Promise<void> {
+    let asked = performance.now();
     for (let backoff = 1; !waiter.ended; ) {
       const { found, took } = await look();
       if (found === 0 && (await session.take('doorbell'))) {
+        ringers.gone();
         await look();
         return;
+      }
+      if (found === 0 && performance.now() - asked > RESTLESS_FOR) {
+        await ringers.end(session);
+        asked = performance.now();
       }
       backoff = found > 0 ? BREATH : Math.min(backoff * 2, LONGEST_BACKOFF);
       // A look also scans what open transactions have staged, again and again. However much that is, four fifths of
@@ -138,6 +153,12 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     name: 'sequencer',
     get leading() {
       return leading;
+    },
+    get obstacle() {
+      return usurpers.present;
+    },
+    get disturbance() {
+      return ringers.present;
     },
     tryNow() {
       if (!leading) waiter.wake();

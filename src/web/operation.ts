@@ -84,6 +84,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'forbidden',
   'unavailable',
   'not_writable',
+  'busy',
   'timeout',
   'internal',
 ];

@@ -1,6 +1,7 @@
 // `npm run rates`: past days come one file a day; what fails ends it with the reason, and what came before it stays.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { bankXml, type Entry, xml } from '../fixtures/bank.ts';
@@ -62,6 +63,43 @@ test(
     );
     t.deepEqual(await told(`SELECT count(*) FROM currency_rates WHERE currency = 'EEK'`), ['3']);
     t.deepEqual((await psql.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'entries of 1992 that have no code are left out by name, and the others are kept',
+  withDatabase(async (t, database) => {
+    const source = await startSource();
+    t.teardown(source.close);
+    const file = await readFile(new URL('../fixtures/cbr_daily_1992-07-01.xml', import.meta.url));
+    source.answer(xml(file));
+    const range = ['--from', '1992-07-01', '--to', '1992-07-01'];
+    const { code, output } = await rates(database.url, source, ...range);
+    t.is(code, 0, output);
+    t.is(
+      output,
+      '1992-07-01: rates of 1992-07-01, 2 currencies, 2 kept, 0 updated; left out, having no code: Ирландский фунт, Литовский талон\n',
+    );
+    const psql = await database.psql();
+    const { rows } = await psql.query(
+      `SELECT concat_ws(' ', currency, rate, quoted_name) AS line FROM currency_rates ORDER BY 1`,
+    );
+    t.deepEqual(
+      rows.map(row => row.line),
+      ['AUD 94.09 Австралийский доллар', 'USD 125.26 Доллар США'],
+    );
+    // One code without the other is no entry of then, but a fault.
+    source.answer(
+      xml(
+        Buffer.from(
+          file.toString('latin1').replace('<CharCode></CharCode>', '<CharCode>IEP</CharCode>'),
+          'latin1',
+        ),
+      ),
+    );
+    const fault = await rates(database.url, source, ...range);
+    t.is(fault.code, 1);
+    t.regex(fault.output, /entry 2 \(IEP\): NumCode must be three digits\n$/);
   }),
 );
 

@@ -12,13 +12,13 @@ const api = withApi(test, {
     ...createCurrencyOperations({ pool }),
     ...createRunOperations({
       pool,
-      of: { kind: 'currency_rates', sources: [], cron: undefined },
+      of: { kind: 'currency_rates', sources: [], cron: undefined, nextRunAt: () => undefined },
       path: '/currencies/refresh',
       requests: ['/currencies/refresh', '/tasks/run'],
     }),
     ...createRunOperations({
       pool,
-      of: { kind: 'task_generator', sources: [], cron: undefined },
+      of: { kind: 'task_generator', sources: [], cron: undefined, nextRunAt: () => undefined },
       path: '/task-generator',
       requests: ['/task-generator/run'],
     }),

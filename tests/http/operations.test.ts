@@ -40,7 +40,12 @@ const probe = operation({
 });
 
 const GENERATOR = {
-  of: { kind: 'task_generator', sources: [{ name: 'sample', url: null }], cron: '*/15 * * * *' },
+  of: {
+    kind: 'task_generator',
+    sources: [{ name: 'sample', url: null }],
+    cron: '*/15 * * * *',
+    nextRunAt: () => undefined,
+  },
   path: '/task-generator',
   requests: ['/task-generator/run'],
 };

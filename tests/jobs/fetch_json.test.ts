@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createGzip, gzipSync } from 'node:zlib';
 import test from 'ava';
+import { createCookieJar } from '../../src/jobs/fetch/cookie_jar.ts';
 import { parseRetryAfter, publicUrl } from '../../src/jobs/fetch/fetch_bytes.ts';
 import { fetchJson } from '../../src/jobs/fetch/fetch_json.ts';
 import { type Handler, type SourceServer, startSource } from '../fixtures/source_server.ts';
@@ -118,6 +119,100 @@ test('a failure that will not pass is not tried again', async t => {
     message: `${source.url} answered 403 Forbidden`,
   });
   t.is(source.requests.length, 1);
+});
+
+test('a refusal says what the source says of it: one line, its first 200 characters', async t => {
+  const source = await serve(t, []);
+  const says = async (status: number, type: string, body: string | Buffer) => {
+    source.answer((_request, response) => {
+      response.writeHead(status, { 'Content-Type': type, 'Retry-After': '600' }).end(body);
+    });
+    const { message } = await t.throwsAsync(fetchJson(source.url, {}, patient));
+    return message.slice(source.url.length + ' answered '.length);
+  };
+  const json = 'application/json; charset=utf-8';
+  for (const [status, text] of [
+    [403, 'Forbidden'],
+    [410, 'Gone'],
+    [422, 'Unprocessable Entity'],
+    [451, 'Unavailable For Legal Reasons'],
+  ] as const) {
+    t.is(
+      await says(status, json, '{"message": "Issues are disabled"}'),
+      `${status} ${text}: Issues are disabled`,
+    );
+  }
+  t.is(
+    await says(429, json, '{"error": {"message": "slow down"}}'),
+    '429 Too Many Requests: slow down, and asks to wait 600 s',
+  );
+  for (const body of [
+    '{"detail": "x"}',
+    '{"error": "x"}',
+    '{"title": "x"}',
+    '{"error": "e", "error_description": "x"}',
+  ])
+    t.is(await says(403, 'application/problem+json', body), '403 Forbidden: x', body);
+  t.is(await says(403, 'text/plain', 'no\u001b[31m\r\n\0more\n'), '403 Forbidden: no [31m more');
+  t.is(await says(403, json, `{"message": "${'ы'.repeat(300)}"}`), `403 Forbidden: ${'ы'.repeat(199)}…`);
+  for (const [type, body] of [
+    ['text/html', '<html>no</html>'],
+    [json, '{"message": "Forbidden"}'],
+    [json, '{"message": ""}'],
+    [json, '{"message": {}}'],
+    [json, 'no JSON'],
+    [json, `{"message": "x"${' '.repeat(100_000)}}`],
+  ] as const)
+    t.is(await says(403, type, body), '403 Forbidden', body.slice(0, 20));
+});
+
+test('a refusal whose words do not end, or do not come, is told without them', async t => {
+  const source = await serve(t, (_request, response) => {
+    response.writeHead(403, { 'Content-Type': 'application/json' }).write('{"message": "');
+  });
+  const expected = { message: `${source.url} answered 403 Forbidden` };
+  await t.throwsAsync(fetchJson(source.url, {}, patient), expected);
+  source.answer((_request, response) => {
+    response
+      .writeHead(403, { 'Content-Type': 'text/plain', 'Content-Length': '9' })
+      .write('no', () => response.destroy());
+  });
+  await t.throwsAsync(fetchJson(source.url, {}, patient), { message: `${expected.message}: no` });
+});
+
+test('a refusal that repeats what it was sent gives no secret away', async t => {
+  const source = await serve(t, (request, response) => {
+    const said = `${request.headers.authorization} ${request.url}`;
+    response.writeHead(403, { 'Content-Type': 'text/plain' }).end(said);
+  });
+  const headers = { authorization: `Bearer ${'s3cret'.repeat(50)}` };
+  await t.throwsAsync(fetchJson(`${source.url}?state=open&token=0123456789`, { headers }, patient), {
+    message: `${source.url}?… answered 403 Forbidden: Bearer … /todos?state=open&token=…`,
+  });
+});
+
+test('a cookie that a redirect sets is brought along, and to no other origin', async t => {
+  const elsewhere = await serve(t, ['never']);
+  const source = await serve(t, (request, response) => {
+    const Location = request.headers.cookie === undefined ? '/moved' : elsewhere.url;
+    response.writeHead(302, { Location, 'Set-Cookie': 'a=1; Domain=127.0.0.1; Path=/' }).end();
+  });
+  await t.throwsAsync(fetchJson(source.url, {}, patient), { message: /another origin: it is not followed$/ });
+  t.deepEqual(
+    source.requests.map(({ headers }) => headers.cookie),
+    [undefined, 'a=1'],
+  );
+  t.deepEqual(elsewhere.requests, []);
+});
+
+test('a jar takes only so many cookies, and none that is too long', async t => {
+  const jar = createCookieJar();
+  for (let index = 0; index < 60; index++) await jar.setCookie(`c${index}=1`);
+  await jar.setCookie('c0=2; Path=/x');
+  await jar.setCookie(`c1=${'x'.repeat(5_000)}`);
+  await jar.setCookie('=nameless');
+  const cookies = (await jar.getCookieString()).split('; ');
+  t.deepEqual([cookies.length, cookies[0], cookies[1]], [50, 'c0=2', 'c1=1']);
 });
 
 test('Retry-After is read as seconds and as a date', t => {

@@ -262,6 +262,75 @@ test('pages that lead in a circle are noticed', async t => {
   t.regex(error ?? '', /leads back to a page that was read$/);
 });
 
+test('pages without end are read no further than a bound, and the run says so', async t => {
+  const { run, source } = await readGitHub(
+    t,
+    (request, response) => {
+      const page = Number(asked(request).page);
+      response.setHeader('Link', `<${request.url?.split('?')[0]}?page=${page + 1}>; rel="next"`).end('[]');
+    },
+    { limits: { requests: 25 } },
+  );
+  t.like(await run(), {
+    status: 'failed',
+    error: 'github: has no end within 25 requests: it is read no further',
+  });
+  t.is(source.requests.length, 25);
+});
+
+test('pages that differ in nothing that is sent are the same page', async t => {
+  let links = 0;
+  const { run, source } = await readGitHub(t, (request, response) => {
+    response.setHeader('Link', `<${request.url}#${links++}>; rel="next"`).end('[]');
+  });
+  t.regex((await run()).error ?? '', /leads back to a page that was read$/);
+  t.is(source.requests.length, 1);
+});
+
+test('bytes and items without end are read no further either, and what came before stays', async t => {
+  const list = issues(200, () => ({ body: 'x'.repeat(1_000) }));
+  for (const [limits, fetched, bound] of [
+    [{ bytes: 150_000 }, 100, '150,000 bytes'],
+    [{ items: 150 }, 150, '150 items'],
+  ] as const) {
+    const { run } = await readGitHub(t, repository(list), { limits });
+    const error = `github: has no end within ${bound}: it is read no further`;
+    t.like(await run(), { status: 'failed', fetched, created: 100, error });
+  }
+});
+
+test('a Link header that cannot be read fails the run, one with an anchor elsewhere is no next page', async t => {
+  const { run, source } = await readGitHub(t, (_request, response) => {
+    response.setHeader('Link', '<?page=2; rel=next').end(JSON.stringify(issues(1)));
+  });
+  t.regex((await run()).error ?? '', /has a Link header that cannot be read$/);
+  source.requests.splice(0);
+  source.answer((_request, response) => {
+    response.setHeader('Link', '<?page=2>; anchor="https://elsewhere.invalid/"; rel=next').end('[]');
+  });
+  t.like(await run(), { status: 'succeeded' });
+  t.is(source.requests.length, 1);
+});
+
+test('all pages are read, in whatever form the next one is named', async t => {
+  const { run } = await readGitHub(t, (request, response) => {
+    const page = Number(asked(request).page);
+    const next = `<?page=${page + 1}> ; title="<?page=9>; rel=next, " ; rel = "last NEXT"`;
+    if (page < 3) response.setHeader('Link', next);
+    response.end(JSON.stringify(issues(page).slice(-1)));
+  });
+  t.like(await run(), { status: 'succeeded', fetched: 3, created: 3 });
+});
+
+test('the secondary limit without Retry-After is told in the words of GitHub', async t => {
+  const message = 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.';
+  const { run, address } = await readGitHub(t, (_request, response) => {
+    response.writeHead(403, { 'Content-Type': 'application/json', 'X-RateLimit-Remaining': '4000' });
+    response.end(JSON.stringify({ message, documentation_url: 'https://docs.github.invalid' }));
+  });
+  t.like(await run(), { status: 'failed', error: `github: ${address}?… answered 403 Forbidden: ${message}` });
+});
+
 test('the token goes with every page, and without one nothing does', async t => {
   const { run, source } = await readGitHub(t, repository(issues(3)), {
     query: '?per_page=1',

@@ -65,6 +65,65 @@ test('only what changed is written; the same file again makes no event of a curr
   );
 });
 
+test('a name that the bank corrects on the same day is taken', async t => {
+  const rates = await startRates(t);
+  await rates.startWorker();
+  const file = (name: string) =>
+    rates.source.answer(xml(bankXml('15.03.2022', [['USD', 1, name, '115,1963']])));
+  file('Доллар СШБ');
+  await rates.run();
+  await rates.staged();
+  file('Доллар США');
+  t.like(await rates.run(), { status: 'succeeded', updated: 1, unchanged: 0 });
+  t.deepEqual(
+    (await rates.staged()).map(({ type, data }) => `${type} ${data.name} ${data.rate}`),
+    ['currency_updated Доллар США 115.1963'],
+  );
+  t.like(await rates.run(), { status: 'succeeded', updated: 0, unchanged: 1 });
+});
+
+test('references to characters are what they stand for', async t => {
+  const rates = await startRates(t);
+  await rates.startWorker();
+  const name = '&#1044;&#x43E;ллар &#60;США&#62; &amp; &#38;Co&#x1F600;&#0034;';
+  rates.source.answer(xml(bankXml('15.03.2022', [['USD', 1, name, '1&#44;5']])));
+  t.like(await rates.run(), { status: 'succeeded', error: null });
+  t.deepEqual(await stored(rates), ['USD 1 1.5 2022-03-15 cbr 1 Доллар <США> & &Co😀"']);
+  const verbatim = '<![CDATA[A&#1044;]]><!-- &#0; -->';
+  rates.source.answer(xml(bankXml('16.03.2022', [['USD', 1, verbatim, '1,5']])));
+  t.regex((await rates.run()).error ?? '', /entry 1 \(USD\): Name holds what is no character of a name$/);
+});
+
+test('the bank behind a redirect that sets a cookie is reached, with that cookie alone', async t => {
+  const rates = await startRates(t);
+  await rates.startWorker();
+  const file = xml(bankXml('15.03.2022', [['USD', 1, 'x', '1,5']]));
+  rates.source.answer((request, response) => {
+    if (request.headers.cookie === '__ddg1=a=b; seen=2') file(request, response);
+    else
+      response
+        .writeHead(302, {
+          Location: request.url ?? '',
+          'Set-Cookie': [
+            '__ddg1=a=b; Domain=.cbr.ru; HttpOnly; Path=/; Expires=Sat, 23-Nov-2999 05:38:12 GMT',
+            'seen=1; Path=/scripts',
+            'seen=2',
+            'gone=1',
+            'gone=; Max-Age=0',
+            'over=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT',
+          ],
+        })
+        .end();
+  });
+  t.like(await rates.run(), { status: 'succeeded', created: 1, error: null });
+  t.deepEqual(
+    rates.source.requests.splice(0).map(({ headers }) => headers.cookie),
+    [undefined, '__ddg1=a=b; seen=2'],
+  );
+  await rates.run();
+  t.is(rates.source.requests[0]?.headers.cookie, undefined);
+});
+
 test('a date that comes again, as on a weekend, is no error, and an older one changes nothing', async t => {
   const rates = await startRates(t);
   await rates.startWorker();
@@ -158,6 +217,26 @@ const BAD: Record<string, [answer: Handler, error: RegExp]> = {
     /encoding that is not known: klingon/,
   ],
   'far too large': [xml(`<a>${' '.repeat(1024 * 1024)}</a>`), /more than 1 MB/],
+  'a reference to a character that no document may hold': [
+    withEntry(['USD', 1, 'a&#0;b', '1,0']),
+    /: its XML holds &#0;, which is no character that a document may hold$/,
+  ],
+  'a reference to half a surrogate pair': [
+    withEntry(['USD', 1, '&#xD83D;&#xDE00;', '1,0']),
+    /holds &#xD83D;, /,
+  ],
+  'a reference beyond Unicode': [withEntry(['USD', 1, '&#x110000;', '1,0']), /holds &#x110000;, /],
+  'a reference to a noncharacter, in an attribute': [changed('R00', '&#65535;'), /holds &#65535;, /],
+  'a reference without an end': [withEntry(['USD', 1, '&#65', '1,0']), /no XML: line 1: /],
+  'a reference without a number': [withEntry(['USD', 1, '&#x;', '1,0']), /holds &#x;, /],
+  'a control character as it is': [
+    withEntry(['USD', 1, 'a\u0001b', '1,0']),
+    /holds a character that no document/,
+  ],
+  'an entry without a code': [
+    changed(/<NumCode>.*<\/CharCode>/, ''),
+    /entry 1: NumCode is missing; CharCode is missing$/,
+  ],
   'no currencies': [xml(bankXml('15.03.2022', [])), /Valute must be there/],
   'a day that is none': [changed('15.03.2022', '31.02.2022'), /Date must be a date/],
   'a day far ahead': [changed('15.03.2022', '15.03.2999'), /far ahead/],

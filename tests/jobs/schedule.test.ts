@@ -1,5 +1,8 @@
 // When runs happen by themselves.
 import test from 'ava';
+import fc from 'fast-check';
+import { parseCronItem } from 'graphile-worker';
+import { nextTime } from '../../src/jobs/schedule.ts';
 import { startGenerator } from '../fixtures/generator.ts';
 import { todos } from '../fixtures/source_server.ts';
 import { until } from '../helpers/until.ts';
@@ -71,3 +74,69 @@ async function due(psql: { query(text: string): Promise<unknown> }): Promise<voi
   await psql.query(`SELECT graphile_worker.add_job(
     'queue_run', '{"kind": "task_generator"}', max_attempts => 10, job_key => 'schedule:task_generator')`);
 }
+
+test('a schedule names the next minute, never the present one', t => {
+  const at = (cron: string, now: string) => nextTime(cron, new Date(now))?.toISOString();
+  t.is(at('*/15 * * * *', '2026-11-23T10:00:00Z'), '2026-11-23T10:15:00.000Z');
+  t.is(at('*/15 * * * *', '2026-11-23T10:14:59.999Z'), '2026-11-23T10:15:00.000Z');
+  t.is(at('*/15 * * * *', '2026-11-23T10:15:00Z'), '2026-11-23T10:30:00.000Z');
+  t.is(at('30 6 * * 0', '2026-11-23T10:00:00Z'), '2026-11-29T06:30:00.000Z');
+  t.is(at('30 6 * * 7', '2026-11-23T10:00:00Z'), '2026-11-29T06:30:00.000Z');
+  t.is(at('59 23 31 12 *', '2026-12-31T23:59:00Z'), '2027-12-31T23:59:00.000Z');
+  // A day of the month and a day of the week: either will do.
+  t.is(at('0 0 30 2 1', '2026-02-01T12:00:00Z'), '2026-02-02T00:00:00.000Z');
+  // 2100 is no leap year.
+  t.is(at('5 4 29 2 *', '2096-02-29T04:05:00Z'), '2104-02-29T04:05:00.000Z');
+});
+
+test('a schedule that names no day of the calendar is found out in some thousand steps', t => {
+  for (const cron of ['0 0 30 2 *', '0 0 30,31 2 *', '* * 31 2,4,6,9,11 *']) {
+    let looks = 0;
+    const { getUTCDate } = Date.prototype;
+    // What the search costs is how often it reads the calendar, not how fast this machine is.
+    const now = new Date('2026-11-23T10:00:00Z');
+    Date.prototype.getUTCDate = function (this: Date) {
+      looks++;
+      return getUTCDate.call(this);
+    };
+    try {
+      t.is(nextTime(cron, now), undefined);
+    } finally {
+      Date.prototype.getUTCDate = getUTCDate;
+    }
+    t.true(looks < 5_000, `${cron}: ${looks}`);
+  }
+});
+
+test('a schedule agrees with a search of every minute, whatever it says', t => {
+  const field = (least: number, most: number) =>
+    fc.oneof(
+      fc.constant('*'),
+      fc.integer({ min: least, max: most }).map(String),
+      fc.integer({ min: 1, max: most }).map(step => `*/${step}`),
+    );
+  const cron = fc
+    .tuple(field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 6))
+    .map(fields => fields.join(' '));
+  const now = new Date('2026-12-30T22:17:31Z');
+  fc.assert(
+    fc.property(cron, text => {
+      const { match } = parseCronItem({ task: 'check', match: text });
+      const minute = new Date('2026-12-30T22:18:00Z');
+      const found = nextTime(text, now);
+      for (let step = 0; step < 3 * 24 * 60; step++, minute.setTime(minute.getTime() + 60_000)) {
+        const isDue = match({
+          min: minute.getUTCMinutes(),
+          hour: minute.getUTCHours(),
+          date: minute.getUTCDate(),
+          month: minute.getUTCMonth() + 1,
+          dow: minute.getUTCDay(),
+        });
+        if (isDue) return found?.getTime() === minute.getTime();
+      }
+      return found === undefined || found >= minute;
+    }),
+    { numRuns: 100 },
+  );
+  t.pass();
+});

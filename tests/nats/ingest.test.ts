@@ -31,7 +31,7 @@ natsTest(
       name: 'Dollar',
       source: 'nats',
       rate_date: '2026-11-02',
-      timestamp: '2026-11-02T09:00:00.123456Z',
+      timestamp: '2026-11-02T09:00:00.123457Z',
     });
     const events = (await readStream(nats)).map(({ subject, body }) => ({ ...JSON.parse(body), subject }));
     t.like(events[0], {

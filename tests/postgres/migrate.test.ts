@@ -111,7 +111,7 @@ test(
       DELETE FROM feed.migrations WHERE name >= '0007_rest';
       UPDATE feed.log SET sql_hash = NULL;
       DROP TABLE idempotency_keys;
-      ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal;
+      ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
       DROP FUNCTION priority_rank, task_words`);

@@ -1,9 +1,11 @@
 // What whoever has a pool relies on while connections are lost.
 import test from 'ava';
 import { sql } from 'slonik';
-import { isAway } from '../../src/postgres/errors.ts';
+import { ServiceError } from '../../src/errors.ts';
+import { isAway, translateDatabaseError } from '../../src/postgres/errors.ts';
 import { openPool, ping } from '../../src/postgres/pool.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 test('connections that are lost at any moment, also while they are made, fail as an absent database does, and end nothing', async t => {
@@ -50,4 +52,46 @@ test('a query that is under way when the pool ends fails as if the database were
   );
   await pool.end();
   t.true(isAway(await asked));
+});
+
+test('who waits too long for a connection is told that they are in use, not that the database is away, and asks nothing', async t => {
+  const database = await createTestDatabase();
+  t.teardown(database.drop);
+  const pool = await openPool({ url: database.url, size: 1, role: true, patience: 50 });
+  t.teardown(() => pool.end());
+  const psql = await database.psql();
+  await psql.query('BEGIN; LOCK TABLE tasks');
+  const held = pool.query(sql.unsafe`INSERT INTO public.tasks (title) VALUES ('first')`);
+  await Promise.all(
+    [
+      () => pool.query(sql.unsafe`INSERT INTO public.tasks (title) VALUES ('never')`),
+      () => pool.transaction(on => on.query(sql.unsafe`INSERT INTO public.tasks (title) VALUES ('never')`)),
+    ].map(async ask => {
+      const error = await t.throwsAsync(ask(), { instanceOf: ServiceError });
+      t.is(translateDatabaseError(error)?.code, 'busy');
+      t.is(error?.headers['Retry-After'], '1');
+      t.false(isAway(error));
+    }),
+  );
+  await psql.query('COMMIT');
+  await held;
+  await ping(pool);
+  t.is(await readValue(psql, 'SELECT count(*)::integer FROM tasks'), 1);
+});
+
+test('of those who wait for a connection each gets one, in the order in which they came', async t => {
+  const database = await createTestDatabase();
+  t.teardown(database.drop);
+  const pool = await openPool({ url: database.url, size: 2, role: true });
+  t.teardown(() => pool.end());
+  const served: number[] = [];
+  await Promise.all(
+    Array.from({ length: 40 }, async (_, index) => {
+      await (index % 5 === 0 ? t.throwsAsync(pool.query(sql.unsafe`SELECT 1 / 0`)) : ping(pool));
+      served.push(index);
+    }),
+  );
+  t.is(served.length, 40);
+  t.is(pool.state().waitingClients, 0);
+  await ping(pool);
 });

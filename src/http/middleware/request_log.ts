@@ -1,5 +1,6 @@
 // One line per request. Stands outside of what answers errors, so that every answer has its line.
 import type { Context, Middleware } from 'koa';
+import { ServiceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Presence } from '../../postgres/availability.ts';
 import { isAway, isNotWritable } from '../../postgres/errors.ts';
@@ -43,9 +44,14 @@ export function requestLog({ logger, presence, answered }: RequestLogOptions): M
     const failure = failureOf(ctx);
     if (isNotWritable(failure)) presence.refusedWrite(failure);
     else if (isAway(failure)) presence.away(failure);
-    if (failure === undefined || isAway(failure)) logger.info(line, 'request');
+    if (failure === undefined || isAway(failure) || isBusy(failure)) logger.info(line, 'request');
     else logger.error({ ...line, err: failure }, 'request');
   };
+}
+
+// Its status says all, and there would be a stack for each of many.
+function isBusy(failure: unknown): boolean {
+  return failure instanceof ServiceError && failure.code === 'busy';
 }
 
 // Where the path matched and the method did not, the route is still known.

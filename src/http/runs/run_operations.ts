@@ -13,14 +13,14 @@ import { NoParameters } from '../input/input.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from '../input/paging.ts';
 import { requestIdOf } from '../middleware/request_id.ts';
 import { Job, Run } from './run_fields.ts';
-import { createSchedule } from './schedule.ts';
 
 export interface RunOptions {
   pool: DatabasePool;
-  /** What runs: its kind, when it runs (undefined for never by itself), and from where, as anybody may see it. */
+  /** What runs: its kind, when it runs (undefined for never by itself), and from where, as every client may see it. */
   of: {
     kind: string;
     cron: string | undefined;
+    nextRunAt(now: Date): Date | undefined;
     sources: readonly { name: string; url: string | null }[];
   };
   /** Where the job is told of; its runs are below. */
@@ -73,8 +73,7 @@ function requestsOf({ pool, of: { kind }, path, requests }: RunOptions): Operati
   );
 }
 
-function overviewOf({ pool, of: { kind, cron, sources }, path }: RunOptions): Operation {
-  const nextRun = createSchedule(cron);
+function overviewOf({ pool, of: { kind, cron, nextRunAt, sources }, path }: RunOptions): Operation {
   return operation({
     id: `show_${kind}`,
     method: 'get',
@@ -84,7 +83,7 @@ function overviewOf({ pool, of: { kind, cron, sources }, path }: RunOptions): Op
     query: NoParameters,
     answers: { 200: { description: 'The job.', schema: Job } },
     async handle(ctx) {
-      const { last_run, next_run_at } = await readOverview(pool, kind, nextRun(new Date()));
+      const { last_run, next_run_at } = await readOverview(pool, kind, nextRunAt(new Date()));
       const before = JSON.stringify({ sources, schedule: cron ?? null, next_run_at });
       sendJson(ctx, `${before.slice(0, -1)},"last_run":${last_run}}`);
     },

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import got, { type Response } from 'got';
+import { settleWithin } from '../../within.ts';
+import { createCookieJar } from './cookie_jar.ts';
+import { readRefusalWords, secretsOf } from './refusal_words.ts';
 import { SourceError } from './source_error.ts';
 
 /** What an adapter may say about a request. */
@@ -27,6 +30,8 @@ export interface Refusal {
 
 export interface Fetched<Body> extends Answer {
   body: Body;
+  /** Bytes of the body, decoded. */
+  size: number;
 }
 
 /** How long to go on trying, in milliseconds, and what stops it at once. */
@@ -38,6 +43,8 @@ export interface Patience {
 const LIMIT = 10 * 1024 * 1024; // bytes, decoded
 const CONNECT_WITHIN = 5_000; // ms
 const REQUEST_WITHIN = 25_000;
+const REFUSAL_LIMIT = 64 * 1024; // bytes of a refusal's body, decoded, and ms to wait for them
+const REFUSAL_WITHIN = 2_000;
 const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 const NEVER_BETTER = /^(CERT_|ERR_TLS|ERR_UNSUPPORTED|ERR_INVALID|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
@@ -106,6 +113,7 @@ async function fetchOnce(
     // Elsewhere nobody was told to read, least of all with the token.
     followRedirect: answer => targetOf(answer, url)?.origin === new URL(url).origin,
     maxRedirects: 5,
+    cookieJar: createCookieJar(),
     timeout: { connect: CONNECT_WITHIN, request: within },
     signal,
   });
@@ -113,10 +121,11 @@ async function fetchOnce(
     const [response]: Response[] = await once(request, 'response');
     if (!response) throw new SourceError(`${publicUrl(url)} did not answer`);
     const { statusCode: status, headers } = response;
-    if (status === 304 && options.etag !== undefined) return { status, headers, body: undefined };
+    if (status === 304 && options.etag !== undefined) return { status, headers, body: undefined, size: 0 };
     refuseRedirect(response, url);
-    refuseStatus(response, url, options);
-    return { status, headers, body: await readLimited(request, url) };
+    if (status < 200 || status > 299) throw await toRefusal(response, request, url, options);
+    const body = await readLimited(request, url);
+    return { status, headers, body, size: body.length };
   } catch (error) {
     throw error instanceof SourceError ? error : toSourceError(error, url);
   } finally {
@@ -143,16 +152,37 @@ function targetOf({ statusCode, headers, url: here }: Redirecting, asked: string
   return URL.canParse(location, here ?? asked) ? new URL(location, here ?? asked) : undefined;
 }
 
-function refuseStatus(response: Response, url: string, { explain }: FetchOptions): void {
-  const { statusCode, statusMessage, headers } = response;
-  if (statusCode >= 200 && statusCode < 300) return;
-  const message = `${publicUrl(url)} answered ${statusCode} ${statusMessage ?? ''}`.trim();
+async function toRefusal(
+  { statusCode, statusMessage = '', headers }: Response,
+  body: AsyncIterable<Uint8Array>,
+  url: string,
+  { explain, headers: sent = {} }: FetchOptions,
+): Promise<SourceError> {
+  const answered = `${publicUrl(url)} answered ${statusCode} ${statusMessage}`.trim();
   const refusal = explain?.({ status: statusCode, headers });
-  if (refusal) throw new Passing(`${message}: ${refusal.reason}`, refusal.retryAfter);
-  if (!RETRIED_STATUSES.has(statusCode)) throw new SourceError(message);
+  if (refusal) return new Passing(`${answered}: ${refusal.reason}`, refusal.retryAfter);
+  const secrets = secretsOf(url, sent);
+  const words = readRefusalWords(await readStart(body), headers['content-type'], secrets);
+  const message = words === undefined || words === statusMessage ? answered : `${answered}: ${words}`;
+  if (!RETRIED_STATUSES.has(statusCode)) return new SourceError(message);
   const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
-  if (retryAfter === undefined) throw new Passing(message);
-  throw new Passing(`${message}, and asks to wait ${Math.ceil(retryAfter / 1000)} s`, retryAfter);
+  if (retryAfter === undefined) return new Passing(message);
+  return new Passing(`${message}, and asks to wait ${Math.ceil(retryAfter / 1000)} s`, retryAfter);
+}
+
+// What is there of a refusal's body soon. It is worth no patience, and no failure of its own.
+async function readStart(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  const reading = async () => {
+    let size = 0;
+    for await (const chunk of stream) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= REFUSAL_LIMIT) return;
+    }
+  };
+  await settleWithin(REFUSAL_WITHIN, reading());
+  return Buffer.concat(chunks).subarray(0, REFUSAL_LIMIT);
 }
 
 // Counted after decoding: a few kilobytes of gzip can hold gigabytes.

@@ -2,6 +2,7 @@
 // which GitHub lists among them, are left out.
 
 import { z } from 'zod';
+import { hasRelation, type Link, parseLinks } from '../../parsing/link_header.ts';
 import { readFound, reasonOf } from '../fetch/fault_words.ts';
 import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch/fetch_bytes.ts';
 import { SourceError } from '../fetch/source_error.ts';
@@ -9,7 +10,8 @@ import { type FoundItem, type ReadPage, type SourceAdapter, type SourceContext, 
 
 const HEADERS = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };
 const PAGE_SIZE = 100; // the most that GitHub gives
-const MOST_PAGES = 100; // remembered: the oldest issues, which change least; it bounds the memory
+const MOST_PAGES = 100; // remembered: the oldest issues, which change least; both bound the memory
+const MOST_BYTES = 64 * 1024 * 1024;
 const SHORTEST_WAIT = 1_000; // ms; the clocks may differ, and asking again and again until they agree would be rude
 
 const Label = z.union(
@@ -77,7 +79,7 @@ function firstPage(address: string): string {
 async function readPage(url: string, number: number, context: SourceContext): Promise<Page> {
   const { pages } = context;
   const known = pages.get(url);
-  const { status, body, headers } = await context.fetchJson(url, {
+  const { status, body, headers, size } = await context.fetchJson(url, {
     headers: context.token === undefined ? HEADERS : { ...HEADERS, authorization: `Bearer ${context.token}` },
     etag: known?.etag,
     explain: answer => readRateLimit(answer, Date.now()),
@@ -90,8 +92,13 @@ async function readPage(url: string, number: number, context: SourceContext): Pr
   // A full last page gets a next one without changing, and its ETag need not tell.
   const tells = next !== undefined || body.length < sizeOf(url);
   const { etag } = headers;
-  if (etag !== undefined && tells && pages.size < MOST_PAGES) pages.set(url, { etag, items, next });
+  if (etag !== undefined && tells && hasRoom(pages, size)) pages.set(url, { etag, items, next, size });
   return { items, next };
+}
+
+function hasRoom(pages: SourceContext['pages'], size: number): boolean {
+  const remembered = [...pages.values()].reduce((sum, page) => sum + page.size, 0);
+  return pages.size < MOST_PAGES && remembered + size <= MOST_BYTES;
 }
 
 function sizeOf(url: string): number {
@@ -111,19 +118,30 @@ function toFound(entry: unknown, place: string): FoundItem[] {
   return [{ external_id: id.success ? id.data.id : null, refused: `${place}: ${reasonOf(result.error)}` }];
 }
 
-// The address after this one, from a Link header (RFC 8288). Never on another host: it would be sent the token.
-function nextPage(link: string, url: string): string | undefined {
-  for (const [, target = '', parameters = ''] of link.matchAll(/<([^>]*)>([^<]*)/g)) {
-    const [, relations = ''] = /;\s*rel="?([^";,]*)/i.exec(parameters) ?? [];
-    if (!relations.toLowerCase().split(' ').includes('next')) continue;
-    const here = new URL(url);
-    const next = URL.canParse(target, url) ? new URL(target, url) : undefined;
-    if (next?.origin !== here.origin) {
-      throw new SourceError(`${publicUrl(url)} names a next page that is not on ${here.host}`);
-    }
-    next.username = here.username;
-    next.password = here.password;
-    return next.href;
+// The address after this one. Never on another host: it would be sent the token. A header that cannot be read fails the
+// run, for a list that ends too early looks like a whole one.
+function nextPage(header: string, url: string): string | undefined {
+  const links = parseLinks(header);
+  if (!links) throw new SourceError(`${publicUrl(url)} has a Link header that cannot be read`);
+  const link = links.find(link => hasRelation(link, 'next') && isOfPage(link, url));
+  if (!link) return undefined;
+  const here = new URL(url);
+  const next = URL.canParse(link.target, url) ? new URL(link.target, url) : undefined;
+  if (next?.origin !== here.origin) {
+    throw new SourceError(`${publicUrl(url)} names a next page that is not on ${here.host}`);
   }
-  return undefined;
+  next.username = here.username;
+  next.password = here.password;
+  next.hash = ''; // of the same page there are as many as one likes
+  return next.href;
+}
+
+// A link with an anchor is one from there, which may be elsewhere.
+function isOfPage({ parameters }: Link, url: string): boolean {
+  const anchor = parameters.get('anchor');
+  if (anchor === undefined) return true;
+  if (!URL.canParse(anchor, url)) return false;
+  const there = new URL(anchor, url);
+  const here = new URL(url);
+  return (['origin', 'pathname', 'search', 'hash'] as const).every(part => there[part] === here[part]);
 }

@@ -1,5 +1,6 @@
 // What a source of tasks is, and what the generator takes from one.
 import { z } from 'zod';
+import { moment } from '../../parsing/timestamp.ts';
 import { trim } from '../../parsing/trim.ts';
 import type { ImportItem } from '../../queries/imports.ts';
 import { readFound, reasonOf } from '../fetch/fault_words.ts';
@@ -24,6 +25,16 @@ export interface ReadPage {
   etag: string;
   items: FoundItem[];
   next: string | undefined;
+  /** Bytes of the answer that it was read from. */
+  size: number;
+}
+
+/** How much is read of a source in one run: what never ends must end, and what is far too large must not fill the memory. */
+export interface SourceLimits {
+  requests: number;
+  /** Of all answers together, decoded. */
+  bytes: number;
+  items: number;
 }
 
 /** What an adapter works with. `fetchJson` retries, limits and stops by itself, and throws a SourceError. */
@@ -58,7 +69,7 @@ const Item = z.strictObject({
     description: text.nullable().optional(),
     status: text.optional(),
     priority: text.optional(),
-    due_at: z.iso.datetime({ offset: true, error: 'must be a time in RFC 3339' }).nullable().optional(),
+    due_at: moment.nullable().optional(),
     labels: z.array(text).optional(),
   }),
 });

@@ -48,7 +48,10 @@ async function bring(
   const outcome = await importRates(client, { source: BANK_OF_RUSSIA, rates, mayCreate: false });
   if ('refused' in outcome) throw new SourceError(`${day}: ${outcome.refused}`);
   const { kept, updated } = outcome.written;
-  tell(`${day}: rates of ${rates.day}, ${rates.entries.length} currencies, ${kept} kept, ${updated} updated`);
+  const without = rates.leftOut.length > 0 ? `; left out, having no code: ${rates.leftOut.join(', ')}` : '';
+  tell(
+    `${day}: rates of ${rates.day}, ${rates.entries.length} currencies, ${kept} kept, ${updated} updated${without}`,
+  );
 }
 
 // On a day without rates the bank answers with the last before it, and they are kept under their own day.

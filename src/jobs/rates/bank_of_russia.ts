@@ -1,5 +1,6 @@
 // The Bank of Russia's rates of a day: https://www.cbr.ru/development/SXML/. One file for all currencies, in roubles, in
-// windows-1251 and with decimal commas. One bad entry spoils it all: half a file would look like a whole one.
+// windows-1251 and with decimal commas. One bad entry spoils it all: half a file would look like a whole one. Files of
+// 1992 and 1993 have entries without any code, which can be no currency here: those, of a past day, are left out by name.
 import { z } from 'zod';
 import { trim } from '../../parsing/trim.ts';
 import type { DayOfRates } from '../../queries/rates.ts';
@@ -15,15 +16,21 @@ const HEADERS = { accept: 'application/xml, text/xml' };
 // The bank sets a rate for the next working day. One far ahead would keep all that come before it out of the table.
 const FARTHEST_AHEAD = 31 * 24 * 60 * 60_000; // ms
 
-/** The rates of a day (YYYY-MM-DD), or the newest there are. Throws a SourceError, or the signal's reason. */
+/** A file of the bank, and the names of the entries of a past day that have no code. */
+export interface BankFile extends DayOfRates {
+  leftOut: readonly string[];
+}
+
+/** The rates of a past day (YYYY-MM-DD), or the newest there are. Throws a SourceError, or the signal's reason. */
 export async function fetchRates(
   { url, day }: { url: string; day?: string },
   patience: Patience,
-): Promise<DayOfRates> {
+): Promise<BankFile> {
   const address = day === undefined ? url : addressOf(url, day);
   const { body, headers } = await fetchBytes(address, { headers: HEADERS }, patience);
   try {
-    return readRates(parseXml(body ?? Buffer.alloc(0), headers['content-type']), new Date());
+    const document = parseXml(body ?? Buffer.alloc(0), headers['content-type']);
+    return readRates(document, { now: new Date(), mayLeaveOut: day !== undefined });
   } catch (error) {
     throw error instanceof SourceError ? new SourceError(`${publicUrl(url)}: ${error.message}`) : error;
   }
@@ -39,31 +46,30 @@ function addressOf(url: string, day: string): string {
 
 const CODE = z.string().regex(/^[A-Z]{3}$/, 'must be three letters');
 
-const Valute = z
-  .strictObject({
-    '@ID': z.string(),
-    NumCode: z.string().regex(/^\d{3}$/, 'must be three digits'),
-    CharCode: CODE,
-    Nominal: z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number greater than 0'),
-    Name: z
-      .string()
-      .transform(trim)
-      .refine(name => name !== '' && [...name].length <= 200, 'must have 1 to 200 characters')
-      .refine(name => !/[\p{Cc}\uFFFD]|&#?\w+;/u.test(name), 'holds what is no character of a name'),
-    Value: z
-      .string()
-      .regex(/^\d{1,12}(,\d{1,10})?$/, 'must be a number such as 83,5173')
-      .refine(value => /[1-9]/.test(value), 'must be greater than 0'),
-    VunitRate: z.string().optional(), // what Value / Nominal is, rounded
-  })
-  .refine(
-    ({ CharCode, Nominal, Value }) =>
-      CharCode !== 'RUB' || Number(Value.replace(',', '.')) === Number(Nominal),
-    {
-      path: ['Value'],
-      error: 'must be the Nominal: rates are in roubles',
-    },
-  );
+const Entry = z.strictObject({
+  '@ID': z.string(),
+  NumCode: z.string().regex(/^\d{3}$/, 'must be three digits'),
+  CharCode: CODE,
+  Nominal: z.string().regex(/^[1-9]\d{0,8}$/, 'must be a whole number greater than 0'),
+  Name: z
+    .string()
+    .transform(trim)
+    .refine(name => name !== '' && [...name].length <= 200, 'must have 1 to 200 characters')
+    .refine(name => !/[\p{Cc}\uFFFD]|&#?\w+;/u.test(name), 'holds what is no character of a name'),
+  Value: z
+    .string()
+    .regex(/^\d{1,12}(,\d{1,10})?$/, 'must be a number such as 83,5173')
+    .refine(value => /[1-9]/.test(value), 'must be greater than 0'),
+  VunitRate: z.string().optional(), // what Value / Nominal is, rounded
+});
+
+const Valute = Entry.refine(
+  ({ CharCode, Nominal, Value }) => CharCode !== 'RUB' || Number(Value.replace(',', '.')) === Number(Nominal),
+  {
+    path: ['Value'],
+    error: 'must be the Nominal: rates are in roubles',
+  },
+);
 
 const ValCurs = z.strictObject(
   {
@@ -78,18 +84,27 @@ const ValCurs = z.strictObject(
 );
 const List = z.object({ ValCurs });
 
+// An entry that names no currency by a code; either of both codes alone is a fault.
+const Codeless = Entry.extend({ NumCode: z.literal('').optional(), CharCode: z.literal('').optional() });
+
 /** The rates in a document. Throws a SourceError that names the entry. */
-export function readRates(document: unknown, now: Date): DayOfRates {
+function readRates(document: unknown, { now, mayLeaveOut }: { now: Date; mayLeaveOut: boolean }): BankFile {
   const list = readFound(List, document);
   if (!list.success) throw new SourceError(`it is no list of rates: ${reasonOf(list.error)}`);
   const { '@Date': day, Valute: found } = list.data.ValCurs;
   if (Date.parse(day) > now.getTime() + FARTHEST_AHEAD)
     throw new SourceError(`its date is ${day}, far ahead`);
-  const entries = found.map(toEntry);
+  const leftOut = mayLeaveOut ? found.map(readCodeless) : [];
+  const entries = found.flatMap((each, index) => (leftOut[index] === undefined ? toEntry(each, index) : []));
   const codes = entries.map(({ currency }) => currency);
   const twice = codes.find((code, index) => codes.indexOf(code) !== index);
   if (twice !== undefined) throw new SourceError(`${twice} stands in it twice`);
-  return { day, entries };
+  return { day, entries, leftOut: leftOut.filter(name => name !== undefined) };
+}
+
+// Its name, if it is an entry without a code.
+function readCodeless(found: unknown): string | undefined {
+  return Codeless.safeParse(found).data?.Name;
 }
 
 function toEntry(found: unknown, index: number): DayOfRates['entries'][number] {

@@ -3,6 +3,7 @@ import { importRates } from '../../queries/rates.ts';
 import { publicUrl } from '../fetch/fetch_bytes.ts';
 import { SourceError } from '../fetch/source_error.ts';
 import { RETRY_FOR, type RunContext, type RunKind } from '../run_kind.ts';
+import { nextTime } from '../schedule.ts';
 import { BANK_OF_RUSSIA, fetchRates } from './bank_of_russia.ts';
 
 export interface CurrencyRatesOptions {
@@ -19,6 +20,7 @@ export function currencyRates({ url, cron, retryFor = RETRY_FOR }: CurrencyRates
   return {
     kind: 'currency_rates',
     cron,
+    nextRunAt: now => (cron === undefined ? undefined : nextTime(cron, now)),
     runsFirst: cron !== undefined,
     sources: [{ name: BANK_OF_RUSSIA, url: publicUrl(url) }],
     perform: context => refreshRates(context, { url, retryFor }),

@@ -25,11 +25,43 @@ export function parseXml(bytes: Buffer, contentType: string | undefined): unknow
   const valid = XMLValidator.validate(text);
   if (valid !== true)
     throw new SourceError(`its answer is no XML: line ${valid.err.line}: ${shorten(valid.err.msg)}`);
+  const resolved = resolveReferences(text);
   try {
-    return parser.parse(text);
+    return parser.parse(resolved);
   } catch (error) {
     throw new SourceError('its XML cannot be read', { cause: error });
   }
+}
+
+// XML 1.0, section 2.2: what a document may hold, as it is or by reference.
+const CHARACTER = /^[\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]*$/u;
+const VERBATIM = /(<!--.*?-->|<!\[CDATA\[.*?\]\]>)/s;
+const MARKUP: Readonly<Record<string, string>> = {
+  '<': '&lt;',
+  '>': '&gt;',
+  '&': '&amp;',
+  "'": '&apos;',
+  '"': '&quot;',
+};
+
+// References to characters by their number, which the parser does not know. It knows those by the five names.
+function resolveReferences(text: string): string {
+  if (!CHARACTER.test(text)) throw new SourceError('its XML holds a character that no document may hold');
+  return text
+    .split(VERBATIM) // what stands in comments and in CDATA is no reference; these are the odd ones
+    .map((part, index) => (index % 2 === 1 ? part : part.replaceAll(/&#([^;&<]*;?)/g, resolveReference)))
+    .join('');
+}
+
+function resolveReference(reference: string, number: string): string {
+  const [, hexadecimal, decimal] = /^(?:x([\da-f]+)|(\d+));$/i.exec(number) ?? [];
+  const code = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16);
+  const character = code <= 0x10ffff ? String.fromCodePoint(code) : '';
+  if (character === '' || !CHARACTER.test(character))
+    throw new SourceError(
+      `its XML holds ${shorten(reference)}, which is no character that a document may hold`,
+    );
+  return MARKUP[character] ?? character;
 }
 
 // It can hold all of a hostile answer.

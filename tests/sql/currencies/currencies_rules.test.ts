@@ -68,6 +68,13 @@ testRules(test, {
         rate('quoted_rate, quoted_nominal', `${value}, 1`),
       ],
     ),
+    ['currency_rates_quoted_name_beside_rate', rate('quoted_name', `'x'`)],
+    ...[`''`, `repeat('x', 201)`].map(
+      (name): Attack => [
+        'currency_rates_quoted_name_length',
+        rate('quoted_rate, quoted_nominal, quoted_name', `1, 1, ${name}`),
+      ],
+    ),
     ['currency_rates_quoted_nominal_positive', rate('quoted_rate, quoted_nominal', '1, 0')],
   ],
   required: ['currency', 'rate_date', 'rate', 'nominal'],

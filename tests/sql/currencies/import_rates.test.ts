@@ -4,10 +4,15 @@ import type pg from 'pg';
 import { createRandom, type Random } from '../../helpers/random.ts';
 import { readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
-type Entry = [currency: string, nominal: number, value: string];
+type Entry = [currency: string, nominal: number, value: string, name?: string];
 
 async function bring(session: pg.Client, day: string, entries: Entry[]): Promise<number[]> {
-  const said = entries.map(([currency, nominal, value]) => ({ currency, name: currency, nominal, value }));
+  const said = entries.map(([currency, nominal, value, name = currency]) => ({
+    currency,
+    name,
+    nominal,
+    value,
+  }));
   const { rows } = await session.query(`SELECT * FROM import_rates('bank', $1, $2, true)`, [
     day,
     JSON.stringify(said),
@@ -98,6 +103,47 @@ test(
     t.is(await past(), '90 91 88.5');
     t.deepEqual(await bring(session, '2024-01-12', usd('88.6')), [0, 0, 1]);
     t.is(await past(), '90 88.6 88.5');
+  }),
+);
+
+test(
+  'a name that the bank corrects on the same day is taken, and nothing else with it',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const usd = (name: string, value = '88'): Entry[] => [['USD', 1, value, name]];
+    const named = () =>
+      readValue(session, `SELECT concat_ws(' ', name, rate, rate_date, source, version) FROM currencies`);
+    await bring(session, '2024-01-12', usd('Dolar'));
+    t.deepEqual(await bring(session, '2024-01-12', usd('Dollar')), [0, 1, 0]);
+    t.is(await named(), 'Dollar 88 2024-01-12 bank 2');
+    // What came from elsewhere since stays, as long as the bank says just what it said.
+    await change(session, `name = 'mine', rate = 90, source = 'nats'`);
+    t.deepEqual(await bring(session, '2024-01-12', usd('Dollar')), [0, 0, 1]);
+    t.is(await named(), 'mine 90 2024-01-12 nats 3');
+    // A name alone brings no rate back, though the one from elsewhere is of a later day by now.
+    await change(session, `rate_date = '2024-01-13'`);
+    t.deepEqual(await bring(session, '2024-01-12', usd('US dollar')), [0, 1, 0]);
+    t.is(await named(), 'US dollar 90 2024-01-13 nats 5');
+    t.deepEqual(await bring(session, '2024-01-12', usd('US dollar')), [0, 0, 1]);
+    // Of a day that is not the bank's last any more nothing is taken.
+    await bring(session, '2024-01-14', usd('US dollar', '89'));
+    t.deepEqual(await bring(session, '2024-01-12', usd('Old dollar')), [0, 0, 1]);
+    t.is(await named(), 'US dollar 89 2024-01-14 bank 6');
+    t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'a name of a day from before names were kept is remembered, and no news',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const usd = (name: string): Entry[] => [['USD', 1, '88', name]];
+    await bring(session, '2024-01-12', usd('Dollar'));
+    await session.query('UPDATE currency_rates SET quoted_name = NULL');
+    await change(session, `name = 'mine', rate = 90`);
+    t.deepEqual(await bring(session, '2024-01-12', usd('Dollar')), [0, 0, 1]);
+    t.is(await readValue(session, `SELECT rate::text FROM currency_rates`), '90');
+    t.deepEqual(await bring(session, '2024-01-12', usd('US dollar')), [0, 1, 0]);
   }),
 );
 
