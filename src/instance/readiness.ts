@@ -4,7 +4,7 @@ import type { Presence } from '../postgres/availability.ts';
 import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
-import { isReadOnly, tryWriting } from '../queries/writability.ts';
+import { tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -65,7 +65,6 @@ async function whyNotWritable(
   pool: DatabasePool,
   { refusesWrites }: ReadinessOptions['presence'],
 ): Promise<readonly string[]> {
-  if (await isReadOnly(pool)) return ['the database takes no changes: it is read-only'];
   if (!refusesWrites) return [];
   try {
     await tryWriting(pool);
