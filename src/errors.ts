@@ -36,6 +36,11 @@ export const CATALOGUE = {
     explanation: 'The path exists, but not for this method. The Allow header lists those it takes.',
     headers: { Allow: 'The methods that it takes.' },
   },
+  request_timeout: {
+    status: 408,
+    title: 'The request took too long to arrive',
+    explanation: 'A request, its body included, has 30 s to arrive. Send it again.',
+  },
   conflict: {
     status: 409,
     title: 'The request conflicts with the present state',
@@ -52,7 +57,7 @@ export const CATALOGUE = {
     status: 412,
     title: 'The resource has changed since',
     explanation:
-      'If-Match names a version that is not the present one: somebody else was faster. Read again, then repeat.',
+      'If-Match names a version that is not the present one, or If-None-Match the present one: another client was faster. Read again, then repeat.',
   },
   too_large: {
     status: 413,
@@ -72,11 +77,21 @@ export const CATALOGUE = {
     explanation:
       'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
   },
+  headers_too_large: {
+    status: 431,
+    title: 'The request line and headers are too large',
+    explanation: 'They may have 16 KiB together.',
+  },
   upgrade_required: {
     status: 426,
     title: 'This is a WebSocket',
     explanation: 'Only WebSocket connections are answered here: use ws:// or wss://.',
     headers: { Upgrade: 'websocket' },
+  },
+  method_unknown: {
+    status: 501,
+    title: 'The method is unknown',
+    explanation: 'No resource here knows this method. OPTIONS tells which methods a path takes.',
   },
   unavailable: {
     status: 503,

@@ -13,6 +13,8 @@ export const LogRow = z.strictObject({
   requestid: z.string().nullable(),
   data: z.string(),
   previous: z.string().nullable(),
+  /** What the row is called, where it is not the type without its last word: of a status such as in_progress. */
+  entity: z.string().nullable(),
 });
 export type LogRow = z.infer<typeof LogRow>;
 
@@ -67,7 +69,7 @@ function envelope(row: LogRow): string {
     `{"specversion":"1.0","id":"${row.position}","position":${row.position},"type":${text(row.type)}` +
     `,"source":${text(`/${row.topic}`)},"subject":${text(row.subject)},"time":"${row.time}"` +
     `,"datacontenttype":"application/json","origin":"${row.origin}","transaction":"${row.transaction}"` +
-    `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row.type))}:${row.data}${previous}}}`
+    `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row))}:${row.data}${previous}}}`
   );
 }
 
@@ -170,7 +172,7 @@ export function eventOf({ topic, entity }: TopicInfo, type: string, row: z.ZodTy
   });
 }
 
-// task_created is about a task; an entity's own name may hold underscores, a type's last word never does.
-function entityOf(type: string): string {
-  return type.slice(0, type.lastIndexOf('_'));
+// task_created is about a task. Where the last word of a type has an underscore of its own, the log tells the entity.
+function entityOf({ entity, type }: LogRow): string {
+  return entity ?? type.slice(0, type.lastIndexOf('_'));
 }

@@ -6,16 +6,18 @@ import { ADAPTERS } from './jobs/generator/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
 
-const LONGEST_STOP = 9_500; // ms
+const LONGEST_STOP = 9_500; // ms, besides STOP_DELAY
 const SAME_WISH = 1_000; // ms
 
 const services: Service[] = [];
 let stopping: Promise<void> | undefined;
 let level = 'info';
+let stopDelay = 0;
 
 try {
   const config = readConfig(Object.values(ADAPTERS));
   level = config.logLevel;
+  stopDelay = config.stopDelay;
   const logger = createLogger({ level: config.logLevel, pretty: config.pretty });
   stopOnSignals(logger);
   await start(config, logger);
@@ -86,7 +88,7 @@ function stopOnSignals(logger: Logger): void {
     setTimeout(() => {
       logger.error('stopping takes too long; ending without');
       process.exit(1);
-    }, LONGEST_STOP).unref();
+    }, LONGEST_STOP + stopDelay).unref();
     stopping = stop();
     stopping.then(
       () => process.exit(0),

@@ -13,6 +13,7 @@ const ROW: LogRow = {
   requestid: null,
   data: '{"id" : "0198c0de-0000-7000-8000-000000000000", "title" : "x", "version" : 4}',
   previous: '{"title" : "y", "version" : 3}',
+  entity: null,
 };
 
 const HOSTILE = [
@@ -66,6 +67,11 @@ test('the data is called after the entity, whose name may have several words', t
       entity,
     ]);
   }
+});
+
+test('an entity that the log tells is not guessed', t => {
+  const event = toEvent({ ...ROW, type: 'job_in_progress', entity: 'job', previous: null });
+  t.deepEqual(Object.keys(JSON.parse(event.json).data), ['job']);
 });
 
 test('no string can break out of its place', t => {

@@ -9,6 +9,19 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 GRANT USAGE ON SCHEMA public TO taskwire_app;
 GRANT USAGE ON SCHEMA public TO taskwire_reader;
 
+CREATE TABLE feed.epochs (
+  id uuid NOT NULL,
+  last_position bigint NOT NULL,
+  ended_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT epochs_last_position_natural CHECK ((last_position >= 0)),
+  CONSTRAINT epochs_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE feed.epochs IS 'The earlier epochs of this log, each with the last position that it has here. A client of one of them goes on if its position is not beyond that one; else it has seen what this log has lost. One row for each start of PostgreSQL on which events were numbered, some 60 bytes; feed.new_log() takes them away.';
+CREATE TRIGGER epochs_never_change BEFORE UPDATE ON feed.epochs FOR EACH ROW EXECUTE FUNCTION feed.refuse('epochs_never_change'); -- ENABLE ALWAYS
+CREATE TRIGGER epochs_never_truncated BEFORE TRUNCATE ON feed.epochs FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('epochs_never_truncated'); -- ENABLE ALWAYS
+GRANT SELECT ON feed.epochs TO taskwire_app;
+GRANT SELECT ON feed.epochs TO taskwire_reader;
+
 CREATE TABLE feed.event_batches (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   last_position bigint NOT NULL,
@@ -36,6 +49,7 @@ CREATE TABLE feed.events (
   requestid text,
   data json NOT NULL,
   previous json,
+  entity text,
   CONSTRAINT events_pkey PRIMARY KEY ("position"),
   CONSTRAINT events_position_positive CHECK (("position" > 0)),
   CONSTRAINT events_staged_id_key UNIQUE (staged_id)
@@ -69,10 +83,13 @@ CREATE TABLE feed.log (
   timeline integer,
   database oid,
   sql_hash text,
+  server_started timestamp with time zone,
+  relation oid,
+  sql_version integer,
   CONSTRAINT log_is_one_row CHECK (only_one),
   CONSTRAINT log_pkey PRIMARY KEY (only_one)
 );
-COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, under which the log began at `first_position`. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
+COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, the present epoch of the log: it began at the start of PostgreSQL `server_started`, with this table as `relation`. `first_position` is where the log itself began. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
 GRANT SELECT ON feed.log TO taskwire_app;
 GRANT SELECT ON feed.log TO taskwire_reader;
 
@@ -96,6 +113,7 @@ CREATE TABLE feed.staged (
   requestid text,
   data json NOT NULL,
   previous json,
+  entity text,
   CONSTRAINT staged_pkey PRIMARY KEY (xid, id),
   CONSTRAINT staged_subject_length CHECK ((octet_length(subject) <= 1000))
 );
@@ -139,6 +157,7 @@ CREATE TABLE public.currencies (
   CONSTRAINT currencies_nominal_positive CHECK ((nominal > 0)),
   CONSTRAINT currencies_pkey PRIMARY KEY (id),
   CONSTRAINT currencies_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
+  CONSTRAINT currencies_rate_of_its_day FOREIGN KEY (currency, rate_date) REFERENCES public.currency_rates(currency, rate_date) DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT currencies_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
   CONSTRAINT currencies_rate_scale CHECK ((scale(rate) <= 20)),
   CONSTRAINT currencies_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric))),
@@ -298,28 +317,38 @@ CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
 CREATE INDEX tasks_by_due_at ON public.tasks USING btree (due_at, id);
 CREATE INDEX tasks_by_label ON public.tasks USING gin (labels) WHERE (labels <> '{}'::text[]);
 CREATE INDEX tasks_by_priority ON public.tasks USING btree (public.priority_rank(priority), id);
+CREATE INDEX tasks_by_search_words ON public.tasks USING gin (public.task_search_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE INDEX tasks_by_title ON public.tasks USING btree (title COLLATE "C", id);
 CREATE INDEX tasks_by_updated_at ON public.tasks USING btree (updated_at, id);
-CREATE INDEX tasks_by_words ON public.tasks USING gin (public.task_words(title, description)) WITH (gin_pending_list_limit='512');
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION feed.capture('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('tasks', 'task', 'id'); -- ENABLE ALWAYS
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO taskwire_app;
 GRANT SELECT ON public.tasks TO taskwire_reader;
 
+CREATE FUNCTION feed.base_type(of_type oid) RETURNS oid
+  LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.begin_epoch() RETURNS uuid
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.capture() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.capture_truncate() RETURNS trigger
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.channel(purpose text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.channel(text) TO taskwire_app;
 
-CREATE FUNCTION feed.clean_staged(lower_bound xid8, most integer) RETURNS xid8
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,integer) TO taskwire_app;
+CREATE FUNCTION feed.clean_staged(after_xid xid8, after_id bigint, most integer, OUT last_xid xid8, OUT last_id bigint) RETURNS record
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,bigint,integer) TO taskwire_app;
+
+CREATE FUNCTION feed.closed_functions() RETURNS SETOF regprocedure
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.closed_functions() TO taskwire_app;
 
 CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
@@ -327,6 +356,10 @@ GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
 
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.drift() RETURNS TABLE(topic text, fault text, mend boolean)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.drift() TO taskwire_app;
 
 CREATE FUNCTION feed.end_strangers(purpose text) RETURNS TABLE(pid integer, role text, application text, ended boolean)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
@@ -336,7 +369,7 @@ CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OU
   LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
-  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.event_type(entity text, status text, verbs json, otherwise text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -346,6 +379,9 @@ CREATE FUNCTION feed.fold(of_topic text) RETURNS TABLE(topic text, subject text,
 
 CREATE FUNCTION feed.foreign_cast(of_type oid) RETURNS regtype
   LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.foreign_code(relation regclass) RETURNS regprocedure
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -364,6 +400,9 @@ CREATE FUNCTION feed.new_log() RETURNS uuid
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;
 
+CREATE FUNCTION feed.readable_json(value json) RETURNS json
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+
 CREATE FUNCTION feed.refuse() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
@@ -376,7 +415,7 @@ GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.render(public.currencies) TO taskwire_reader;
 
 CREATE FUNCTION feed.render(entity anyelement) RETURNS json
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SET DateStyle=ISO, YMD SET IntervalStyle=iso_8601 SET TimeZone=UTC SET bytea_output=hex SET extra_float_digits=1 SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET DateStyle=ISO, YMD SET IntervalStyle=iso_8601 SET TimeZone=UTC SET bytea_output=hex SET extra_float_digits=1 SET lc_monetary=C SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp SET xmlbinary=base64;
 
 CREATE FUNCTION feed.render(run public.runs) RETURNS json
   LANGUAGE sql STABLE PARALLEL SAFE;
@@ -396,7 +435,7 @@ CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_reader;
 
-CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
+CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
   LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.service_name() RETURNS text
@@ -404,10 +443,10 @@ CREATE FUNCTION feed.service_name() RETURNS text
 GRANT EXECUTE ON FUNCTION feed.service_name() TO taskwire_app;
 
 CREATE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL::text[]) RETURNS TABLE(subject text, document text)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET lc_monetary=C SET max_parallel_workers_per_gather=0 SET quote_all_identifiers=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.snapshot_page(text,bigint,text,integer,text[]) TO taskwire_app;
 
-CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json) RETURNS void
+CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previous json, entity text DEFAULT NULL::text) RETURNS void
   LANGUAGE plpgsql VOLATILE;
 
 CREATE FUNCTION feed.take_up_log() RETURNS uuid
@@ -430,9 +469,13 @@ CREATE FUNCTION feed.uuid_v7() RETURNS uuid
   LANGUAGE sql VOLATILE PARALLEL SAFE;
 
 CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET row_security=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
+
+CREATE FUNCTION feed.wanted_rights() RETURNS TABLE(role name, privileges text[], kind text, object text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.wanted_rights() TO taskwire_app;
 
 CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name, status_verbs json DEFAULT NULL::json, versioned boolean DEFAULT false) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -519,9 +562,17 @@ CREATE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
 CREATE FUNCTION public.runs_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.search_text(value text) RETURNS text
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT;
+GRANT EXECUTE ON FUNCTION public.search_text(text) TO PUBLIC;
+
 CREATE FUNCTION public.sweep_runs() RETURNS TABLE(run_id uuid, finding text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.sweep_runs() TO taskwire_app;
+
+CREATE FUNCTION public.task_search_words(title text, description text) RETURNS tsvector
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.task_search_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.task_words(title text, description text) RETURNS tsvector
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

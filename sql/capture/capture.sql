@@ -31,7 +31,7 @@ BEGIN
   IF TG_OP = 'INSERT' THEN
     PERFORM feed.stage(
       topic, feed.event_type(entity, after_row ->> status_column, verbs, 'created'),
-      after_row ->> key_column, after_row, NULL);
+      after_row ->> key_column, after_row, NULL, entity);
     RETURN NULL;
   END IF;
 
@@ -50,7 +50,7 @@ BEGIN
     PERFORM feed.stage(topic, entity || '_created', after_row ->> key_column, after_row, NULL);
     RETURN NULL;
   END IF;
-  IF before_row ->> status_column = after_row ->> status_column THEN
+  IF status_column IS NOT NULL AND before_row ->> status_column IS NOT DISTINCT FROM after_row ->> status_column THEN
     RETURN NULL;
   END IF;
   SELECT json_object_agg(o.key, o.value ORDER BY o.ordinality)
@@ -60,7 +60,7 @@ BEGIN
   WHERE n.value::text <> o.value::text;
   PERFORM feed.stage(
     topic, feed.event_type(entity, after_row ->> status_column, verbs, 'updated'),
-    after_row ->> key_column, after_row, previous);
+    after_row ->> key_column, after_row, previous, entity);
   RETURN NULL;
 END
 $$;

@@ -1,5 +1,5 @@
 -- A value that PostgreSQL has turned to JSON, as the log spells values of its type: times as feed.rfc3339() writes them,
--- numeric as strings, and the same inside of rows, arrays and domains. Called by feed.render(anyelement), under its
+-- numeric and bigint as strings (a JSON number is a float to most readers, exact up to 2^53 only), and the same inside of rows, arrays and domains. Called by feed.render(anyelement), under its
 -- settings, and by itself. A time without RFC 3339, such as infinity, keeps PostgreSQL's own spelling; a timestamp without
 -- time zone is no moment, and has no Z.
 CREATE OR REPLACE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
@@ -16,7 +16,7 @@ BEGIN
 
   IF json_typeof(value) = 'null' THEN
     RETURN value;
-  ELSIF kind.oid = 'numeric'::regtype THEN
+  ELSIF kind.oid IN ('numeric'::regtype, 'int8'::regtype) THEN
     RETURN to_json(value #>> '{}');
   ELSIF kind.oid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN
     moment := value #>> '{}';
@@ -32,9 +32,9 @@ BEGIN
         CASE
           -- What most columns are of, without a call for each.
           WHEN a.atttypid::regtype = ANY (
-            '{bool,int2,int4,int8,text,varchar,uuid,date,json,jsonb,bool[],int4[],int8[],text[],varchar[],uuid[]}'::regtype[])
+            '{bool,int2,int4,text,varchar,uuid,date,json,jsonb,bool[],int4[],text[],varchar[],uuid[]}'::regtype[])
             THEN v.value
-          WHEN a.atttypid = 'numeric'::regtype THEN to_json(v.value #>> '{}')
+          WHEN a.atttypid IN ('numeric'::regtype, 'int8'::regtype) THEN to_json(v.value #>> '{}')
           ELSE feed.render_value(v.value, a.atttypid)
         END
         ORDER BY v.ordinality)

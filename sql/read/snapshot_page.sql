@@ -23,7 +23,9 @@
 -- The key compares as its primary key's index does, by that operator and collation, whatever its type: what is asked
 -- for after the last key of a page must be what follows it. An entity's events are found by comparing (subject,
 -- position) as a pair, for which there is one index only: whatever the statistics say, the log is not walked for it.
--- With the rights of its owner: whoever may read the log may read this, and it says no more than the log.
+-- With the rights of its owner: whoever may read the log may read this, and it says no more than the log. So nothing is
+-- run that the table's owner wrote: what is asked at each call, for the table may have changed since it was watched. A
+-- key that is of a domain is cast to what the domain is made of, never to the domain, whose CHECKs are its owner's.
 CREATE OR REPLACE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL)
 RETURNS TABLE (subject text, document text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -34,11 +36,15 @@ SET enable_bitmapscan = off
 SET enable_sort = off -- but for the little that has to be
 SET max_parallel_workers_per_gather = 0
 SET jit = off
+SET constraint_exclusion = off -- the planner would compute what is constant in the table's CHECKs
+SET quote_all_identifiers = off
+SET lc_monetary = 'C' -- as the log spells keys
 AS $$
 DECLARE
   looked_through CONSTANT integer := 2000; -- of the log's deletions, and of what is not numbered, for one page
   watched feed.topics;
   key_type text;
+  foreign_code regprocedure;
   collated text;
   greater text;
   is_ordered_as_text boolean;
@@ -56,12 +62,20 @@ BEGIN
     RETURN; -- its table was dropped
   END IF;
 
-  SELECT format_type(a.atttypid, a.atttypmod), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
+  EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', watched.relation);
+  foreign_code := feed.foreign_code(watched.relation);
+  IF foreign_code IS NOT NULL THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = format('%s is not read: its indexes or statistics use %s, which is of a foreign owner', watched.relation, foreign_code);
+  END IF;
+  -- Without a length: a key has it already, and "character" alone means one.
+  SELECT format_type(key.oid, -1), coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname), ''),
     format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname),
-    a.atttypid = 'uuid'::regtype OR a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.collname = 'C'
+    key.oid = 'uuid'::regtype OR key.oid IN ('text'::regtype, 'varchar'::regtype) AND c.collname = 'C'
   INTO key_type, collated, greater, is_ordered_as_text
   FROM pg_index AS i
   JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+  JOIN pg_type AS key ON key.oid = feed.base_type(a.atttypid) AND (key.oid < 16384 OR key.typtype IN ('b', 'e'))
   JOIN pg_opclass AS class ON class.oid = i.indclass[0]
   JOIN pg_amop AS amop ON amop.amopfamily = class.opcfamily AND amop.amopstrategy = 5
     AND amop.amoplefttype = class.opcintype AND amop.amoprighttype = class.opcintype
@@ -71,7 +85,7 @@ BEGIN
   LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
   WHERE i.indrelid = watched.relation AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = watched.key_column;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'the primary key of % is not the column % any more', watched.relation, quote_ident(watched.key_column)
+    RAISE EXCEPTION 'the primary key of % is not the column % any more, or of a type that runs code of its owner', watched.relation, quote_ident(watched.key_column)
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
 
@@ -106,7 +120,6 @@ BEGIN
     $since$;
   END IF;
 
-  EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', watched.relation);
   RETURN QUERY EXECUTE format($query$
     WITH walked AS MATERIALIZED (
       SELECT "00 row".%1$I%3$s AS key, rendered.document ->> %1$L AS subject, rendered.document::text AS document

@@ -1,19 +1,27 @@
 -- Holds the log against itself and against the tables it tells of; one row per fault, none if all is well. Called
 -- by `npm run verify`. One statement, so one snapshot: changes that have committed but have no position yet are
--- taken from staged, and writers need not stop.
--- A transaction is looked for in pieces only since the log began under its present id: before, another cluster may have
+-- taken from staged, and writers need not stop. VOLATILE, so that the snapshot is taken once the tables are locked: TRUNCATE
+-- empties a table for older snapshots, too, and a look that waited for one would find neither the rows nor their
+-- deletions. The caller must be READ COMMITTED.
+-- A transaction is looked for in pieces only since the log began, at its first_position: before, another cluster may have
 -- given the same transaction ids.
 -- Of a topic with a status column the log promises the status alone, and of a column that came or went later nothing
 -- until the row changes: that was no change of a row. A topic whose table was dropped has none to compare.
--- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers.
+-- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers; and who may do
+-- what he should not, see feed.drift().
 -- With the rights of its owner, as feed.snapshot_page(): the tables that people watch need not be readable by the caller.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET constraint_exclusion = off -- as in feed.snapshot_page(), also what is foreign
 SET row_security = off -- what a policy would hide cannot be told, and its function would run with our rights: it raises
 AS $$
 DECLARE
   rows_now text;
 BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'feed.verify() needs READ COMMITTED: an older snapshot may not see what a TRUNCATE has just told'
+      USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed'' first.';
+  END IF;
   SELECT string_agg(
     format(
       'SELECT %L AS topic, feed.render("00 row") ->> %L AS subject, feed.render("00 row") ->> %L AS status, feed.render("00 row")::text AS data FROM ONLY %s AS "00 row"',
@@ -21,7 +29,8 @@ BEGIN
     ' UNION ALL ')
   INTO rows_now
   FROM feed.topics AS w
-  JOIN pg_class AS c ON c.oid = w.relation;
+  JOIN pg_class AS c ON c.oid = w.relation
+  WHERE feed.foreign_code(w.relation) IS NULL; -- below it says so
 
   RETURN QUERY EXECUTE format($query$
     WITH alive AS (
@@ -29,6 +38,7 @@ BEGIN
       FROM feed.fold(NULL) AS f
       JOIN feed.topics AS w ON w.topic = f.topic
       WHERE f.type <> w.entity || '_deleted' AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = w.relation)
+        AND feed.foreign_code(w.relation) IS NULL
     ), steps AS (
       SELECT e.position, e.position - lag(e.position) OVER w AS step,
         e.transaction = lag(e.transaction) OVER w AS same, e.transaction
@@ -54,7 +64,9 @@ BEGIN
       WHEN a.subject IS NULL OR r.subject IS NULL THEN true
       WHEN r.data = a.data::text THEN false
       ELSE EXISTS (
-        SELECT FROM json_each(r.data::json) AS n JOIN json_each(a.data) AS o USING (key) WHERE n.value::text <> o.value::text)
+        SELECT FROM json_each(r.data::json) AS n JOIN json_each(a.data) AS o USING (key)
+        -- A number in quotes is the number: bigint was told without them before.
+        WHERE n.value::text <> o.value::text AND n.value::text <> '"' || o.value::text || '"')
     END
     UNION ALL
     SELECT NULL, NULL, format('position %%s follows %%s', position, position - step) FROM steps WHERE step <> 1
@@ -71,18 +83,19 @@ BEGIN
       (SELECT coalesce(max(position), 0) AS last FROM feed.events) AS e
     WHERE b.last <> e.last
     UNION ALL
+    SELECT s.topic, s.subject, format('transaction %%s counts as numbered, and its staged %%s stands in no event', s.xid, s.type)
+    FROM feed.staged AS s,
+      (SELECT b.snapshot FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1) AS last
+    WHERE pg_visible_in_snapshot(s.xid, last.snapshot)
+      AND NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id)
+    UNION ALL
     SELECT w.topic, NULL, format('%%s cannot be told in full any more: %%s', c.oid::regclass, fault)
     FROM feed.topics AS w
     JOIN pg_class AS c ON c.oid = w.relation
     CROSS JOIN LATERAL feed.unwatchable(w.relation, w.key_column) AS fault
     WHERE fault IS NOT NULL
     UNION ALL
-    SELECT w.topic, NULL, format('the trigger %%I of %%s does not fire always: watch the table again', wanted.name, c.oid::regclass)
-    FROM feed.topics AS w
-    JOIN pg_class AS c ON c.oid = w.relation
-    CROSS JOIN (VALUES ('00_feed_capture'), ('00_feed_capture_truncate')) AS wanted (name)
-    WHERE NOT EXISTS (
-      SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = wanted.name AND t.tgenabled = 'A')
+    SELECT d.topic, NULL, d.fault FROM feed.drift() AS d
   $query$, rows_now);
 END
 $$;

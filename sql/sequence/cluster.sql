@@ -1,5 +1,6 @@
 -- Which cluster this is, which line of its history, and which database: they change when data moves to where its
--- transaction ids mean nothing or where it is only a copy, by restore, clone, promotion or recovery to a point in time. Called by feed.take_up_log() and feed.new_log().
+-- transaction ids mean nothing or where it is only a copy, by restore, clone, promotion or recovery to a point in time. Called by
+-- feed.take_up_log() and feed.begin_epoch().
 -- The timeline is the first eight digits of a WAL file's name: pg_control_checkpoint() tells the old one for some time
 -- after a promotion.
 CREATE OR REPLACE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid)

@@ -11,10 +11,19 @@
 -- it, all of A was staged before B's last; ordering by first id or xid can turn two changes of one row around.
 --
 -- Returns the first `most` of the new events, in order, each with the batch's last position; no row if nothing is new.
+DO $$
+BEGIN
+  IF NOT coalesce((
+    SELECT 'entity' = ANY (p.proargnames) FROM pg_proc AS p WHERE p.oid = to_regprocedure('feed.sequence_events(integer)')), true)
+  THEN
+    DROP FUNCTION feed.sequence_events(integer); -- as it was before `entity`
+  END IF;
+END
+$$;
 CREATE OR REPLACE FUNCTION feed.sequence_events(most integer)
 RETURNS TABLE (
   "position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text,
-  requestid text, data text, previous text, last_position bigint
+  requestid text, data text, previous text, entity text, last_position bigint
 )
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -39,10 +48,10 @@ AS $$
     FROM fresh
   ), numbered AS (
     INSERT INTO feed.events AS e (
-      "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous)
+      "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity)
     SELECT
       last.last_position + row_number() OVER (ORDER BY r.last_id, r.id),
-      r.id, r.topic, r.type, r.subject, r."time", r.origin, r.xid, r.requestid, r.data, r.previous
+      r.id, r.topic, r.type, r.subject, r."time", r.origin, r.xid, r.requestid, r.data, r.previous, r.entity
     FROM ranked AS r
     CROSS JOIN last
     RETURNING e.*
@@ -61,7 +70,7 @@ AS $$
   )
   SELECT
     n."position", n.topic, n.type, n.subject, feed.rfc3339(n."time"), n.origin, n.transaction::text,
-    n.requestid, n.data::text, n.previous::text, told.last_position
+    n.requestid, n.data::text, n.previous::text, n.entity, told.last_position
   FROM numbered AS n
   CROSS JOIN told
   ORDER BY n."position"

@@ -1,6 +1,9 @@
--- Prepares the log for a sequencer that has just got the leader lock, before its first look: on another cluster than
--- the one the last snapshot is of, that snapshot would count new changes as seen, and they would be lost without a
--- sound. Called by the sequencer. Returns the new log's id, or NULL if the log is at home.
+-- Prepares the log for a sequencer that has just got the leader lock, before its first look. Called by the sequencer.
+-- On another cluster than the one the last snapshot is of, that snapshot would count new changes as seen, and they would
+-- be lost without a sound: the log becomes another one. Returns the new log's id then, NULL if the log is at home.
+-- At home it begins an epoch if the server was started since the last one began: the files may be older than what
+-- clients have seen, a copy that was put back. The epoch that ends is remembered with the last position that it has
+-- here. No position is given on this start of the server before that, so a client that has seen no more goes on.
 CREATE OR REPLACE FUNCTION feed.take_up_log() RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,12 +11,23 @@ DECLARE
   known feed.log;
   here record;
 BEGIN
-  SELECT * INTO known FROM feed.log;
+  SELECT * INTO known FROM feed.log; -- not locked yet: feed.new_log() wants a transaction that has written nothing
   SELECT * INTO here FROM feed.cluster();
-  IF (known.system_identifier, known.timeline, known.database) = (here.system_identifier, here.timeline, here.database) THEN
-    RETURN NULL;
+  IF (known.system_identifier, known.timeline, known.database)
+     IS DISTINCT FROM (here.system_identifier, here.timeline, here.database) THEN
+    RETURN feed.new_log();
   END IF;
-  RETURN feed.new_log();
+
+  SELECT log.* INTO known
+  FROM feed.log
+  WHERE (log.server_started, log.relation) IS DISTINCT FROM (pg_postmaster_start_time(), 'feed.log'::regclass::oid)
+  FOR UPDATE;
+  IF FOUND THEN
+    INSERT INTO feed.epochs (id, last_position)
+    SELECT known.id, b.last_position FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1;
+    PERFORM feed.begin_epoch();
+  END IF;
+  RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION feed.take_up_log() IS 'Makes the log fit for this cluster; the new log''s id if it was another''s.';
+COMMENT ON FUNCTION feed.take_up_log() IS 'Makes the log fit for this start of this cluster; the new log''s id if it was another''s.';

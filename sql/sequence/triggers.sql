@@ -5,8 +5,11 @@ SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only', 'B
 SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''event_batches_append_only'')');
 SELECT feed.ensure_trigger('feed.staged', 'staged_never_changes', 'BEFORE UPDATE', 'ROW', 'feed.refuse(''staged_never_changes'')');
 SELECT feed.ensure_trigger('feed.staged', 'staged_never_truncated', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''staged_never_truncated'')');
+SELECT feed.ensure_trigger('feed.epochs', 'epochs_never_change', 'BEFORE UPDATE', 'ROW', 'feed.refuse(''epochs_never_change'')');
+SELECT feed.ensure_trigger('feed.epochs', 'epochs_never_truncated', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''epochs_never_truncated'')');
 -- Where the log was made; see feed.take_up_log().
 UPDATE feed.log
-SET system_identifier = here.system_identifier, timeline = here.timeline, database = here.database
+SET system_identifier = here.system_identifier, timeline = here.timeline, database = here.database,
+    server_started = pg_postmaster_start_time(), relation = 'feed.log'::regclass
 FROM feed.cluster() AS here
 WHERE log.system_identifier IS NULL;

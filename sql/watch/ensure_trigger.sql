@@ -3,6 +3,7 @@
 -- `timing` is written as pg_get_triggerdef() writes it (INSERT OR DELETE OR UPDATE), so that the two compare.
 CREATE OR REPLACE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off -- as `timing` and `call` are written
 AS $$
 DECLARE
   wanted CONSTANT text := format(

@@ -17,6 +17,13 @@ AS $$
     WHEN NOT key.indimmediate THEN 'its primary key is deferrable: two rows could have the same one for a while'
     WHEN key.typrelid <> 0 OR key.typcategory = 'A' THEN
       format('its key is of the type %s, which is no single value', format_type(key.oid, NULL))
+    WHEN key.oid = 'jsonb'::regtype OR EXISTS (
+      SELECT FROM pg_cast AS j WHERE j.castsource = key.oid AND j.castsource >= 16384 AND j.casttarget = 'json'::regtype
+    ) THEN format('its key is of the type %s, whose JSON cannot be read back as a key', format_type(key.oid, NULL))
+    -- Types of these kinds a superuser alone can make, or they have no code of their own; a range has its owner's.
+    WHEN key.oid >= 16384 AND key.typtype NOT IN ('b', 'e') THEN
+      format('its key is of the type %s, which runs code of its owner', format_type(key.oid, NULL))
+    WHEN code IS NOT NULL THEN format('its indexes or statistics use %s, which is of a foreign owner', code)
     WHEN NOT has_schema_privilege(owner.oid, c.relnamespace, 'USAGE') OR NOT has_table_privilege(owner.oid, c.oid, 'SELECT')
       THEN format('%s, who owns the log, may not read it', owner.rolname)
     WHEN c.relrowsecurity AND NOT owner.rolsuper AND NOT owner.rolbypassrls
@@ -31,9 +38,10 @@ AS $$
     SELECT t.*, i.indimmediate
     FROM pg_index AS i
     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-    JOIN pg_type AS t ON t.oid = a.atttypid
+    JOIN pg_type AS t ON t.oid = feed.base_type(a.atttypid)
     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = key_column
   ) AS key ON true
+  CROSS JOIN LATERAL feed.foreign_code(c.oid) AS code
   WHERE c.oid = relation
 $$;
 COMMENT ON FUNCTION feed.unwatchable(regclass, name) IS 'Why a table cannot be watched; NULL if it can.';

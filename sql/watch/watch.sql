@@ -81,7 +81,7 @@ BEGIN
   IF known IS DISTINCT FROM relation THEN
     -- A row is called what no column is: a column of that name would be meant otherwise.
     EXECUTE format(
-      'SELECT count(feed.stage($1, feed.event_type($2, r.row ->> $4, $5, ''created''), r.row ->> $3, r.row, NULL))
+      'SELECT count(feed.stage($1, feed.event_type($2, r.row ->> $4, $5, ''created''), r.row ->> $3, r.row, NULL, $2))
        FROM (SELECT feed.render("00 row") AS row FROM ONLY %s AS "00 row" ORDER BY "00 row".%I) AS r',
       relation, key_column)
     USING topic, entity, key_column, status_column, status_verbs;

@@ -37,12 +37,15 @@ export interface SocketAppOptions {
   logger: Logger;
 }
 
+const SUBPROTOCOL = 'taskwire.v1';
 const WS_OPTIONS = {
   maxPayload: 16 * 1024, // bytes
   perMessageDeflate: false,
   clientTracking: false,
   autoPong: false,
-};
+  // Of what a client offers (RFC 6455, section 4.2.2): ws itself would take the first, whatever it means by it.
+  handleProtocols: (offered: Set<string>) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
+} satisfies ServerOptions;
 
 // The package's types describe an ES module; what it exports is the function.
 const webSockets = easyWs as unknown as (

@@ -9,7 +9,9 @@ import type { Head, Log } from '../feed/log_reader.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
+import { readsEventStream } from '../web/event_stream.ts';
 import { type Operation, operation } from '../web/operation.ts';
+import { streamControl } from './frames.ts';
 import { lastEventId, type Place, querySchemaOf, sentence, toWanted, type Wanted } from './parameters.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
@@ -26,7 +28,7 @@ const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
 const STREAM: Place = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
-const LOG_HEADER = { [LOG]: 'The id of the log: what `log` may ask for.' };
+const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };
 const PAGE_HEADERS = { ...LOG_HEADER, ETag: 'Of a page that never changes.' };
 
 const EventPage = z
@@ -82,7 +84,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       async handle(ctx, { query, headers }) {
         const wanted = await wantedOf(toWanted(query, STREAM, topics));
         // The header wins: a browser that comes back sends the address that it began with.
-        await stream(ctx, { ...wanted, after: headers['Last-Event-ID'] ?? wanted.after }, options);
+        await stream(ctx, { ...wanted, ...headers['Last-Event-ID'] }, options);
       },
     }),
   ];
@@ -91,7 +93,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
 async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
-  const { events, position } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  const { events, position, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
   const isFull = events.length === limit;
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
@@ -100,10 +102,10 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const now = isFixed ? '' : `"head":${Math.max(head.head, position)},`;
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
-  ctx.set(LOG, head.log);
+  ctx.set(LOG, log);
   ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
   if (!isFixed) return;
-  const etag = `"${head.log}/${after}-${next}"`;
+  const etag = `"${log}/${after}-${next}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
 }
@@ -114,7 +116,7 @@ async function collect(
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
   { hub, log, sessions }: EventOptions,
-): Promise<{ events: readonly FeedEvent[]; position: number }> {
+): Promise<{ events: readonly FeedEvent[]; position: number; log: string }> {
   const events: FeedEvent[] = [];
   const done = Promise.withResolvers<void>();
   let live = false;
@@ -146,7 +148,7 @@ async function collect(
   ctx.res.once('close', stop);
   try {
     await done.promise;
-    return { events, position: subscription.position };
+    return { events, position: subscription.position, log: subscription.log };
   } finally {
     clearTimeout(timer);
     clearTimeout(giveUp);
@@ -161,16 +163,18 @@ async function stream(
   { hub, log, sessions, logger }: EventOptions,
 ): Promise<void> {
   const { filter } = wanted;
-  const head = await headFor(wanted, log);
+  const { head, reason } = await judged(wanted, log);
+  if (reason && !readsEventStream(ctx.req)) throw gone(reason);
   const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
   ctx.status = 200;
   ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
-  if (ctx.method === 'HEAD') return;
+  // By 410 an EventSource would end without a word to the page.
+  if (reason) ctx.body = streamControl({ type: 'reset', reason }, { began: after, log: head.log });
+  if (reason || ctx.method === 'HEAD') return;
   ctx.respond = false;
-  ctx.res.write(`retry: ${RECONNECT}\n\n`);
   const entry = sessions.enter(clientOf(ctx));
-  const channel = createStreamChannel(ctx.res, after);
+  const channel = createStreamChannel(ctx.res, { began: after, log: head.log });
   channel.onClose(entry.left);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
@@ -181,7 +185,6 @@ const STREAM_HEADERS = {
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no', // nginx would gather the events
 };
-const RECONNECT = 1_000; // ms a browser waits before it comes back
 const PATIENCE = 10_000; // ms to read a page of the log
 
 function clientOf(ctx: Context) {
@@ -200,14 +203,15 @@ async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
   throw new ServiceError('malformed', sentence(wanted), { faults: wanted });
 }
 
-async function headFor(
-  wanted: { after?: number | undefined; log?: string | undefined },
-  log: Log,
-): Promise<Head> {
-  const head = await log.head();
-  const reason = judge(head, { after: wanted.after, log: wanted.log });
+async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
+  const { head, reason } = await judged(wanted, log);
   if (reason) throw gone(reason);
   return head;
+}
+
+async function judged({ after, log: id }: Pick<Wanted, 'after' | 'log'>, log: Log) {
+  const head = await log.head();
+  return { head, reason: judge(head, { after, log: id }) };
 }
 
 function gone(reason: ResetReason): ServiceError {

@@ -4,6 +4,9 @@ import type { FeedEvent, Slice } from '../events.ts';
 import { RESETS, type ResetReason } from '../feed/subscription.ts';
 
 const position = z.int().nonnegative();
+const log = z.uuid().meta({
+  description: 'The present epoch of the log: the one that was told last is to be sent beside `after`.',
+});
 
 /** The control frames but for snapshots, as textOf() writes them; each is told from an event by having no `specversion`. */
 export const CONTROL = {
@@ -11,12 +14,14 @@ export const CONTROL = {
     .object({
       type: z.literal('ready'),
       head: position.meta({ description: 'The last position there is.' }),
-      log: z.uuid().meta({ description: 'The id of this log, to be sent beside `after`.' }),
+      log,
     })
     .meta({ id: 'ready', description: 'First: every event after `head`, or after `after`, will come.' }),
-  position: z
-    .object({ type: z.literal('position'), position })
-    .meta({ id: 'position', description: 'At least every 15 s: resume here, also if nothing matched.' }),
+  position: z.object({ type: z.literal('position'), position, log }).meta({
+    id: 'position',
+    description:
+      'At least every 15 s, and when PostgreSQL was started anew: resume here, also if nothing matched.',
+  }),
   reset: z
     .object({
       type: z.literal('reset'),
@@ -111,29 +116,40 @@ export function textFrame(text: string): Slice {
   return { buffer, start, end: used };
 }
 
-const streamed = new WeakMap<FeedEvent, Buffer>();
+/** An event stream: which log it tells of, and the position behind which it began. */
+export interface Stream {
+  log: string;
+  began: number;
+}
 
-/** The bytes of an event of an event stream (WHATWG HTML, section 9.2): its id is the position to resume from. */
-export function streamEventOf(event: FeedEvent): Buffer {
+const RECONNECT = 1_000; // ms a browser waits before it comes back
+const streamed = new WeakMap<FeedEvent, { log: string; bytes: Buffer }>();
+
+/**
+ * The bytes of an event of an event stream (WHATWG HTML, section 9.2). Its id is where to resume: the position, and of
+ * which log, for an EventSource sends nothing else.
+ */
+export function streamEventOf(event: FeedEvent, { log }: Stream): Buffer {
   const known = streamed.get(event);
-  if (known) return known;
-  const bytes = Buffer.from(`id: ${event.position}\n${dataLines(event.json)}\n`);
-  streamed.set(event, bytes);
+  if (known?.log === log) return known.bytes;
+  const bytes = Buffer.from(`id: ${event.position}@${log}\n${dataLines(event.json)}\n`);
+  streamed.set(event, { log, bytes });
   return bytes;
 }
 
 /**
- * A control frame in an event stream that began at a position: an event of its type, so that onmessage hears events
- * alone. Its id is where a browser that comes back goes on; after a reset, nowhere: a position of another log would be
- * taken for one of this.
+ * A control frame in an event stream: an event of its type, so that onmessage hears events alone. Its id is where a
+ * browser that comes back goes on; after a reset, nowhere. How soon it comes back stands in the first one, since some
+ * clients take a `retry` by itself for an event.
  */
-export function streamControl(frame: ControlFrame, began: number): string {
-  return `event: ${frame.type}\nid: ${resumeAt(frame, began)}\n${dataLines(textOf(frame))}\n`;
+export function streamControl(frame: ControlFrame, stream: Stream): string {
+  const retry = frame.type === 'ready' || frame.type === 'reset' ? `retry: ${RECONNECT}\n` : '';
+  return `${retry}event: ${frame.type}\nid: ${resumeAt(frame, stream)}\n${dataLines(textOf(frame))}\n`;
 }
 
-function resumeAt(frame: ControlFrame, began: number): number | '' {
+function resumeAt(frame: ControlFrame, { began, log }: Stream): string {
   if (frame.type === 'reset') return '';
-  return frame.type === 'ready' ? began : frame.position;
+  return `${frame.type === 'ready' ? began : frame.position}@${log}`;
 }
 
 // A json column may hold line breaks between its parts; the reader of a stream puts them back.

@@ -48,11 +48,24 @@ const EXTRA = {
   }),
 };
 
-/** Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is; an empty one is none. */
-export const lastEventId = position('must be a position')
-  .or(z.literal('').transform(() => undefined))
+const LAST_EVENT_ID = /^(\d{1,15})(?:@([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?$/i;
+
+/**
+ * Last-Event-ID (WHATWG HTML, section 9.2.4): a position, as `after` is, and the log that it is of, if the client was
+ * told; an empty one is none.
+ */
+export const lastEventId = z
+  .string()
+  .refine(text => text === '' || LAST_EVENT_ID.test(text), 'must be <position> or <position>@<log>')
+  .transform((text): Pick<Wanted, 'after' | 'log'> => {
+    const [, after, log] = LAST_EVENT_ID.exec(text) ?? [];
+    return {
+      ...(after !== undefined && { after: Number(after) }),
+      ...(log !== undefined && { log: log.toLowerCase() }),
+    };
+  })
   .optional()
-  .meta({ description: 'The last position that was seen; it wins over `after`.' });
+  .meta({ description: 'The `id` of the last event that was seen; it wins over `after` and `log`.' });
 
 /**
  * The parameters of a query, or every fault in it. `topics` is asked for only where topics or types are named: those

@@ -76,9 +76,16 @@ export function createSession(options: SessionOptions): Session {
         sent++;
         return channel.event(event);
       },
+      // Before any event of the epoch: with the one before, its positions would be taken for lost ones.
+      epochBegan: tellPosition,
       ended: reset,
     };
     subscription = subscribe({ hub, log, head, after: options.after, filter, outlet });
+  }
+
+  function tellPosition(): void {
+    if (subscription)
+      channel.control({ type: 'position', position: subscription.position, log: subscription.log });
   }
 
   channel.onClose(stop);
@@ -107,7 +114,7 @@ export function createSession(options: SessionOptions): Session {
       // One that reads slowly gets neither: a probe would wait behind all that it has yet to read.
       if (!channel.open || !channel.drained) return;
       channel.probe();
-      if (subscription) channel.control({ type: 'position', position: subscription.position });
+      tellPosition();
     },
     close,
   };

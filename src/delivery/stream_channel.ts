@@ -1,13 +1,11 @@
 // An answer of Server-Sent Events (WHATWG HTML, section 9.2) as a session's channel.
 import type { ServerResponse } from 'node:http';
 import type { Channel } from './channel.ts';
-import { streamControl, streamEventOf } from './frames.ts';
+import { type Stream, streamControl, streamEventOf } from './frames.ts';
 
-/**
- * The channel of an answer whose head is yet to be written, with events from after a position on. It has no close codes:
- * its end is its end.
- */
-export function createStreamChannel(response: ServerResponse, began: number): Channel {
+/** The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. */
+export function createStreamChannel(response: ServerResponse, { began, log }: Stream): Channel {
+  const stream = { began, log };
   const hasRoom = () => !response.writableNeedDrain;
   const isOpen = () => !response.writableEnded && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
@@ -21,12 +19,13 @@ export function createStreamChannel(response: ServerResponse, began: number): Ch
     },
     event(event) {
       if (!isOpen()) return false;
-      response.write(streamEventOf(event));
+      response.write(streamEventOf(event, stream));
       return hasRoom();
     },
     control(frame) {
       if (!isOpen()) return false;
-      response.write(streamControl(frame, began));
+      if ('log' in frame) stream.log = frame.log; // the one told last is the one to resume by
+      response.write(streamControl(frame, stream));
       return hasRoom();
     },
     probe() {}, // the position that goes out anyway is one: TCP notices when nobody acknowledges it

@@ -3,6 +3,7 @@
 // number of those who want other things.
 import type { FeedEvent } from '../events.ts';
 import { type Filter, type Key, placeOf, valueFor } from './filter.ts';
+import type { Head } from './log_reader.ts';
 
 /** What the hub offers its events to, while it is live. */
 export interface Listener {
@@ -10,14 +11,14 @@ export interface Listener {
   /** An event that leads to where the filter is filed; the same one may be offered twice. */
   offer(event: FeedEvent): void;
   /**
-   * The log is this one now: positions held in another mean nothing in it. `before` is where the hub stood: whoever was
+   * The log is in another epoch, or was cut off: it stands so now. `before` is where the hub stood: a listener that was
    * live had everything up to there.
    */
-  restarted(log: string, before: number): void;
+  restarted(head: Head, before: number): void;
 }
 
 export interface Hub {
-  /** The log that the positions are of. */
+  /** The epoch of the log that the positions are of. */
   readonly log: string;
   /** The last position published; the log may be further. */
   readonly position: number;
@@ -26,8 +27,8 @@ export interface Hub {
   after(position: number): readonly FeedEvent[] | undefined;
   join(listener: Listener): void;
   leave(listener: Listener): void;
-  /** Starts over at a position of a log, telling every listener, live or not. */
-  restart(log: string, position: number): void;
+  /** Starts over at a position of the log, which stands so now, telling every listener, live or not. */
+  restart(head: Head, position: number): void;
   /** Every subscription there is, live or behind, is known here so that a restart reaches it. */
   readonly subscriptions: Set<Listener>;
 }
@@ -40,7 +41,7 @@ export interface HubWatchers {
   restarted?: () => void;
 }
 
-/** A hub that starts at a position of a log: the first event it takes is the next one. */
+/** A hub that starts at a position of a log, in an epoch: the first event it takes is the next one. */
 export function createHub(logId: string, start: number, { published, restarted }: HubWatchers = {}): Hub {
   const live = createIndex();
   const subscriptions = new Set<Listener>();
@@ -68,13 +69,13 @@ export function createHub(logId: string, start: number, { published, restarted }
     after: from => (from >= position ? [] : ring.newest(position - from)),
     join: live.add,
     leave: live.remove,
-    restart(now, at) {
+    restart(head, at) {
       const before = position;
-      log = now;
+      log = head.log;
       position = at;
       ring = createRing();
       restarted?.();
-      for (const listener of [...subscriptions]) listener.restarted(log, before);
+      for (const listener of [...subscriptions]) listener.restarted(head, before);
     },
   };
 }

@@ -5,11 +5,14 @@ import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
 import { createTurns, nextOfLoop, shareNext, type Turns } from './limiter.ts';
 
-/** Where the log stands: its id, its last position, and the first one it still keeps (head + 1 while it is empty). */
+/** Where the log stands: its last position, and the first one it still keeps (head + 1 while it is empty). */
 export interface Head {
+  /** The id of its present epoch: see migrations/0010_epochs.sql. */
   log: string;
   head: number;
   first: number;
+  /** Its earlier epochs, each with the last position that it has here; none where it is left out. */
+  ends?: ReadonlyMap<string, number>;
 }
 
 /** Asks for what follows a position of a log, up to `goal`, which must exist. */
@@ -37,7 +40,7 @@ export interface SnapshotRow {
 /** What is asked of the database. */
 export interface LogQueries {
   head(): Promise<Head>;
-  /** The events in (after, through], in order; none if the log is another one than this. */
+  /** The events in (after, through], in order; none if the log is in another epoch than this. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
   /** The same of some subjects only, at most so many. */
   ofSubjects(
@@ -60,7 +63,7 @@ export interface SnapshotRequest {
 /** The log, read fairly. Whatever rejects may be asked again. */
 export interface Log {
   head(): Promise<Head>;
-  /** Some of what was asked for: at least one position, unless it is cut off or the log is another one. */
+  /** Some of what was asked for: at least one position, unless it is cut off. Rejects in another epoch. */
   page(request: PageRequest): Promise<Page>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
@@ -89,7 +92,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     const range = { after, through: goal, limit: PAGE };
     const events = (await turns.take(() => queries.ofSubjects([...filter.subjects], range))).map(toEvent);
     const { log: now, first } = await head();
-    if (now !== log) throw new Error('the log has become another one');
+    if (now !== log) throw new Error('the log is in another epoch');
     const through = events.length < PAGE ? goal : (events.at(-1)?.position ?? goal);
     return { from: Math.max(after, first - 1), through, events };
   }

@@ -12,7 +12,7 @@ export type ResetReason = 'retention' | 'ahead' | 'other_log';
 export const RESETS: Readonly<Record<ResetReason, string>> = {
   retention: 'what follows that position is no longer kept',
   ahead: 'that position lies beyond the head of the log',
-  other_log: 'the log has become another one',
+  other_log: 'the log has become another one, and does not hold what comes before that position',
 };
 
 /** Where the events of a subscription go. */
@@ -21,6 +21,8 @@ export interface Outlet {
   write(event: FeedEvent): boolean;
   /** Everything there was has been given; what comes now is new. Said each time it has caught up. */
   caughtUp?(): void;
+  /** The log is in this epoch from now on: it is told beside positions. Nothing was lost. */
+  epochBegan?(log: string): void;
   /** The subscription has ended: the log became another one, or what comes next is no longer kept. */
   ended(reason: ResetReason): void;
 }
@@ -28,6 +30,8 @@ export interface Outlet {
 export interface Subscription {
   /** Everything up to here was given to the outlet or did not match: a client may resume from it. */
   readonly position: number;
+  /** The epoch of the log that this position is told with. */
+  readonly log: string;
   /** Goes on after the outlet was full. */
   resume(): void;
   close(): void;
@@ -35,12 +39,18 @@ export interface Subscription {
 
 const RETRY = 500; // ms
 
-/** Whether `after`, given with the id of the log it is from, can be resumed from; judged against the log itself. */
+/**
+ * Whether `after`, given with the epoch that it was told in, can be resumed from; judged against the log itself. An
+ * earlier epoch is as good as the present one up to the last position that it has here: what a client has seen beyond
+ * that, this log has lost.
+ */
 export function judge(
   head: Head,
   wanted: { after: number | undefined; log: string | undefined },
 ): ResetReason | undefined {
-  if (wanted.log !== undefined && wanted.log !== head.log) return 'other_log';
+  const { after = 0, log = head.log } = wanted;
+  const end = log === head.log ? Infinity : head.ends?.get(log);
+  if (end === undefined || after > end) return 'other_log';
   if (wanted.after === undefined) return undefined;
   if (wanted.after > head.head) return 'ahead';
   if (wanted.after < head.first - 1) return 'retention';
@@ -58,13 +68,14 @@ export function subscribe(options: {
   filter: Filter;
   outlet: Outlet;
 }): Subscription {
-  const { hub, log, head, filter, outlet } = options;
+  const { hub, log, filter, outlet } = options;
   const isSure = isAllPlace(filter); // of what the hub offers
   let cursor = options.after;
-  let known = head.head; // there is this much to read, whatever the hub has heard
+  let epoch = options.head.log;
+  let known = options.head.head; // there is this much to read, whatever the hub has heard
   let restarts = 0;
   let retry: NodeJS.Timeout | undefined;
-  let isHere = hub.log === head.log; // or this instance has yet to hear that the log has become this one
+  let isHere = hub.log === epoch; // or this instance has yet to hear of this epoch
   let state: 'live' | 'behind' | 'reading' | 'closed' = 'behind';
 
   // The cursor moves before the outlet is asked, for the event is then the outlet's, full or not.
@@ -82,20 +93,18 @@ export function subscribe(options: {
       hub.leave(listener);
       state = 'behind';
     },
-    restarted(now, before) {
+    restarted(head, before) {
       restarts++;
       if (!isHere) {
-        isHere = now === head.log;
+        isHere = head.log === epoch;
         return resume(); // where it begins was judged by the log itself
       }
-      if (now !== head.log) return end('other_log');
-      if (state === 'live') cursor = Math.max(cursor, before);
-      if (hub.position < before) known = hub.position; // the log went back
-      if (cursor > reach()) return end('ahead'); // what comes now was never seen
-      if (state !== 'live') return;
-      hub.leave(listener);
-      state = 'behind';
-      resume();
+      if (state === 'live') {
+        cursor = Math.max(cursor, before);
+        hub.leave(listener);
+        state = 'behind';
+      }
+      if (goOn(head)) resume();
     },
   };
 
@@ -104,7 +113,7 @@ export function subscribe(options: {
     if (!isHere) return judgeAgain();
     for (let goal = reach(); cursor < goal; goal = reach()) {
       const before = restarts;
-      const page = fromRing() ?? (await log.page({ log: head.log, after: cursor, goal, filter }));
+      const page = fromRing() ?? (await log.page({ log: epoch, after: cursor, goal, filter }));
       if (isClosed()) return;
       if (restarts !== before) continue; // it may tell of what is there no more
       if (page.from > cursor) return end('retention');
@@ -119,13 +128,28 @@ export function subscribe(options: {
     outlet.caughtUp?.();
   }
 
-  // The hub has another log: either it has yet to hear of this one, and will restart, or this one is gone already.
+  // The hub is in another epoch: either it has yet to hear of this one, and will restart, or this one is over already.
   async function judgeAgain(): Promise<void> {
-    const { log: now } = await log.head();
+    const head = await log.head();
     if (isClosed()) return;
-    if (now !== head.log) return end('other_log');
     state = 'behind';
-    if (isHere) resume();
+    if (goOn(head) && isHere) resume();
+  }
+
+  // In the log as it stands now; false if it has lost what was seen, and the subscription has ended.
+  function goOn(head: Head): boolean {
+    const reason = judge(head, { after: cursor, log: epoch });
+    if (reason) {
+      end(reason);
+      return false;
+    }
+    known = head.head;
+    isHere = hub.log === head.log;
+    if (head.log !== epoch) {
+      epoch = head.log;
+      outlet.epochBegan?.(epoch);
+    }
+    return true;
   }
 
   const reach = () => Math.max(known, hub.position);
@@ -163,6 +187,9 @@ export function subscribe(options: {
   hub.subscriptions.add(listener);
   resume();
   return {
+    get log() {
+      return epoch;
+    },
     get position() {
       return state === 'live' ? Math.max(cursor, hub.position) : cursor;
     },

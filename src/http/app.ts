@@ -6,6 +6,7 @@ import { unavailable } from '../postgres/errors.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import { compression } from './middleware/compression.ts';
+import { oneHost } from './middleware/host.ts';
 import { unmatched } from './middleware/not_found.ts';
 import { refuseStrangers } from './middleware/origin_check.ts';
 import { problems } from './middleware/problems.ts';
@@ -77,6 +78,7 @@ export function answering(options: RequestLogOptions): Middleware[] {
     compression(),
     problems(),
     refuseUnreadable(),
+    oneHost(),
   ];
 }
 

@@ -17,7 +17,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics, Present, Stored } from '../metrics/metrics.ts';
 import type { Nats } from '../nats/nats.ts';
 import type { Presence } from '../postgres/availability.ts';
-import { readExpectedSchema } from '../postgres/migrate.ts';
+import { readProgramSchema } from '../postgres/migrate.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
@@ -41,20 +41,35 @@ export interface ApiOptions {
   sessions: Sessions;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
+  /** Aborted when the instance is to stop. */
+  stopping: AbortSignal;
   /** The WebSockets, for the documents. */
   places: Readonly<Record<string, Place>>;
 }
 
 /** The HTTP side of an instance, on a pool. */
 export async function createApi(pool: DatabasePool, options: ApiOptions): Promise<HttpApp> {
-  const { config, logger, origins, presence, metrics, receiver, sequencer, sessions, kinds, nats, places } =
-    options;
+  const {
+    config,
+    logger,
+    origins,
+    presence,
+    metrics,
+    receiver,
+    sequencer,
+    sessions,
+    kinds,
+    nats,
+    places,
+    stopping,
+  } = options;
   const readiness = createReadiness({
     ...receiver,
     pool,
     presence,
     sequencer,
-    schema: await readExpectedSchema(),
+    schema: await readProgramSchema(),
+    stopping,
     warnings: () => [
       ...(nats?.state().troubles ?? []),
       ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
@@ -67,8 +82,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const operations = [
     ...createTaskOperations({ pool }),
     ...createCurrencyOperations({ pool }),
-    ...createRunOperations({ pool, of: kinds.rates, ...RATES_PATHS }),
-    ...createRunOperations({ pool, of: kinds.generator, ...GENERATOR_PATHS }),
+    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({ operations: () => app.operations, places }),

@@ -1,56 +1,140 @@
-// Where an instance is asked: an HTTP server that listens before the database is there, so that whoever asks is told.
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// The HTTP server of an instance. What it serves changes once, when the database is there; how it stops is what a proxy
+// in front of it notices of a restart.
+
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { handUpgradesTo, type UpgradeHandler } from '../delivery/upgrade.ts';
+import { ServiceError } from '../errors.ts';
 import { createWaitingApp, type WaitingOptions } from '../http/app.ts';
+import { holdBody } from '../http/input/continue.ts';
+import { answerUnparsed, refuseOn } from '../http/unparsed_request.ts';
 import type { Service } from '../lifecycle.ts';
-import { listening, type Place } from './listening.ts';
+import { settleWithin } from '../within.ts';
+import { listen, type Place, stopListening } from './listening.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 const CHECK_EVERY = 2_000; // ms; Node's own 30 s would double it
+const LAST_ANSWERS = 3_000; // ms for requests under way when it stops
 
-export interface DoorOptions extends WaitingOptions {
+export interface HttpServerOptions extends WaitingOptions {
   /** Where it listens. */
   config: Place;
+  /** How long a request may take to arrive, in ms, and how often that is looked at. */
+  requestTimeout?: number;
+  checkEvery?: number;
 }
 
-/** The door: who is asked changes once, from nobody to those who serve. */
-export interface Door {
-  /** Listens from start() to stop(). */
-  http: Service;
+export interface HttpServer {
+  /** Takes connections, from start() to stop(). */
+  listening: Service;
+  /** Requests under way: stop() gives them their time, and then cuts them off. */
+  answers: Service;
   /** Serves; until then everything is 503. */
-  open(requests: RequestListener, upgrades: UpgradeHandler): void;
+  serve(requests: RequestListener, upgrades: UpgradeHandler): void;
+  /** From now on each connection ends with its next answer, so that its client takes another one elsewhere. */
+  drain(): void;
   readonly address: string;
 }
 
-/** The door of an instance. */
-export function createDoor({ config, ...waiting }: DoorOptions): Door {
+/** The HTTP server of an instance. */
+export function createHttpServer({
+  config,
+  requestTimeout = REQUEST_TIMEOUT,
+  checkEvery = CHECK_EVERY,
+  ...waiting
+}: HttpServerOptions): HttpServer {
+  const { logger } = waiting;
   const refuse = createWaitingApp(waiting).callback();
   let requests: RequestListener = refuse;
   let upgrades: UpgradeHandler = refuse;
   let address = '';
-  const server = createServer(
-    {
-      requestTimeout: REQUEST_TIMEOUT,
-      connectionsCheckingInterval: CHECK_EVERY,
-      shouldUpgradeCallback: isWebSocket,
-    },
-    (request, response) => requests(request, response),
+  let draining = false;
+  let closed: Promise<unknown> | undefined;
+  const underWay = new Set<ServerResponse>();
+  const connections = new Map<Socket, number>(); // those that were asked something, and the requests under way on each
+  const server = createServer({
+    requestTimeout,
+    connectionsCheckingInterval: checkEvery,
+    requireHostHeader: false, // Node would answer by itself, without a word
+    shouldUpgradeCallback: isWebSocket,
+  });
+
+  const serve: RequestListener = (request, response) => {
+    const { socket } = request;
+    const before = connections.get(socket);
+    if (before === undefined) socket.once('close', () => connections.delete(socket));
+    connections.set(socket, (before ?? 0) + 1);
+    underWay.add(response);
+    response.once('close', () => {
+      underWay.delete(response);
+      const left = (connections.get(socket) ?? 1) - 1;
+      if (!socket.destroyed) connections.set(socket, left); // one that has closed may have left before its answer
+      if (draining && left === 0) socket.destroySoon(); // an event stream's, which was told of no end
+    });
+    if (draining) response.shouldKeepAlive = false;
+    requests(request, response);
+  };
+  server.on('request', serve);
+  server.on('checkContinue', (request, response) => {
+    holdBody(request, response);
+    serve(request, response);
+  });
+  server.on('checkExpectation', serve); // what else is expected may be ignored (RFC 9110, section 10.1.1)
+  server.on('clientError', (error, socket) => {
+    const begun = [...underWay].find(({ req }) => req.socket === socket);
+    if (begun?.headersSent && !begun.writableFinished) return void socket.destroy();
+    answerUnparsed(error, { socket, logger, requestId: begun?.getHeader('X-Request-Id')?.toString() });
+  });
+  // Without a listener Node hangs up.
+  server.on('connect', (_request, socket) =>
+    refuseOn(
+      { socket, logger },
+      new ServiceError('method_unknown', 'CONNECT is for proxies, and this is none'),
+    ),
   );
   handUpgradesTo((request, response) => upgrades(request, response), server);
-  const http = listening(server, config);
+
+  function drain(): void {
+    draining = true;
+    for (const response of underWay) response.shouldKeepAlive = false;
+  }
+
   return {
-    http: {
-      ...http,
+    listening: {
+      name: 'listening',
       async start() {
-        await http.start();
+        if (server.listening) return;
+        await listen(server, config);
         address = addressOf(server);
       },
+      async stop() {
+        drain();
+        if (!server.listening) return;
+        closed = once(server, 'close');
+        await stopListening(server);
+        for (const [socket, requests] of connections) if (requests === 0) socket.destroySoon();
+      },
     },
-    open(forRequests, forUpgrades) {
+    answers: {
+      name: 'answers',
+      start: async () => {},
+      async stop() {
+        await settleWithin(LAST_ANSWERS, closed);
+        server.closeAllConnections();
+      },
+    },
+    serve(forRequests, forUpgrades) {
       requests = forRequests;
       upgrades = forUpgrades;
     },
+    drain,
     get address() {
       return address;
     },

@@ -22,7 +22,7 @@ import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { createOrigins } from '../web/origins.ts';
 import { createApi } from './api.ts';
-import { createDoor } from './http_server.ts';
+import { createHttpServer } from './http_server.ts';
 import { createBroker } from './nats.ts';
 
 export interface InstanceOptions {
@@ -48,7 +48,10 @@ const LOG_CONNECTIONS = 3;
 const LOG_TIMEOUT = 10_000; // ms: pages are short, and whoever waits for one is live
 const DATABASE_RETRY = 1_000; // ms
 
-/** An instance; start() waits for the database to come, and stop() takes less than ten seconds. */
+/**
+ * An instance; start() waits for the database to come, and stop() takes less than ten seconds besides what the settings
+ * have it wait for those who send it requests.
+ */
 export function createInstance(options: InstanceOptions): Instance {
   const { config, logger } = options;
   const presence = createPresence(logger);
@@ -57,14 +60,14 @@ export function createInstance(options: InstanceOptions): Instance {
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
   const kinds = createKinds(config);
   const shared = { config, logger, origins, presence, answered: metrics.answered };
-  const door = createDoor(shared);
+  const server = createHttpServer(shared);
   const started: Service[] = [];
   const stopping = new AbortController();
   let starting: Promise<void> | undefined;
 
-  // It listens before anything else, so that whoever asks is told what it waits for.
+  // It listens once it can work: until then a proxy sends nothing here. Only where it must wait for the database, and
+  // every other instance does, it listens before, so that operators and clients are told.
   async function start(): Promise<void> {
-    await door.http.start();
     for (let waiting = false; ; waiting = true) {
       try {
         await open();
@@ -72,8 +75,9 @@ export function createInstance(options: InstanceOptions): Instance {
         return;
       } catch (error) {
         if (!isAway(error) || stopping.signal.aborted) throw error;
-        if (!waiting) logger.warn({ err: error }, 'waiting for the database');
         await close(); // what has begun: all of it begins again
+        await server.listening.start();
+        if (!waiting) logger.warn({ err: error }, 'waiting for the database');
         await pause(DATABASE_RETRY, undefined, { signal: stopping.signal });
       }
     }
@@ -89,12 +93,20 @@ export function createInstance(options: InstanceOptions): Instance {
     const nats = await createBroker(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
     for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
-    const api = await createApi(pool, { ...shared, ...feed, metrics, kinds, nats, places: PLACES });
+    const api = await createApi(pool, {
+      ...shared,
+      ...feed,
+      metrics,
+      kinds,
+      nats,
+      places: PLACES,
+      stopping: stopping.signal,
+    });
     const around = answering(shared);
     const sockets = createSocketApp({ ...shared, ...receiver, sessions, around, places: PLACES });
-    started.push(door.http);
-    door.open(api.callback(), sockets.callback());
-    await begin(sessions); // last, so that it stops first: its sockets keep the server open
+    server.serve(api.callback(), sockets.callback());
+    // Stopped in reverse: no client that is sent away may come back here, and sockets are not answers.
+    for (const service of [server.answers, sessions, server.listening]) await begin(service);
   }
 
   async function connect(name: string, size: number, statementTimeout?: number): Promise<DatabasePool> {
@@ -118,6 +130,13 @@ export function createInstance(options: InstanceOptions): Instance {
     logger.debug({ service: service.name }, 'started');
   }
 
+  // Readiness says no from now on. A proxy that asks needs a while to notice, and is served meanwhile.
+  async function announce(): Promise<void> {
+    if (config.stopDelay === 0) return;
+    server.drain();
+    await pause(config.stopDelay);
+  }
+
   async function close(): Promise<void> {
     for (let service = started.pop(); service; service = started.pop()) {
       const { name } = service;
@@ -130,7 +149,7 @@ export function createInstance(options: InstanceOptions): Instance {
   return {
     name: 'instance',
     get address() {
-      return door.address;
+      return server.address;
     },
     start() {
       starting ??= start().catch((error: unknown) => {
@@ -140,9 +159,14 @@ export function createInstance(options: InstanceOptions): Instance {
     },
     async stop() {
       stopping.abort();
-      await starting?.catch(() => {}); // whoever started it is told
+      const serves = await starting?.then(
+        () => true,
+        () => false, // its caller is told why
+      );
+      if (serves) await announce();
       await close();
-      await door.http.stop();
+      // Of one that has waited for its database in vain.
+      for (const service of [server.listening, server.answers]) await service.stop();
     },
   };
 }
@@ -170,7 +194,7 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     doorbell: receiver.doorbell,
     leads: receiver.relay.catchUp,
     numbered: receiver.relay.take,
-    clean: lowerBound => cleanStaged(pool, lowerBound),
+    clean: after => cleanStaged(pool, after),
     looked: metrics.looked,
     rang: metrics.rang,
     logger,

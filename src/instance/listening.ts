@@ -1,28 +1,35 @@
 // Where the instance listens, and words for when it cannot.
 import { createServer, type Server } from 'node:http';
+import { Server as TcpServer } from 'node:net';
 import { ServiceError } from '../errors.ts';
-import type { Service } from '../lifecycle.ts';
+import { nextOfLoop } from '../feed/limiter.ts';
 
 export interface Place {
   host: string;
   port: number;
 }
 
-/** An HTTP server as a part of the process: start() listens, stop() gives requests under way three seconds. */
-export function listening(server: Server, place: Place): Service {
-  return {
-    name: 'http',
-    start: () => listen(server, place),
-    stop: () =>
-      new Promise(resolve => {
-        const cut = setTimeout(() => server.closeAllConnections(), 3_000);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
+const MOST_TURNS = 1_000;
+
+/**
+ * Takes no more connections. To close resets those that the kernel has taken and Node has not, and a proxy does not send
+ * a POST again that may have arrived: so it closes in a turn of the event loop in which none has come.
+ */
+export async function stopListening(server: Server): Promise<void> {
+  let came = false;
+  const note = () => {
+    came = true;
   };
+  server.on('connection', note);
+  await nextOfLoop(); // wherever in a turn this was called
+  for (let turn = 0; turn < MOST_TURNS; turn++) {
+    came = false;
+    await nextOfLoop();
+    if (!came) break;
+  }
+  // Not as http's Server would: it cuts off answers that have ended and are yet to be sent.
+  TcpServer.prototype.close.call(server);
+  server.off('connection', note);
 }
 
 /**
@@ -35,7 +42,7 @@ export async function tryPlace(place: Place): Promise<void> {
   await new Promise(resolve => server.close(resolve));
 }
 
-function listen(server: Server, { host, port }: Place): Promise<void> {
+export function listen(server: Server, { host, port }: Place): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, { host, port }));
     server.once('error', fail);

@@ -3,17 +3,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Presence } from '../postgres/availability.ts';
 import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 import { tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
-  schema: { migrations: readonly string[]; sqlHash: string };
+  schema: ProgramSchema;
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
   presence: Pick<Presence, 'refusesWrites'>;
   sequencer: { readonly obstacle: string | undefined };
+  /** Aborted when the instance is to stop. */
+  stopping: AbortSignal;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -30,28 +33,29 @@ export function createReadiness({
   hub,
   presence,
   sequencer,
+  stopping,
   warnings,
 }: ReadinessOptions) {
   return {
-    database: async (): Promise<readonly string[]> => {
+    database: async (): Promise<{ reasons: readonly string[]; warnings: readonly string[] }> => {
       const [found, feed, closed, refusesWrites] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
         whyNotWritable(pool, presence),
       ]);
-      const applied = new Set(found.migrations);
-      const missing = schema.migrations.filter(name => !applied.has(name));
-      return [
+      const { behind, ahead } = compareSchemas(schema, found);
+      const reasons = [
         ...refusesWrites,
-        ...missing.map(name => `the migration ${name} is not applied`),
-        ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+        ...behind,
         ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
+      return { reasons, warnings: [...ahead, ...found.drift] };
     },
     parts: (): readonly string[] => [
+      ...(stopping.aborted ? ['the instance is stopping'] : []),
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
       ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),

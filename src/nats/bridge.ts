@@ -83,7 +83,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     const publisher = createPublisher({
       client: jetstream(connection),
       service,
-      log: start.head.log,
+      log: () => hub.log,
       after: tail.sequence,
       stored,
       drained: () => subscription.resume(),

@@ -14,7 +14,7 @@ import { z } from 'zod';
 import type { FeedEvent } from '../events.ts';
 import { NeedsPerson } from './trouble.ts';
 
-/** The header that names the log a message's position is of. */
+/** The header that names the epoch of the log in which a message was published. */
 export const LOG_HEADER = 'Taskwire-Log';
 
 const ID_HEADER = 'Nats-Msg-Id';

@@ -27,8 +27,8 @@ export interface Publisher {
 export interface PublisherOptions {
   client: JetStreamClient;
   service: string;
-  /** The log that the events are of. */
-  log: string;
+  /** The epoch of the log that the events are of, as it is when one is sent. */
+  log(): string;
   /** The stream's last sequence. */
   after: number;
   /** An event is in the stream, and all before it. */
@@ -44,7 +44,7 @@ const MOST_CHARACTERS = 4 * 1024 * 1024;
 const ANSWER_WITHIN = 10_000; // ms
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { client, service, log, after } = options;
+  const { client, service, after } = options;
   let [sent, confirmed] = [after, after];
   let characters = 0;
   let ended = false;
@@ -52,7 +52,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   async function send(event: FeedEvent, sequence: number): Promise<void> {
     const own = headers();
-    own.set(LOG_HEADER, log);
+    own.set(LOG_HEADER, options.log());
     const answer = await client.publish(subjectOf(service, event), event.json, {
       msgID: String(event.position),
       headers: own,

@@ -64,6 +64,11 @@ export function warnOfServer({ version, shown }: { version: number; shown: strin
   );
 }
 
+/** Whether PostgreSQL refused a statement because the role lacks a right. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === SQLSTATE.insufficientPrivilege;
+}
+
 /** An error of a start as it is for an operator, where it is about rights or about things of somebody else's. */
 export function explainRefusal(error: unknown, service: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
@@ -73,7 +78,8 @@ export function explainRefusal(error: unknown, service: string): unknown {
     const app = renameSql(service, 'taskwire_app');
     return refusal(
       `a role lacks a right: ${said}. DATABASE_URL has to log in as the owner of what the service has in the database; ` +
-        `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role`,
+        `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role; the owner needs ` +
+        `that grant too, or the right to make it, before the service is started: it gives ${app} its rights`,
     );
   }
   if (EXISTS.has(error.code ?? '')) {

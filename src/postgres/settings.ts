@@ -35,7 +35,7 @@ const OURS: Settings = {
 const WHERE_DIFFERENT: Settings = { transaction_timeout: '0', session_replication_role: 'origin' };
 
 // Before any snapshot is taken: a default of SERIALIZABLE, READ ONLY, DEFERRABLE would wait for others with its first one.
-const READ_COMMITTED = ["SET transaction_isolation = 'read committed'", 'SET transaction_read_only = off'];
+const READ_COMMITTED = "SET transaction_isolation = 'read committed'";
 
 /** Statements that set them for a session, for one round trip; `more` wins. Nothing of them takes a role. */
 export function sessionSettings(more: Settings = {}): string {
@@ -49,7 +49,7 @@ export function sessionSettings(more: Settings = {}): string {
     SELECT set_config(name, value, false)
     FROM (VALUES ${others.join(', ')}) AS s (name, value)
     WHERE current_setting(name, true) <> value`;
-  return [...READ_COMMITTED, ...sets, set].join('; ');
+  return [READ_COMMITTED, ...sets, set].join('; ');
 }
 
 /** Statements that set them until the end of a transaction, in which they come first. */
@@ -59,5 +59,5 @@ export function transactionSettings(more: Settings = {}): readonly pg.QueryConfi
     FROM json_each_text($1) AS s (name, value)
     WHERE current_setting(name, true) <> value`;
   const values = [JSON.stringify({ ...OURS, ...WHERE_DIFFERENT, ...more })];
-  return [...READ_COMMITTED.map(set => ({ text: set })), { text, values }];
+  return [{ text: READ_COMMITTED }, { text: 'SET transaction_read_only = off' }, { text, values }];
 }

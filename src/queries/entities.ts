@@ -20,10 +20,11 @@ import {
 export type Fields = Readonly<Record<string, FieldValue>>;
 export type FieldValue = string | number | boolean | null | undefined | readonly string[];
 
-/** A write to one row, if it is in one of these versions (undefined: in any). */
+/** A write to one row, if it is in one of these versions (undefined: in any), and in none of the others. */
 export interface Target {
   id: string;
   versions: readonly number[] | undefined;
+  otherThan: readonly number[] | undefined;
   requestId: string;
 }
 
@@ -105,7 +106,7 @@ export async function listEntities(
 export async function updateEntity(
   connection: Connection,
   noun: Noun,
-  { id, versions, changes, requestId }: Target & { changes: Fields },
+  { changes, requestId, ...target }: Target & { changes: Fields },
 ): Promise<Stored | null> {
   const { table, columns, ofRecord } = partsOf(noun);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
@@ -117,7 +118,7 @@ export async function updateEntity(
       FROM jsonb_populate_record(t, ${JSON.stringify(changes)}::jsonb) AS n
     )
     FROM context
-    WHERE ${isTarget(id, versions)}
+    WHERE ${isTarget(target)}
     RETURNING ${STORED}`);
 }
 
@@ -125,13 +126,13 @@ export async function updateEntity(
 export async function deleteEntity(
   connection: Connection,
   noun: Noun,
-  { id, versions, requestId }: Target,
+  { requestId, ...target }: Target,
 ): Promise<boolean> {
   const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
     WITH ${writtenBy('rest', requestId)}
     DELETE FROM ${partsOf(noun).table} AS t
     USING context
-    WHERE ${isTarget(id, versions)}`);
+    WHERE ${isTarget(target)}`);
   return rowCount > 0;
 }
 
@@ -217,8 +218,10 @@ function conditionOf({ filters, topic }: Noun, name: string, values: readonly st
   return filter(values);
 }
 
-// The list goes as one text: a prepared statement must read the same with and without it.
-function isTarget(id: string, versions: readonly number[] | undefined): FragmentSqlToken {
+// Each list goes as one text: a prepared statement must read the same with and without it.
+function isTarget({ id, versions, otherThan = [] }: Omit<Target, 'requestId'>): FragmentSqlToken {
   const allowed = versions ? `{${versions.join(',')}}` : null;
-  return sql.fragment`t.id = ${id} AND (${allowed}::bigint[] IS NULL OR t.version = ANY (${allowed}::bigint[]))`;
+  return sql.fragment`t.id = ${id}
+      AND (${allowed}::bigint[] IS NULL OR t.version = ANY (${allowed}::bigint[]))
+      AND t.version <> ALL (${`{${otherThan.join(',')}}`}::bigint[])`;
 }

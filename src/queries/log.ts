@@ -4,17 +4,30 @@ import { z } from 'zod';
 import { LogRow, type WatchedTopic } from '../events.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 
-const Head = z.strictObject({ log: z.string(), head: z.number(), first: z.number() });
+const Head = z.strictObject({
+  log: z.string(),
+  head: z.number(),
+  first: z.number(),
+  ends: z
+    .record(z.string(), z.number())
+    .transform(ends => new Map(Object.entries(ends)))
+    .nullable(),
+});
 
-/** The log's id, its last position, and the first one it still keeps (head + 1 while it is empty). */
+/**
+ * The id of the log's present epoch, its last position, the first one it still keeps (head + 1 while it is empty), and
+ * the earlier epochs, each with the last position that it has here; null if the present one is still `known`.
+ */
 export type Head = z.infer<typeof Head>;
 
-export async function readHead(pool: DatabasePool): Promise<Head> {
+export async function readHead(pool: DatabasePool, known?: string): Promise<Head> {
   return pool.one(sql.prepared('read_head', Head)`
     SELECT
       log.id::text AS log,
       batch.last_position AS head,
-      coalesce((SELECT position FROM feed.events ORDER BY position LIMIT 1), batch.last_position + 1) AS first
+      coalesce((SELECT position FROM feed.events ORDER BY position LIMIT 1), batch.last_position + 1) AS first,
+      CASE WHEN log.id IS DISTINCT FROM ${known ?? null}::uuid
+        THEN (SELECT coalesce(json_object_agg(id, last_position), '{}') FROM feed.epochs) END AS ends
     FROM feed.log
     CROSS JOIN (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS batch`);
 }
@@ -22,9 +35,9 @@ export async function readHead(pool: DatabasePool): Promise<Head> {
 /** The columns of a LogRow, read from feed.events. */
 export const LOG_COLUMNS = sql.fragment`
   position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
-  requestid, data::text AS data, previous::text AS previous`;
+  requestid, data::text AS data, previous::text AS previous, entity`;
 
-/** The events after a position, up to and with another one, in order; none if the log is another one than this. */
+/** The events after a position, up to and with another one, in order; none if the log is in another epoch than this. */
 export async function readRange(
   pool: DatabasePool,
   log: string,
@@ -133,12 +146,30 @@ export async function readFeedState(pool: DatabasePool): Promise<FeedState> {
     ) AS pending`);
 }
 
-const Schema = z.strictObject({ migrations: z.array(z.string()), sql_hash: z.string().nullable() });
+const Schema = z
+  .strictObject({
+    migrations: z.array(z.string()),
+    sql_version: z.number().nullable(),
+    sql_hash: z.string().nullable(),
+    drift: z.array(z.string()),
+  })
+  .transform(({ sql_version: sqlVersion, sql_hash: sqlHash, ...found }) => ({
+    ...found,
+    sqlVersion,
+    sqlHash,
+  }));
 
-/** Which migrations were applied, and the content of sql/ that was applied last. */
+/**
+ * Which migrations were applied, in their order, which sql/ was applied last, and how rights and triggers differ from it,
+ * see sql/rights/drift.sql.
+ */
 export async function readSchema(pool: DatabasePool): Promise<z.infer<typeof Schema>> {
   return pool.one(sql.prepared('read_schema', Schema)`
-    SELECT (SELECT coalesce(array_agg(name::text), '{}') FROM feed.migrations) AS migrations, sql_hash
+    SELECT
+      (SELECT coalesce(array_agg(name::text ORDER BY run_on, id), '{}') FROM feed.migrations) AS migrations,
+      sql_version,
+      sql_hash,
+      (SELECT coalesce(array_agg(fault ORDER BY fault), '{}') FROM feed.drift()) AS drift
     FROM feed.log`);
 }
 
@@ -168,8 +199,15 @@ export async function readChannels(pool: DatabasePool): Promise<z.infer<typeof N
   );
 }
 
-/** Takes a piece of what is numbered out of staged; answers from where to go on, or null when nothing was left. */
-export async function cleanStaged(pool: DatabasePool, lowerBound: string): Promise<string | null> {
-  return pool.oneFirst(sql.type(z.strictObject({ bound: z.string().nullable() }))`
-    SELECT feed.clean_staged(${lowerBound}::xid8, 5000)::text AS bound`);
+const StagedRow = z.strictObject({ xid: z.string(), id: z.string() });
+
+/** A row of staged, by its key. */
+export type StagedRow = z.infer<typeof StagedRow>;
+
+/** Takes a piece of what is numbered out of staged; answers behind which row to go on, or null when nothing was left. */
+export async function cleanStaged(pool: DatabasePool, after: StagedRow): Promise<StagedRow | null> {
+  return pool.maybeOne(sql.prepared('clean_staged', StagedRow)`
+    SELECT last_xid::text AS xid, last_id::text AS id
+    FROM feed.clean_staged(${after.xid}::xid8, ${after.id}::bigint, 5000)
+    WHERE last_xid IS NOT NULL`);
 }

@@ -5,8 +5,9 @@ import { Stored } from './entities.ts';
 import { writtenBy } from './origin.ts';
 import type { Noun } from './resource.ts';
 
+// A minus means "without" only before a word and behind none; elsewhere it parts words, as in the texts that are searched.
 // More than thirty in a row are an error to websearch_to_tsquery(), which takes everything else.
-const LOOSE_MINUS = /-(?![\p{L}\p{N}"])/gu;
+const LOOSE_MINUS = /(?<![\s"]|^)-|-(?![\p{L}\p{N}\p{Extended_Pictographic}"])/gu;
 
 export const tasks: Noun = {
   topic: 'tasks',
@@ -38,8 +39,8 @@ export const tasks: Noun = {
     due_before: values => sql.fragment`t.due_at < ANY (${texts(values)}::timestamptz[])`,
     due_after: values => sql.fragment`t.due_at > ANY (${texts(values)}::timestamptz[])`,
     q: ([text = '']) => {
-      const words = text.replace(LOOSE_MINUS, ' ');
-      return sql.fragment`public.task_words(t.title, t.description) @@ (
+      const words = sql.fragment`public.search_text(${text.normalize('NFKC').replace(LOOSE_MINUS, ' ')})`;
+      return sql.fragment`public.task_search_words(t.title, t.description) @@ (
         websearch_to_tsquery('pg_catalog.simple', ${words}) || websearch_to_tsquery('pg_catalog.russian', ${words}))`;
     },
   },

@@ -2,7 +2,7 @@
 
 import type { FeedEvent } from '../events.ts';
 import { createHub, type Hub } from '../feed/hub.ts';
-import { createLogReader, type Log, type LogQueries } from '../feed/log_reader.ts';
+import { createLogReader, type Head, type Log, type LogQueries } from '../feed/log_reader.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
@@ -40,7 +40,7 @@ export async function createReceiver(options: {
 }): Promise<Receiver> {
   const { pool, url, service, logger } = options;
   const queries = {
-    head: () => readHead(pool),
+    head: createHeadQuery(pool),
     range: (log: string, after: number, through: number) => readRange(pool, log, after, through),
   };
   const [channels, head] = await Promise.all([readChannels(pool), queries.head()]);
@@ -86,5 +86,15 @@ export async function createReceiver(options: {
       await listener.stop();
       await relay.stop();
     },
+  };
+}
+
+// The earlier epochs are asked for once in each epoch: there may be thousands.
+function createHeadQuery(pool: DatabasePool): () => Promise<Head> {
+  let known: { log: string; ends: ReadonlyMap<string, number> } | undefined;
+  return async () => {
+    const { ends, ...head } = await readHead(pool, known?.log);
+    if (ends) known = { log: head.log, ends };
+    return { ...head, ends: ends ?? known?.ends ?? new Map() };
   };
 }

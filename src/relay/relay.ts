@@ -3,6 +3,7 @@
 import { type Batch, type LogRow, toEvent } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head } from '../feed/log_reader.ts';
+import { judge } from '../feed/subscription.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 
@@ -23,7 +24,7 @@ const RETRY = 500; // ms
 /** What the relay asks of the log. It stands in no line: every subscriber waits for it. */
 export interface RelayQueries {
   head(): Promise<Head>;
-  /** The events in (after, through], in order; none if the log is another one than this. */
+  /** The events in (after, through], in order; none if the log is in another epoch than this. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
 }
 
@@ -57,7 +58,7 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
     if (isUnsure()) await lookAtHead();
     while (target > hub.position && !stopped) {
       const page = await log.range(hub.log, hub.position, Math.min(target, hub.position + PAGE));
-      // The log is dense. Nothing there: somebody made the NOTIFY up, what comes next was cut off, or it is another log.
+      // The log is dense. Nothing there: the NOTIFY was made up, what comes next was cut off, or it is another epoch.
       if (page[0]?.position !== hub.position + 1) await lookAtHead();
       else for (const row of page) if (row.position > hub.position) hub.publish(toEvent(row));
     }
@@ -68,16 +69,17 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
     const known = hub.position; // what was known before asking cannot lie beyond the answer
     const head = await log.head();
     settled = asked;
-    if (head.log !== hub.log || head.head < known) {
+    const reason = judge(head, { after: known, log: hub.log });
+    if (reason === 'retention') {
+      logger.warn({ first: head.first }, 'the log was cut off beyond where the relay stood');
+      hub.restart(head, head.first - 1);
+    } else if (reason) {
       logger.warn(
         { log: head.log, head: head.head },
-        'the log has become another one; its clients are reset',
+        'the log has become another one; clients who have seen what it lost are reset',
       );
-      hub.restart(head.log, head.head);
-    } else if (head.first > hub.position + 1) {
-      logger.warn({ first: head.first }, 'the log was cut off beyond where the relay stood');
-      hub.restart(head.log, head.first - 1);
-    }
+      hub.restart(head, head.head);
+    } else if (head.log !== hub.log) hub.restart(head, hub.position); // PostgreSQL was started anew, and nothing lost
     target = heard === hints ? head.head : Math.max(target, head.head);
   }
 
@@ -106,7 +108,7 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
     take({ rows, last }) {
       hints++;
       target = Math.max(target, last);
-      // Of which log it is nobody knows yet, then: it is read from there.
+      // Of which epoch it is is not known before the head: it is read from the log then.
       if (!isUnsure())
         for (const row of rows) if (row.position === hub.position + 1) hub.publish(toEvent(row));
       if (target > hub.position) readOn();

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createStrangers } from '../postgres/strangers.ts';
-import { createCleaner } from './cleaner.ts';
+import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
 import { createLook, type Look, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
@@ -26,8 +26,8 @@ export interface SequencerOptions extends PassOptions {
   doorbell: string;
   /** Told that leadership was gained, of whatever log is there now, before the first batch. */
   leads(): void;
-  /** Takes numbered rows out of staged, from a lower bound; answers where to go on, or null when nothing was left. */
-  clean(lowerBound: string): Promise<string | null>;
+  /** Takes numbered rows out of staged. */
+  clean: Clean;
   /** Told of every ring. */
   rang?(): void;
   logger: Logger;

@@ -33,9 +33,9 @@ export function createOrigins({
       return `the host ${host} is not this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`;
     },
     // Others than browsers send neither header.
-    refusePage({ origin, host, 'sec-fetch-site': site }) {
+    refusePage({ origin, host, 'sec-fetch-site': site, 'x-forwarded-proto': scheme }) {
       if (origin !== undefined)
-        return isOwn(origin, host) || allowed.includes(origin)
+        return isOwn(origin, host, schemeOf(scheme)) || allowed.includes(origin)
           ? undefined
           : `the origin ${origin} is not allowed`;
       return site === 'cross-site' || site === 'same-site' ? 'a page of another origin sent it' : undefined;
@@ -43,8 +43,17 @@ export function createOrigins({
   };
 }
 
-function isOwn(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+// An origin is scheme, host and port (RFC 6454, section 4).
+function isOwn(origin: string, host: string | undefined, scheme: string): boolean {
+  const own = `${scheme}://${host}`;
+  return URL.canParse(origin) && URL.canParse(own) && new URL(origin).origin === new URL(own).origin;
+}
+
+// We speak http; a proxy that took the request by TLS says so, each one behind the last. No page can: a script's request
+// with this header would be asked about first, and a WebSocket's has none of the page's.
+function schemeOf(forwarded: string | string[] | undefined): 'http' | 'https' {
+  const [first = ''] = String(forwarded ?? '').split(',');
+  return /^(https|wss)$/i.test(first.trim()) ? 'https' : 'http';
 }
 
 function isOfLoopback(host: string): boolean {

@@ -45,7 +45,7 @@ export async function readLast(database: BenchDatabase, table = 'feed.events'): 
 export async function readEvents(database: BenchDatabase, after: number, count: number): Promise<string[]> {
   const { rows } = await database.query(`
     SELECT position::integer AS position, topic, type, subject, feed.rfc3339(time) AS time, origin,
-      transaction::text AS transaction, requestid, data::text AS data, previous::text AS previous
+      transaction::text AS transaction, requestid, data::text AS data, previous::text AS previous, entity
     FROM feed.events WHERE position > ${after} AND position <= ${after + count} ORDER BY feed.events.position`);
   return rows.map(row => toEvent(LogRow.parse(row)).json);
 }

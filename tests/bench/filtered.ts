@@ -109,6 +109,7 @@ function eventsOf(subjects: number): FeedEvent[] {
       transaction: String(index),
       data: JSON.stringify({ id: subjectOf(index % subjects), title: 'one of many', status: 'todo' }),
       previous: JSON.stringify({ status: 'done' }),
+      entity: null,
     }),
   );
 }

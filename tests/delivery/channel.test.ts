@@ -172,14 +172,14 @@ test.serial('nothing is written to a stream that has ended', async t => {
   const asked = once(server, 'request');
   const answer = fetch(address);
   const [, response] = await asked;
-  const channel = createStreamChannel(response, 0);
+  const channel = createStreamChannel(response, { log: LOG_ID, began: 0 });
   const errors: unknown[] = [];
   response.on('error', (error: unknown) => errors.push(error));
   t.true(channel.event(createEvent(1)));
   channel.end(1001, 'the instance is going away');
   t.false(channel.open);
   t.false(channel.event(createEvent(2)));
-  t.false(channel.control({ type: 'position', position: 2 }));
+  t.false(channel.control({ type: 'position', position: 2, log: LOG_ID }));
   const text = await (await answer).text();
   t.is(text.match(/^id: /gm)?.length, 1);
   t.deepEqual(errors, []);

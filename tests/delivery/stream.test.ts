@@ -56,11 +56,11 @@ test('a browser that is cut off before its first event goes on from where it beg
     const { next } = await open(t, query, header === undefined ? {} : { 'Last-Event-ID': header });
     const ready = await next();
     t.is(ready.event, 'ready');
-    t.is(ready.id, began ?? String(ready.data.head), query);
+    t.is(ready.id, `${began ?? ready.data.head}@${ready.data.log}`, query);
   }
 });
 
-test('events come as they are committed, with the position to resume from as their id', async t => {
+test('events come as they are committed, with the position to resume from, and of which log, as their id', async t => {
   const { response, next } = await open(t);
   t.is(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
   const ready = await next();
@@ -71,7 +71,7 @@ test('events come as they are committed, with the position to resume from as the
   let event = await next();
   while (event.data.data?.task?.title !== title) event = await next();
   t.is(event.event, 'message');
-  t.is(event.id, String(event.data.position));
+  t.is(event.id, `${event.data.position}@${ready.data.log}`);
   t.is(event.data.type, 'task_created');
 });
 
@@ -86,11 +86,57 @@ test('a browser that comes back misses nothing: Last-Event-ID wins over the addr
   t.deepEqual([await second.next(), await second.next()], seen.slice(1));
 });
 
+const OTHER_LOG = '00000000-0000-4000-8000-000000000000';
+
+test('the id of an event carries its log: in another one nothing is resumed', async t => {
+  const { next } = await open(t, '?after=0');
+  const { log } = (await next()).data;
+  for (const [query, header, status] of [
+    ['', `0@${OTHER_LOG}`, 410],
+    [`?after=0&log=${log}`, `0@${OTHER_LOG}`, 410],
+    [`?after=0&log=${OTHER_LOG}`, `0@${log.toUpperCase()}`, 200],
+    [`?after=0&log=${OTHER_LOG}`, '0', 410], // of the log of the address: no other is named
+    [`?after=0&log=${log}`, '0', 200],
+    [`?after=0&log=${log}`, '', 200],
+  ] as const) {
+    const { response } = await open(t, query, { 'Last-Event-ID': header });
+    t.is(response.status, status, `${query} ${header}`);
+    if (status === 410) t.is((await read(response)).body.reason, 'other_log');
+  }
+});
+
+test('an EventSource that cannot resume is told so in its stream, which ends: a status would end it without a word', async t => {
+  for (const [header, reason] of [
+    ['999999999', 'ahead'],
+    [`0@${OTHER_LOG}`, 'other_log'],
+  ] as const) {
+    const headers = { Accept: 'text/html, text/event-stream;q=0.9', 'Last-Event-ID': header };
+    const { response, next } = await open(t, '?after=0', headers);
+    t.is(response.status, 200);
+    t.is(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+    t.like(await next(), { event: 'reset', id: '', data: { type: 'reset', reason } });
+    t.falsy(await next());
+  }
+});
+
+test('every block of a stream is an event or a comment: how soon to come back stands in the first', async t => {
+  const controller = new AbortController();
+  t.teardown(() => controller.abort());
+  const response = await fetch(`${t.context.instance.address}/events/stream?after=0`, {
+    signal: controller.signal,
+  });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const text = (await reader?.read())?.value ?? '';
+  const [first = ''] = text.split('\n\n');
+  t.regex(first, /^retry: 1000\nevent: ready\nid: .+\ndata: /);
+  for (const block of text.split('\n\n').slice(0, -1)) t.regex(block, /^(:|data:)/m, block);
+});
+
 test('what cannot be resumed from is 410, a bad position 400, before anything is streamed', async t => {
   const gone = await open(t, '?after=0', { 'Last-Event-ID': '999999999' });
   t.is(gone.response.status, 410);
   t.is((await read(gone.response)).body.reason, 'ahead');
-  for (const bad of ['x', '-1', '1.5']) {
+  for (const bad of ['x', '-1', '1.5', '1@', '1@x', `@${OTHER_LOG}`, `x@${OTHER_LOG}`]) {
     const { response } = await open(t, '', { 'Last-Event-ID': bad });
     t.is(response.status, 400);
     t.is((await read(response)).body.errors[0].path, 'Last-Event-ID');

@@ -87,6 +87,26 @@ for (const [what, request, status, path, detail] of refused) {
   });
 }
 
+test('of the subprotocols that a client offers taskwire.v1 is answered, and no other', async t => {
+  const server = createServer();
+  const { port } = await listen(server);
+  for (const [offered, answered] of [
+    ['taskwire.v1', 'taskwire.v1'],
+    ['graphql-ws, taskwire.v1', 'taskwire.v1'],
+    ['graphql-ws', undefined],
+    ['taskwire.v2, bearer.secret', undefined],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(handshake('/ws/tasks', { lines: `${KEY}Sec-WebSocket-Protocol: ${offered}\r\n` }));
+    const [data] = await once(socket, 'data');
+    socket.destroy();
+    const [head = ''] = String(data).split('\r\n\r\n');
+    t.regex(head, /^HTTP\/1\.1 101/, offered);
+    t.is(/^Sec-WebSocket-Protocol: (.*?)\r?$/im.exec(head)?.[1], answered, offered);
+  }
+  server.close();
+});
+
 test('a frame sent together with the handshake is not lost on the way', async t => {
   const server = createServer();
   const { port } = await listen(server);

@@ -1,6 +1,6 @@
 // What nginx.conf promises beside spreading the load, with upstreams that behave as no instance should.
 import { once } from 'node:events';
-import { createServer, type RequestListener, request } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import anyTest, { type ExecutionContext } from 'ava';
 import { NGINX, startProxy } from '../helpers/proxy.ts';
@@ -72,7 +72,10 @@ test('the host, the request id and whom a request is for pass to the instance', 
     host: new URL(address).host,
     'x-request-id': 'mine',
     'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-proto': 'http',
   });
+  const further = await fetch(`${address}/tasks`, { headers: { 'X-Forwarded-Proto': 'https' } }); // out
+  t.like(await further.json(), { 'x-forwarded-proto': 'https' });
 });
 
 test('what an instance that is down never got goes to the other one, a POST too', async t => {
@@ -83,17 +86,39 @@ test('what an instance that is down never got goes to the other one, a POST too'
   t.is(upstream.requests.length, 4);
 });
 
-test('what may have reached an instance that then broke off is sent again if it only reads', async t => {
-  const broken = await serve(t, request => request.socket.destroy());
-  const sound = await serve(t, (_request, response) => response.end());
-  for (const [method, status, sent] of [
-    ['GET', 200, 2],
-    ['POST', 502, 1],
-    ['PATCH', 502, 1],
+test('what may have reached an instance that then broke off is sent again, a POST under the same key', async t => {
+  const keys: unknown[] = [];
+  const note = ({ headers }: IncomingMessage) => keys.push(headers['idempotency-key']);
+  const broken = await serve(t, request => {
+    note(request);
+    request.socket.destroy();
+  });
+  const sound = await serve(t, (request, response) => {
+    note(request);
+    response.end();
+  });
+  for (const [method, own] of [
+    ['GET', undefined],
+    ['PATCH', undefined],
+    ['POST', undefined],
+    ['POST', 'mine'],
   ] as const) {
     const address = await proxyTo(t, broken.address, sound.address);
-    const before = broken.requests.length + sound.requests.length;
-    t.is((await fetch(`${address}/tasks`, { method })).status, status, method);
-    t.is(broken.requests.length + sound.requests.length - before, sent, method);
+    const headers = own === undefined ? {} : { 'Idempotency-Key': own };
+    keys.length = 0;
+    t.is((await fetch(`${address}/tasks`, { method, headers })).status, 200, method);
+    t.is(keys.length, 2, method);
+    t.is(keys[0], keys[1]);
+    if (method === 'POST') t.regex(String(keys[0]), own === undefined ? /^[0-9a-f]{32}$/ : /^mine$/);
+    else t.is(keys[0], undefined);
   }
+});
+
+test('an EventSource of which no instance can be reached gets a stream that ends, anything else 502', async t => {
+  const address = await proxyTo(t, 'http://127.0.0.1:1', 'http://127.0.0.1:1');
+  const stream = await fetch(`${address}/events/stream`, { headers: { Accept: 'text/event-stream' } });
+  t.deepEqual([stream.status, stream.headers.get('content-type')], [200, 'text/event-stream']);
+  t.regex(await stream.text(), /^: [^\n]+\n\n$/);
+  t.is((await fetch(`${address}/events/stream`)).status, 502);
+  t.is((await fetch(`${address}/tasks`)).status, 502);
 });

@@ -17,12 +17,12 @@ async function startTopology(t: ExecutionContext) {
   const database = await createTestDatabase();
   const instances = await Promise.all([startInstance(database.url), startInstance(database.url)]);
   const [first, second] = instances;
-  const proxy = await startProxy([first.address, second.address], text => t.log(text));
   t.teardown(async () => {
-    await proxy.stop();
     await Promise.all(instances.map(instance => instance.stop()));
     await database.drop();
   });
+  const proxy = await startProxy([first.address, second.address], text => t.log(text));
+  t.teardown(proxy.stop);
   return { database, instances, address: proxy.address };
 }
 

@@ -44,6 +44,7 @@ interface Doctored extends History {
   transactions: Transaction[];
   listeners: ListenerRecord[];
   log: string;
+  ends: Map<string, number>;
   table: Map<string, string>;
   verified: string[];
 }
@@ -78,17 +79,22 @@ function orderly(): Doctored {
       { tag: 'tag 104', outcome: 'in doubt', changes: [{ type: 'task_created' }] },
     ],
     listeners: [
-      { name: 'first', wants, segments: [{ log: LOG, start: 0, frames: [...frames(0), { position: 5 }] }] },
+      {
+        name: 'first',
+        wants,
+        segments: [{ began: LOG, log: LOG, start: 0, frames: [...frames(0), { position: 5 }] }],
+      },
       {
         name: 'second',
         wants,
         segments: [
-          { log: 'before', start: 0, frames: frames(0).slice(0, 2) },
-          { log: LOG, start: 3, frames: frames(3) },
+          { began: 'before', log: 'before', start: 0, frames: frames(0).slice(0, 2) },
+          { began: LOG, log: LOG, start: 3, frames: frames(3) },
         ],
       },
     ],
     log: LOG,
+    ends: new Map(),
     table: new Map(
       events.filter(({ position }) => position === 3 || position === 5).map(e => [e.subject, e.data]),
     ),
@@ -193,7 +199,7 @@ for (const { name, wants } of INTERESTS) {
     const listener = {
       name,
       wants,
-      segments: [{ log: LOG, start: 0, frames: [...frames, { position: 6 }] }],
+      segments: [{ began: LOG, log: LOG, start: 0, frames: [...frames, { position: 6 }] }],
     };
     const history = { ...orderly(), events, transactions: [], table: new Map(), listeners: [listener] };
     return check(history).filter(({ detail }) => detail.startsWith(`${name}: `));
@@ -227,9 +233,23 @@ test('a snapshot that is not the log folded up to its position is told of', t =>
   );
 });
 
+test('a listener of an earlier epoch of the log is in order once it was told of the present one', t => {
+  const renewed = (told: string) =>
+    broken(history => {
+      history.log = 'the next epoch';
+      history.ends.set(LOG, 4);
+      for (const { segments } of history.listeners) Object.assign(segments.at(-1) ?? {}, { log: told });
+    });
+  t.deepEqual(renewed('the next epoch'), []);
+  t.deepEqual(renewed(LOG), ['every listener is told of the present epoch']);
+});
+
 test('a listener that was not reset when the log became another one is told of', t => {
   t.deepEqual(
-    broken(history => Object.assign(history, { log: 'after' })),
+    broken(history => {
+      history.log = 'after';
+      for (const { segments } of history.listeners) Object.assign(segments.at(-1) ?? {}, { log: 'after' });
+    }),
     ['when the log has become another one every listener is reset'],
   );
 });

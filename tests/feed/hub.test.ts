@@ -29,7 +29,7 @@ function randomEvent(random: Random, position: number): FeedEvent {
   const previous = random.chance(0.5) ? null : JSON.stringify({ status: word() });
   return toEvent({
     ...{ position, topic: word(), type: word(), subject: word(), time: '2026-11-23T05:38:12.345678Z' },
-    ...{ origin: 'psql', transaction: '7', requestid: null },
+    ...{ origin: 'psql', transaction: '7', requestid: null, entity: null },
     data: JSON.stringify({ status: word(), labels: [...some(random)] }),
     previous,
   });
@@ -83,7 +83,13 @@ test('an event that leaves a filter is for it, one that was never in it is not',
         subject: 'x',
         time: '2026-11-23T05:38:12.345678Z',
       },
-      ...{ origin: 'psql', transaction: '7', requestid: null, data: JSON.stringify({ status, labels: [] }) },
+      ...{
+        origin: 'psql',
+        transaction: '7',
+        requestid: null,
+        entity: null,
+        data: JSON.stringify({ status, labels: [] }),
+      },
       previous,
     });
   t.true(matches(filter, event('a', '{"status":"b"}')));

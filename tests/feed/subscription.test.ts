@@ -98,7 +98,7 @@ test('who was told a position that the log has gone back behind is reset, also i
   await caughtUp;
   for (let position = 1; position <= 100; position++) publish(hub, position);
   t.is(subscription.position, 100);
-  hub.restart(LOG_ID, 80);
+  hub.restart({ log: LOG_ID, head: 80, first: 1 }, 80);
   t.deepEqual(ends, ['ahead']);
   t.is(hub.subscriptions.size, 0);
 });
@@ -111,7 +111,7 @@ test('who had not come as far as the log goes back goes on from where he was', a
   outlet.room = false;
   await until(() => seen.length > 0);
   log.now = { ...head, head: 80 };
-  hub.restart(LOG_ID, 80);
+  hub.restart({ log: LOG_ID, head: 80, first: 1 }, 80);
   outlet.room = true;
   subscription.resume();
   await until(() => subscription.position === 80);
@@ -137,7 +137,7 @@ test('a page that was asked for before the log went back is not given', async t 
   const subjects = new Set<string>();
   const outlet = { write: ({ subject }: FeedEvent) => !!subjects.add(subject), ended: () => {} };
   const subscription = subscribe({ hub, log: { ...log, page }, head, after: 70, filter: EVERYTHING, outlet });
-  hub.restart(LOG_ID, 80);
+  hub.restart({ log: LOG_ID, head: 80, first: 1 }, 80);
   pages[0]?.resolve();
   await until(() => pages.length === 2);
   pages[1]?.resolve();
@@ -152,7 +152,7 @@ test('who comes with a log that this instance has yet to hear of waits for it, a
   publish(hub, 5);
   await new Promise(resolve => setImmediate(resolve));
   t.deepEqual([seen, ends], [[], []]);
-  hub.restart(NEXT_LOG, 3);
+  hub.restart({ log: NEXT_LOG, head: 3, first: 1 }, 3);
   await caughtUp;
   for (let position = 4; position <= 8; position++) publish(hub, position);
   t.deepEqual(seen, [6, 7, 8]);
@@ -163,10 +163,10 @@ test('a restart to a log from in between leaves who waits for the present one wa
   const hub = createHub(LOG_ID, 4);
   const head = { log: THIRD_LOG, head: 6, first: 1 };
   const { seen, ends, caughtUp } = follow({ hub, log: createLog(head), head, after: 5 });
-  hub.restart(NEXT_LOG, 5);
+  hub.restart({ log: NEXT_LOG, head: 5, first: 1 }, 5);
   await new Promise(resolve => setImmediate(resolve));
   t.deepEqual(ends, []);
-  hub.restart(THIRD_LOG, 6);
+  hub.restart({ log: THIRD_LOG, head: 6, first: 1 }, 6);
   await caughtUp;
   t.deepEqual([seen, ends], [[6], []]);
 });
@@ -177,7 +177,7 @@ test('who comes with a log that is gone by now is reset, whether the instance he
     const hub = createHub(heard, 6);
     const log = createLog({ log: NEXT_LOG, head: 6, first: 1 });
     const { seen, ends } = follow({ hub, log, head: gone, after: 6 });
-    if (heard === LOG_ID) hub.restart(NEXT_LOG, 6);
+    if (heard === LOG_ID) hub.restart({ log: NEXT_LOG, head: 6, first: 1 }, 6);
     await until(() => ends.length > 0);
     t.deepEqual([seen, ends], [[], ['other_log']]);
   }

@@ -1,6 +1,7 @@
 // The proxy of docker-compose.yml as a process on loopback: nginx with nginx.conf, its addresses put in. Where there is
-// no nginx, a plain TCP proxy stands in: it spreads connections and passes over what is down, and no more.
-import { spawn } from 'node:child_process';
+// no nginx, a plain TCP proxy stands in: it spreads connections and passes over what is down, and no more. And HAProxy
+// with haproxy.cfg, the same way.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,9 +20,15 @@ const CONFIGURATION = new URL('../../nginx.conf', import.meta.url);
 const NOBODY = 65534;
 
 /** nginx, wherever it is installed; undefined where it is not. */
-export const NGINX = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  .map(folder => join(folder, 'nginx'))
-  .find(existsSync);
+export const NGINX = find('nginx');
+/** HAProxy, likewise. */
+export const HAPROXY = find('haproxy');
+
+function find(program: string): string | undefined {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+    .map(folder => join(folder, program))
+    .find(existsSync);
+}
 
 /** A proxy in front of exactly two addresses, as api1 and api2; says in `log` (ava's t.log) which one it is. */
 export async function startProxy(
@@ -39,8 +46,8 @@ async function startNginx(nginx: string, [api1, api2]: number[]): Promise<TestPr
   const port = await findLastingPort();
   const configuration = (await readFile(CONFIGURATION, 'utf8'))
     .replaceAll('listen 8000', `listen 127.0.0.1:${port}`)
-    .replace('api1:8000', `127.0.0.1:${api1}`)
-    .replace('api2:8000', `127.0.0.1:${api2}`);
+    .replaceAll('api1:8000', `127.0.0.1:${api1}`)
+    .replaceAll('api2:8000', `127.0.0.1:${api2}`);
   await writeFile(join(folder, 'nginx.conf'), aroundIt(folder, configuration));
   // Root would be asked for the account of the workers, and the proxy needs no rights.
   const account = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -49,12 +56,34 @@ async function startNginx(nginx: string, [api1, api2]: number[]): Promise<TestPr
     ...account,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  return untilServing(child, port, folder);
+}
+
+/** HAProxy in front of exactly two addresses, as api1 and api2. */
+export async function startHaproxy(
+  haproxy: string,
+  [first, second]: readonly [string, string],
+): Promise<TestProxy> {
+  const folder = await mkdtemp(join(tmpdir(), 'taskwire-proxy-'));
+  const port = await findLastingPort();
+  const configuration = (await readFile(new URL('../../haproxy.cfg', import.meta.url), 'utf8'))
+    .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
+    .replaceAll('api1:8000', new URL(first).host)
+    .replaceAll('api2:8000', new URL(second).host);
+  await writeFile(join(folder, 'haproxy.cfg'), configuration);
+  const child = spawn(haproxy, ['-db', '-f', join(folder, 'haproxy.cfg')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return untilServing(child, port, folder);
+}
+
+async function untilServing(child: ChildProcess, port: number, folder: string): Promise<TestProxy> {
   process.once('exit', () => child.kill('SIGTERM')); // a test that was cut short
   let said = '';
-  child.stderr.on('data', data => (said += data));
+  child.stderr?.on('data', data => (said += data));
   const exited = once(child, 'exit');
   await until(async () => child.exitCode !== null || (await accepts(port)));
-  if (child.exitCode !== null) throw new Error(`nginx did not start: ${said}`);
+  if (child.exitCode !== null) throw new Error(`the proxy did not start: ${said}`);
   return {
     address: `http://127.0.0.1:${port}`,
     stop: async () => {

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -80,6 +80,7 @@ async function runOn(server: string): Promise<number> {
 
 async function runAva(environment: Record<string, string>): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'taskwire-run-'));
+  await chmod(folder, 0o755); // as /tmp: what will not run as root must get at its own files in there
   const child = spawn(process.execPath, [AVA, ...process.argv.slice(2)], {
     stdio: 'inherit',
     detached: true, // at the head of a group of its own

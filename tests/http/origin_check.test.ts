@@ -55,6 +55,27 @@ test('our own pages, those of an allowed origin and all that is no browser can',
     t.is((await ask('POST', { Host: 'x', ...headers })).status, 201, JSON.stringify(headers));
 });
 
+test('a page of the other scheme is another origin; behind TLS a proxy says which one the request came by', async t => {
+  const { ask } = await start(t, { loopback: false });
+  for (const [origin, forwarded, status] of [
+    ['https://x', undefined, 403],
+    ['https://x', 'https', 201],
+    ['https://x', 'HTTPS, http', 201],
+    ['https://x', 'http', 403],
+    ['http://x', 'https', 403],
+    ['http://x', 'http', 201],
+    ['ws://x', undefined, 403],
+    ['http://x:80', undefined, 201],
+  ] as const) {
+    const scheme: Record<string, string> = forwarded === undefined ? {} : { 'X-Forwarded-Proto': forwarded };
+    t.is(
+      (await ask('POST', { Host: 'x', Origin: origin, ...scheme })).status,
+      status,
+      `${origin} ${forwarded}`,
+    );
+  }
+});
+
 test('on loopback a name that is not this machine’s or an allowed origin’s is refused, for reading too', async t => {
   const { ask } = await start(t, { loopback: true });
   for (const Host of [

@@ -168,6 +168,28 @@ test('a client that has the version already is spared the body', async t => {
   }
 });
 
+test('If-None-Match keeps a write from the versions that it names', async t => {
+  const task = await createTask();
+  for (const present of ['"1"', 'W/"1"', '"1-gzip"', '"7", "1"', '*']) {
+    const headers = { 'If-None-Match': present };
+    const patch = await api.send('PATCH', task.path, { title: 'x' }, headers);
+    t.is(patch.status, 412, present);
+    t.is(patch.body.type, '/problems/stale');
+    t.is((await api.send('DELETE', task.path, undefined, headers)).status, 412, present);
+  }
+  for (const [wrong, status] of [
+    ['1', 400],
+    ['', 400],
+  ] as const)
+    t.is((await api.send('DELETE', task.path, undefined, { 'If-None-Match': wrong })).status, status, wrong);
+  const both = { 'If-Match': '"1"', 'If-None-Match': '"1"' };
+  t.is((await api.send('PATCH', task.path, { title: 'x' }, both)).status, 412);
+  t.is((await api.send('GET', task.path)).body.version, 1);
+  t.is((await api.send('PATCH', task.path, { title: 'x' }, { 'If-None-Match': '"2", "9"' })).body.version, 2);
+  t.is((await api.send('DELETE', task.path, undefined, { 'If-None-Match': '"1"' })).status, 204);
+  t.is((await api.send('DELETE', task.path, undefined, { 'If-None-Match': '*' })).status, 404);
+});
+
 test('If-Match lets a write through only in the version it names', async t => {
   const task = await createTask();
   for (const stale of ['"2"', '"0"', '"-1"', 'W/"1"', '"abc"', '"99999999999999999999"', '"2", "3"', '""']) {

@@ -5,6 +5,7 @@ import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../../errors.ts';
 import { findTwinKey } from '../../parsing/duplicate_keys.ts';
 import { parseExactly } from '../../parsing/exact_json.ts';
+import { askForBody } from './continue.ts';
 
 export const JSON_TYPES = ['application/json'];
 export const MERGE_PATCH_TYPES = ['application/merge-patch+json', 'application/json'];
@@ -27,6 +28,7 @@ export async function readJson(ctx: Context, types: readonly string[]): Promise<
   refuseType(ctx, types);
   refuseEncoding(ctx);
   if (Number(ctx.get('Content-Length')) > LIMIT_BYTES) throw tooLarge();
+  askForBody(ctx.req);
   await Promise.race([collect(ctx, async () => {}), interruption(ctx.req)]).catch(explain);
   const value = parse(ctx.request.body);
   refuseTwins(ctx.request.body);

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { z } from 'zod';
 import { CATALOGUE, type ErrorCode, ServiceError } from '../../errors.ts';
 import { translateDatabaseError } from '../../postgres/errors.ts';
+import { readsEventStream } from '../../web/event_stream.ts';
 import { closeAfterAnswer } from './closing.ts';
 import { requestIdOf } from './request_id.ts';
 
@@ -12,7 +13,11 @@ export function problems(): Middleware {
     try {
       await next();
     } catch (error) {
-      answer(ctx, toServiceError(error));
+      const known = toServiceError(error);
+      const { status } = CATALOGUE[known.code];
+      if (status >= 500) ctx.state.failure = known.cause ?? known;
+      if (status >= 500 && readsEventStream(ctx.req)) sendAway(ctx, known);
+      else answer(ctx, known);
     }
   };
 }
@@ -53,6 +58,24 @@ export function problemType(code: ErrorCode): string {
   return `/problems/${code.replaceAll('_', '-')}`;
 }
 
+/** The problem that an error is, for the request to this path. */
+export function problemOf(
+  error: ServiceError,
+  { path, requestId }: { path: string; requestId: string },
+): z.infer<typeof Problem> {
+  const { status, title } = CATALOGUE[error.code];
+  return {
+    type: problemType(error.code),
+    title,
+    status,
+    detail: error.message,
+    instance: referenceTo(path),
+    request_id: requestId,
+    ...(error.reason !== undefined && { reason: error.reason }),
+    ...(error.faults.length > 0 && { errors: [...error.faults] }),
+  };
+}
+
 /** The error behind a problem with status 5xx. */
 export function failureOf(ctx: Context): unknown {
   return ctx.state.failure;
@@ -67,29 +90,21 @@ function toServiceError(error: unknown): ServiceError {
   );
 }
 
+// Any status but 200 ends an EventSource for good (WHATWG HTML, section 9.2.3); from a stream that has ended it comes
+// back by itself. The words are a comment, which no client takes for an event.
+function sendAway(ctx: Context, error: ServiceError): void {
+  ctx.status = 200;
+  ctx.set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store, no-transform' });
+  ctx.body = `: ${error.message}\n\n`;
+}
+
 function answer(ctx: Context, error: ServiceError): void {
-  const { status } = CATALOGUE[error.code];
-  if (status >= 500) ctx.state.failure = error.cause ?? error;
-  ctx.status = status;
+  ctx.status = CATALOGUE[error.code].status;
   // Of what was to be answered before it failed.
   for (const name of ['ETag', 'Location', 'Link']) ctx.remove(name);
   ctx.set({ 'Cache-Control': 'no-store', ...error.headers, 'Content-Type': 'application/problem+json' });
-  ctx.body = JSON.stringify(toProblem(ctx, error));
+  ctx.body = JSON.stringify(problemOf(error, { path: ctx.path, requestId: requestIdOf(ctx) }));
   if (error.code === 'too_large') closeAfterAnswer(ctx);
-}
-
-function toProblem(ctx: Context, error: ServiceError) {
-  const { status, title } = CATALOGUE[error.code];
-  return {
-    type: problemType(error.code),
-    title,
-    status,
-    detail: error.message,
-    instance: referenceTo(ctx.path),
-    request_id: requestIdOf(ctx),
-    ...(error.reason !== undefined && { reason: error.reason }),
-    ...(error.faults.length > 0 && { errors: error.faults }),
-  };
 }
 
 // A path may hold what no URI does (RFC 3986, section 3.3), such as a % that encodes nothing.

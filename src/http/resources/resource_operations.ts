@@ -18,7 +18,7 @@ import {
 import { type Noun, orderOf, sortsOf } from '../../queries/resource.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from '../input/body.ts';
-import { ETAG_HEADER, ifMatch, ifNoneMatch, sendEntity } from '../input/etag.ts';
+import { ETAG_HEADER, ifMatch, ifNoneMatch, ifNoneMatchOfWrite, sendEntity } from '../input/etag.ts';
 import { badParameter, NoParameters } from '../input/input.ts';
 import {
   keyTextOf,
@@ -37,7 +37,7 @@ import { batchOf } from './resource_batch.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './resource_past.ts';
 
 const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
-const WriteHeaders = z.object({ 'If-Match': ifMatch });
+const WriteHeaders = z.object({ 'If-Match': ifMatch, 'If-None-Match': ifNoneMatchOfWrite });
 
 /** List, create, show, patch, remove and, where the noun has them, history and restore. */
 export function createNounOperations(resource: Resource, { pool }: { pool: DatabasePool }): Operation[] {
@@ -169,7 +169,7 @@ function changeOf(served: Served): Operation {
     answers: shownBy(served),
     refusals: ['stale', 'conflict'],
     async handle(ctx, { params, headers, body: changes }) {
-      const target = await targetOf(ctx, served, params.id, headers['If-Match']);
+      const target = await targetOf(ctx, served, params.id, headers);
       sendEntity(ctx, await written(served, target, () => updateEntity(pool, noun, { ...target, changes })));
     },
   });
@@ -189,7 +189,7 @@ function deletionOf(served: Served): Operation {
     answers: { 204: { description: 'It is deleted.' } },
     refusals: ['stale', 'conflict', 'invalid'],
     async handle(ctx, { params, headers }) {
-      const target = await targetOf(ctx, served, params.id, headers['If-Match']);
+      const target = await targetOf(ctx, served, params.id, headers);
       await written(served, target, () => deleteEntity(pool, noun, target));
       ctx.status = 204;
     },
@@ -235,19 +235,23 @@ async function targetOf(
   ctx: Context,
   served: Served,
   reference: string,
-  versions: readonly number[] | undefined,
+  headers: z.output<typeof WriteHeaders>,
 ): Promise<Target> {
-  return { id: await resolve(served, reference), versions, requestId: requestIdOf(ctx) };
+  const id = await resolve(served, reference);
+  const [only, but] = [headers['If-Match'], headers['If-None-Match']];
+  const requestId = requestIdOf(ctx);
+  if (but === '*') return { id, versions: [], otherThan: undefined, requestId }; // of what exists, none may be changed
+  return { id, versions: only, otherThan: but, requestId };
 }
 
-// A write that found no row: it is not there, or not in a version that If-Match allows, or somebody deleted it and
+// A write that found no row: it is not there, or not in a version that its conditions allow, or somebody deleted it and
 // inserted it again while the write waited for its row: then it is there now. That does not happen again and again: then
 // a trigger of the operator's does not let the change be made.
 const ATTEMPTS = 3;
 
 async function written<Result>(
   { pool, noun }: Served,
-  { id, versions }: Target,
+  { id, versions, otherThan }: Target,
   write: () => Promise<Result>,
 ): Promise<NonNullable<Result>> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -255,10 +259,10 @@ async function written<Result>(
     if (result) return result;
     const present = await readEntity(pool, noun, id);
     if (!present) throw nothing(noun, id);
-    if (versions && !versions.includes(present.version))
+    if ((versions && !versions.includes(present.version)) || otherThan?.includes(present.version))
       throw new ServiceError(
         'stale',
-        `${noun.entity} ${id} has another version than If-Match says; read it again`,
+        `${noun.entity} ${id} has a version that If-Match or If-None-Match excludes; read it again`,
       );
   }
   throw rowNotTaken();

@@ -25,6 +25,8 @@ export interface RunOptions {
   };
   /** Where the job is told of; its runs are below. */
   path: string;
+  /** Aborted when the instance is to stop: those who wait for a run's end are answered. */
+  stopping?: AbortSignal | undefined;
   /** Where a run is asked for. */
   requests: readonly string[];
 }
@@ -49,7 +51,7 @@ export function createRunOperations(options: RunOptions): Operation[] {
   return [...requestsOf(options), overviewOf(options), listOf(options), showingOf(options)];
 }
 
-function requestsOf({ pool, of: { kind }, path, requests }: RunOptions): Operation[] {
+function requestsOf({ pool, of: { kind }, path, requests, stopping }: RunOptions): Operation[] {
   return requests.map((request, index) =>
     operation({
       id: index === 0 ? `run_${kind}` : `run_${kind}_by_${nameOf(request)}`,
@@ -64,7 +66,7 @@ function requestsOf({ pool, of: { kind }, path, requests }: RunOptions): Operati
       },
       async handle(ctx, { query }) {
         const asked = await queueRun(pool, kind, { origin: 'rest', requestId: requestIdOf(ctx) });
-        const latest = await waitForEnd(ctx, { pool, kind, asked, patience: query.wait * 1000 });
+        const latest = await waitForEnd(ctx, { pool, kind, asked, stopping, patience: query.wait * 1000 });
         ctx.status = isOver(latest) ? 200 : 202;
         ctx.set('Location', `${path}/runs/${latest.id}`);
         sendJson(ctx, latest.document);
@@ -138,20 +140,26 @@ function nameOf(path: string): string {
 
 const LOCATION = { Location: 'Its address.' };
 
+interface Wait {
+  pool: DatabasePool;
+  kind: string;
+  asked: StoredRun;
+  stopping: AbortSignal | undefined;
+  patience: number;
+}
+
 // Looks again and again, so that no connection of the pool is held while nothing happens.
-async function waitForEnd(
-  ctx: Context,
-  { pool, kind, asked, patience }: { pool: DatabasePool; kind: string; asked: StoredRun; patience: number },
-): Promise<StoredRun> {
+async function waitForEnd(ctx: Context, { pool, kind, asked, stopping, patience }: Wait): Promise<StoredRun> {
   const gone = new AbortController();
   const leave = () => gone.abort();
+  const signal = stopping ? AbortSignal.any([gone.signal, stopping]) : gone.signal;
   ctx.res.once('close', leave);
   const end = performance.now() + patience;
   let latest = asked;
-  while (!isOver(latest) && performance.now() < end && !gone.signal.aborted) {
+  while (!isOver(latest) && performance.now() < end && !signal.aborted) {
     const left = end - performance.now();
-    await pause(Math.max(0, Math.min(LOOK_EVERY, left)), undefined, { signal: gone.signal }).catch(() => {});
-    if (!gone.signal.aborted) latest = (await readRun(pool, kind, asked.id)) ?? latest;
+    await pause(Math.max(0, Math.min(LOOK_EVERY, left)), undefined, { signal }).catch(() => {});
+    if (!signal.aborted) latest = (await readRun(pool, kind, asked.id)) ?? latest;
   }
   ctx.res.off('close', leave);
   return latest;

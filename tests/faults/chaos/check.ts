@@ -13,13 +13,13 @@ import {
 
 /** Every broken promise; none if all is well. */
 export function check(history: History): Violation[] {
-  const { events, transactions, listeners, table, log, verified } = history;
+  const { events, transactions, listeners, table, verified } = history;
   return [
     ...dense(events),
     ...whole(events),
     ...versioned(events),
     ...settled(transactions, events),
-    ...listeners.flatMap(listener => [...heard(listener, events, log)]),
+    ...listeners.flatMap(listener => [...heard(listener, history)]),
     ...folded(events, table),
     ...verified.map(detail => ({ promise: 'feed.verify() finds nothing', detail })),
   ];
@@ -117,7 +117,7 @@ function isThe(
   );
 }
 
-function* heard(listener: ListenerRecord, events: readonly LogEvent[], log: string): Generator<Violation> {
+function* heard(listener: ListenerRecord, { events, log, ends }: History): Generator<Violation> {
   const wanted = events.filter(listener.wants);
   for (const segment of listener.segments) {
     const open = segment === listener.segments.at(-1);
@@ -125,11 +125,16 @@ function* heard(listener: ListenerRecord, events: readonly LogEvent[], log: stri
     for (const fault of [...began(segment, events), ...follow(segment, wanted, { open, head })])
       yield { ...fault, detail: `${listener.name}: ${fault.detail}` };
   }
-  const now = listener.segments.at(-1)?.log;
-  if (now !== log)
+  const last = listener.segments.at(-1);
+  if (last?.log !== log)
+    yield {
+      promise: 'every listener is told of the present epoch',
+      detail: `${listener.name} still has ${last?.log}, which is ${log} now`,
+    };
+  if (last && last.began !== log && !ends.has(last.began))
     yield {
       promise: 'when the log has become another one every listener is reset',
-      detail: `${listener.name} still has log ${now}, which is ${log} now`,
+      detail: `${listener.name} began with ${last.began}, which this log does not know, and was not reset`,
     };
 }
 

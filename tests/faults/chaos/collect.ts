@@ -3,7 +3,9 @@ import type pg from 'pg';
 import { LogRow, toEvent } from '../../../src/events.ts';
 import { digestOf, type History, type LogEvent } from './history.ts';
 
-export type Stored = Pick<History, 'events' | 'log' | 'table' | 'verified'> & { numbering: Numbering };
+export type Stored = Pick<History, 'events' | 'log' | 'ends' | 'table' | 'verified'> & {
+  numbering: Numbering;
+};
 
 /** How long numbering took. Times are milliseconds, of the epoch where they are moments. */
 export interface Numbering {
@@ -15,27 +17,29 @@ export interface Numbering {
 
 const PAGE = 10_000;
 
-/** Everything in one snapshot; undefined while something committed is still without a position. */
+/** Everything in one snapshot but the verification, for all is quiet; undefined while something committed is still without a position. */
 export async function collect(session: pg.Client): Promise<Stored | undefined> {
   await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const { rows } = await session.query(`
     SELECT
       (SELECT count(*)::integer FROM feed.staged AS s
        WHERE NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id)) AS waiting,
-      (SELECT id::text FROM feed.log) AS log`);
-  const stored = rows[0].waiting > 0 ? undefined : await read(session, rows[0].log);
+      (SELECT id::text FROM feed.log) AS log,
+      (SELECT coalesce(json_object_agg(id, last_position), '{}') FROM feed.epochs) AS ends`);
+  const { waiting, log, ends } = rows[0];
+  const stored = waiting > 0 ? undefined : await read(session);
   await session.query('COMMIT');
-  return stored;
+  if (!stored) return undefined;
+  const faults = await session.query('SELECT * FROM feed.verify()'); // takes a snapshot of its own
+  const verified = faults.rows.map(row => JSON.stringify(row));
+  return { ...stored, verified, log, ends: new Map(Object.entries(ends)) };
 }
 
-async function read(session: pg.Client, log: string): Promise<Stored> {
+async function read(session: pg.Client): Promise<Omit<Stored, 'verified' | 'log' | 'ends'>> {
   const tasks = await session.query('SELECT id, feed.render(t)::text AS data FROM public.tasks AS t');
-  const faults = await session.query('SELECT * FROM feed.verify()');
   return {
-    log,
     events: await readEvents(session),
     table: new Map(tasks.rows.map(({ id, data }) => [id, data])),
-    verified: faults.rows.map(row => JSON.stringify(row)),
     numbering: await readNumbering(session),
   };
 }
@@ -45,7 +49,7 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
   for (;;) {
     const { rows } = await session.query(
       `SELECT position::integer, staged_id::integer, topic, type, subject, feed.rfc3339(time) AS time, origin,
-         transaction::text, requestid, data::text, previous::text, (data ->> 'version')::integer AS version
+         transaction::text, requestid, data::text, previous::text, entity, (data ->> 'version')::integer AS version
        FROM feed.events WHERE position > $1 ORDER BY position LIMIT $2`,
       [events.at(-1)?.position ?? 0, PAGE],
     );

@@ -32,6 +32,8 @@ export interface Row {
 
 /** An unbroken stretch of listening, over any number of connections: everything after `start` of one log. */
 export interface Segment {
+  /** The epoch of the log that was told first, and the one that was told last. */
+  began: string;
   log: string;
   start: number;
   /** The state as of `start` that it began with, where it asked for that. */
@@ -70,8 +72,9 @@ export interface History {
   transactions: readonly Transaction[];
   listeners: readonly ListenerRecord[];
   events: readonly LogEvent[];
-  /** The log's id at the end. */
+  /** The log's epoch at the end, and the earlier ones that it knows, each with its last position. */
   log: string;
+  ends: ReadonlyMap<string, number>;
   /** The tasks, rendered, by id. */
   table: ReadonlyMap<string, string>;
   /** What feed.verify() found. */

@@ -36,7 +36,7 @@ export interface Listener {
 const Message = z.union([
   z.object({ specversion: z.literal('1.0'), position: z.number() }),
   z.object({ type: z.literal('ready'), head: z.number(), log: z.string() }),
-  z.object({ type: z.literal('position'), position: z.number() }),
+  z.object({ type: z.literal('position'), position: z.number(), log: z.string() }),
   z.object({ type: z.literal('reset'), reason: z.string() }),
   z.object({
     type: z.literal('snapshot'),
@@ -132,21 +132,19 @@ export function createListener(options: {
     const { data: frame } = Message.safeParse(JSON.parse(text));
     if (!frame) recorder.violated('frames are as documented', `${interest.name} got ${text}`);
     else if ('specversion' in frame) keep({ position: frame.position, digest: digest(frame.position, text) });
-    else if (frame.type === 'position') keep({ position: frame.position });
+    else if (frame.type === 'position') keep({ position: frame.position }, frame.log);
     else if (frame.type === 'reset') begone(frame.reason);
     else if (frame.type === 'snapshot') gather(frame);
     else begin(frame.log, opening.after ?? frame.head, opening);
   }
 
   function begin(log: string, start: number, { resumes = false, log: known, snapshot }: Opening): void {
-    if (known !== undefined && known !== log)
-      recorder.violated(
-        'who resumes in another log is reset',
-        `${interest.name} came with ${known}, got ${log}`,
-      );
+    // Whether the epoch that it came with is one of this log is judged at the end, by the one that it began in.
+    recorder.count(known === log ? 'same epochs' : 'other epochs');
     recorder.count(resumes ? 'resumes' : 'begins');
+    if (resumes && segment) segment.log = log;
     if (resumes) return;
-    segment = { log, start, frames: [] };
+    segment = { began: known ?? log, log, start, frames: [] };
     cursor = start;
     if (snapshot) rows = [];
     else record.segments.push(segment);
@@ -166,11 +164,12 @@ export function createListener(options: {
     rows = undefined;
   }
 
-  function keep(frame: Frame): void {
+  function keep(frame: Frame, log?: string): void {
     recorder.count('frames');
     if (!segment || rows)
       recorder.violated('ready and the snapshot come first', `${interest.name} got ${frame.position}`);
     segment?.frames.push(frame);
+    if (segment && log !== undefined) segment.log = log;
     cursor = Math.max(cursor, frame.position);
   }
 

@@ -1,5 +1,6 @@
 // A run from beginning to end: a cluster, everybody who uses it, everything that befalls it, and the judgement.
 import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
 import { closeSession, openSession } from '../../../src/postgres/session.ts';
 import type { Random } from '../../helpers/random.ts';
 import { check } from './check.ts';
@@ -35,6 +36,8 @@ export interface Outcome {
 }
 
 const HEALING = 60_000; // ms that everything may take, once no more faults come
+const PROBES = 5; // changes, each on its own in silence, once all is healed
+const LONGEST_WAIT = 5_000; // ms from the commit of such a change to its event: no later writer wakes the leader for it
 // What a client could not know when it resets, and what it must not be told.
 const OTHER_LOG = 'resets: other_log';
 
@@ -107,16 +110,9 @@ async function writeUnderFaults(
 async function settle(cluster: Cluster, listeners: readonly Listener[], recorder: Recorder): Promise<Stored> {
   const session = await openSession({ url: cluster.url, name: 'chaos' });
   try {
-    await transact({ session, recorder, tag: 'the end' }, async changes => {
-      changes.push(...(await writeFollowed(session, 'the end')));
-      return 'COMMIT';
-    });
-    const end = await within('what was committed is numbered', recorder, async () => {
-      const { rows } = await session.query<{ position: number; log: string }>(
-        `SELECT position::integer, log.id::text AS log FROM feed.events, feed.log WHERE requestid = 'the end'`,
-      );
-      return rows[0];
-    });
+    for (let probe = 1; probe <= PROBES; probe++)
+      await writeAndWait(session, recorder, `probe ${probe}`, LONGEST_WAIT);
+    const end = await writeAndWait(session, recorder, 'the end', HEALING);
     await within('every listener has everything', recorder, async () =>
       listeners.every(listener => listener.has(end?.position ?? 0, end?.log ?? '')),
     );
@@ -128,19 +124,36 @@ async function settle(cluster: Cluster, listeners: readonly Listener[], recorder
   }
 }
 
+// Where the change was numbered, in how many milliseconds at most.
+async function writeAndWait(session: pg.Client, recorder: Recorder, tag: string, most: number) {
+  await transact({ session, recorder, tag }, async changes => {
+    changes.push(...(await writeFollowed(session, tag)));
+    return 'COMMIT';
+  });
+  const look = async () => {
+    const { rows } = await session.query<{ position: number; log: string }>(
+      'SELECT position::integer, log.id::text AS log FROM feed.events, feed.log WHERE requestid = $1',
+      [tag],
+    );
+    return rows[0];
+  };
+  return within('what was committed is numbered', recorder, look, most);
+}
+
 async function within<Value>(
   promise: string,
   recorder: Recorder,
   look: () => Promise<Value | undefined>,
+  most = HEALING,
 ): Promise<Value | undefined> {
-  const deadline = Date.now() + HEALING;
+  const deadline = Date.now() + most;
   for (;;) {
     const value = await look();
     if (value) return value;
     if (Date.now() > deadline) break;
     await delay(10);
   }
-  recorder.violated(`${promise}, once all is healed`, `not within ${HEALING / 1000} s`);
+  recorder.violated(`${promise}, once all is healed`, `not within ${most / 1000} s`);
   return undefined;
 }
 

@@ -98,7 +98,7 @@ const WAIT = 5; // seconds
 const Page = z.object({ data: z.array(z.unknown()), next_after: z.number() });
 const NEXT_EVENT = ',{"specversion":'; // within a string its quotes would have backslashes
 
-/** A page does not say which log it is of: who does not know asks the stream. */
+/** A listener that has no position yet asks the stream where the log stands. */
 export const overPages: Transport = (address, path, query, hearing) => {
   const ending = new AbortController();
   const take = (text: string) => void (ending.signal.aborted || hearing.take(text));
@@ -116,8 +116,10 @@ export const overPages: Transport = (address, path, query, hearing) => {
       if (!isOpen && log !== null) take(JSON.stringify({ type: 'ready', head: Number(after), log }));
       const { data, next_after } = Page.parse(JSON.parse(text));
       for (const event of eventsIn(text, data.length)) take(event);
-      take(JSON.stringify({ type: 'position', position: next_after }));
+      const epoch = answer.headers.get('taskwire-log') ?? '';
+      take(JSON.stringify({ type: 'position', position: next_after, log: epoch }));
       asked.set('after', String(next_after));
+      asked.set('log', epoch);
     }
   }
   async function begin(): Promise<[string, string][]> {

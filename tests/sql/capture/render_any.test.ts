@@ -21,7 +21,7 @@ const EVERY_TYPE = `
   CREATE TABLE things (
     id integer PRIMARY KEY, at timestamptz, local timestamp, day date, hour time, amount numeric, cost price, whole bigint,
     ratio double precision, ok boolean, raw bytea, feeling mood, took interval, doc json, bin jsonb, part span,
-    amounts numeric[], moments timestamptz[], grid numeric[], parts span[], feelings mood[], who uuid,
+    amounts numeric[], moments timestamptz[], grid numeric[], parts span[], feelings mood[], who uuid, of regclass,
     doubled integer GENERATED ALWAYS AS (id * 2) STORED);
   SELECT feed.watch('things', 'things', 'thing')`;
 
@@ -29,7 +29,7 @@ const ONE = `INSERT INTO things VALUES (
   1, '2026-11-23 08:38:12.5+03', '2026-11-23 08:38:12.5', '2026-11-23', '08:38:12.5', 5.00, 7.1, 9007199254740993,
   0.1, true, '\\x00ff', 'glad', '1 day 2 hours', E'{"b": 1.50,\\n "b": 2}', '{"z": 1.50}', ROW('2026-11-23Z', 1.10),
   '{1.0,NULL}', '{2026-11-23 00:00:00Z}', '{{1.0,2},{3,NULL}}', ARRAY[ROW('2026-11-23Z', 2.0)::span], '{glad,sad}',
-  '0198c0de-0000-7000-8000-000000000001')`;
+  '0198c0de-0000-7000-8000-000000000001', 'feed.events')`;
 
 const TOLD = {
   id: 1,
@@ -55,6 +55,8 @@ const TOLD = {
   parts: [{ at: '2026-11-23T00:00:00.000000Z', cost: '2.0' }],
   feelings: ['glad', 'sad'],
   who: '0198c0de-0000-7000-8000-000000000001',
+  of: 'feed.events',
+  whole: '9007199254740993',
   doubled: 2,
 };
 
@@ -64,7 +66,7 @@ test(
     const session = await database.psql();
     await session.query(EVERY_TYPE);
     await session.query(`SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard';
-      SET bytea_output = 'escape'; SET extra_float_digits = 0`);
+      SET bytea_output = 'escape'; SET extra_float_digits = 0; SET quote_all_identifiers = on`);
     await session.query(ONE);
     await session.query('INSERT INTO things (id) VALUES (2)');
     const [first, second] = await sequence(session);
@@ -79,10 +81,99 @@ test(
       session,
       `SELECT data::text FROM feed.events ORDER BY position LIMIT 1`,
     );
-    t.true(text.includes('9007199254740993'));
+    t.true(text.includes('"9007199254740993"'));
     t.true(text.includes('{"b": 1.50,\n "b": 2}'));
     t.deepEqual(await verify(session), []);
     t.deepEqual(await snapshot(session, 'things'), [first?.data, second?.data]);
+  }),
+);
+
+test(
+  'no setting of a writer that spells values is left to the writer',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    const settings = await readValue<string[]>(
+      session,
+      `SELECT array_agg(split_part(setting, '=', 1) ORDER BY setting COLLATE "C")
+       FROM pg_proc, unnest(proconfig) AS setting WHERE oid = 'feed.render(anyelement)'::regprocedure`,
+    );
+    t.deepEqual(
+      settings.map(name => name.toLowerCase()),
+      ['DateStyle', 'IntervalStyle', 'TimeZone', 'bytea_output', 'extra_float_digits', 'lc_monetary']
+        .concat('quote_all_identifiers', 'search_path', 'xmlbinary')
+        .map(name => name.toLowerCase()),
+    );
+  }),
+);
+
+test(
+  'JSON that PostgreSQL takes and cannot read is told, numbered and found in a snapshot',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`CREATE TABLE papers (id integer PRIMARY KEY, doc json);
+      SELECT feed.watch('papers', 'papers', 'paper')`);
+    const told: [stored: string, read: unknown][] = [
+      [String.raw`{"a": "x\u0000\u0000y"}`, { a: String.raw`x\u0000\u0000y` }],
+      [String.raw`{"a\u0000": 1}`, { 'a\\u0000': 1 }],
+      [String.raw`["\ud83d", "\udE00 \ud83d\ude00"]`, [String.raw`\ud83d`, String.raw`\udE00 😀`]],
+      [String.raw`["\ud83d\ud83d\ude00\ude00"]`, [String.raw`\ud83d😀\ude00`]],
+      [String.raw`["\\u0000", "\\\u0000"]`, [String.raw`\u0000`, String.raw`\\u0000`]],
+      [String.raw`["\\ud83d\ude00"]`, [String.raw`\ud83d\ude00`]],
+    ];
+    for (const [index, [stored]] of told.entries())
+      await session.query('INSERT INTO papers VALUES ($1, $2)', [index, stored]);
+    await session.query('UPDATE papers SET doc = doc::text::json, id = id');
+    const events = await sequence(session);
+    t.deepEqual(
+      events.map(event => event.data.doc),
+      told.map(([, read]) => read),
+    );
+    await session.query(`UPDATE papers SET doc = '{}' WHERE id = 0`);
+    t.deepEqual((await sequence(session))[0]?.previous, { doc: told[0]?.[1] });
+    t.deepEqual(await verify(session), []);
+    t.is((await snapshot(session, 'papers')).length, told.length);
+    await session.query('TRUNCATE papers');
+    t.is((await sequence(session)).length, told.length);
+  }),
+);
+
+test(
+  'the log knows what a row is called whose status has an underscore, and tells no change of no status',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`CREATE TABLE jobs (id integer PRIMARY KEY, state text, note text);
+      INSERT INTO jobs VALUES (1, 'not_begun');
+      SELECT feed.watch('jobs', 'jobs', 'night_job', status_column => 'state');
+      UPDATE jobs SET state = 'in_progress'; UPDATE jobs SET state = 'done';
+      UPDATE jobs SET state = NULL; UPDATE jobs SET note = 'x'; DELETE FROM jobs`);
+    await sequence(session);
+    const { rows } = await session.query('SELECT type, entity FROM feed.events ORDER BY position');
+    t.deepEqual(
+      rows.map(row => [row.type, row.entity]),
+      [
+        ['night_job_not_begun', 'night_job'],
+        ['night_job_in_progress', 'night_job'],
+        ['night_job_done', null],
+        ['night_job_updated', null],
+        ['night_job_deleted', null],
+      ],
+    );
+  }),
+);
+
+test(
+  'a key whose JSON cannot be read back is refused',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(
+      'CREATE TABLE odd (id jsonb PRIMARY KEY); CREATE DOMAIN doc AS jsonb; CREATE TABLE odder (id doc PRIMARY KEY)',
+    );
+    for (const table of ['odd', 'odder']) {
+      const { message } = await refusal(
+        session.query(`SELECT feed.watch('${table}', '${table}', '${table}')`),
+      );
+      t.regex(message, /cannot be read back as a key/);
+    }
   }),
 );
 
@@ -161,6 +252,9 @@ test(
       'character(3)': ['a  ', 'b  '],
       interval: ['P1D', 'P2D'],
       'double precision': ['0.1', '1e+300'],
+      bigint: ['-9007199254740993', '9007199254740993'],
+      money: ['$1.00', '$20.00'],
+      int4range: ['[1,2)', '[2,3)'],
     };
     for (const [type, [first, second]] of Object.entries(keys)) {
       const table = type.replaceAll(/\W/g, '_');

@@ -1,7 +1,7 @@
 // feed.verify() is silent while log and tables agree, and names whatever does not.
 import test from 'ava';
 import type pg from 'pg';
-import { sequence, withDatabase } from '../../helpers/sql.ts';
+import { pidOf, refusal, sequence, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
 const verify = async (session: pg.Client) =>
   (
@@ -57,6 +57,31 @@ test(
   }),
 );
 
+test(
+  'it finds nothing beside a TRUNCATE, which it waits for',
+  withDatabase(async (t, database) => {
+    const [session, person] = [await database.psql(), await database.psql()];
+    const pid = await pidOf(session);
+    await person.query(SOME);
+    await person.query(`BEGIN; TRUNCATE tasks`);
+    const verifying = verify(session);
+    await untilBlocked(person, pid);
+    await person.query('COMMIT');
+    t.deepEqual(await verifying, []);
+  }),
+);
+
+test(
+  'above READ COMMITTED, where a TRUNCATE would look like a loss, it is refused',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    const { code, hint } = await refusal(session.query('SELECT * FROM feed.verify()'));
+    t.is(code, '0A000');
+    t.regex(hint ?? '', /read committed/);
+  }),
+);
+
 const DIFFERENCES: Record<string, [table: string, statements: string, fault: RegExp, topic: string | null]> =
   {
     'a trigger that does not fire always': [
@@ -101,6 +126,13 @@ const DIFFERENCES: Record<string, [table: string, statements: string, fault: Reg
       'DELETE FROM feed.events WHERE position = (SELECT max(position) FROM feed.events); DELETE FROM feed.staged',
       /the last batch ends at \d+, the log at \d+/,
       null,
+    ],
+    'a staged change that counts as numbered': [
+      'feed.events',
+      `INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, data)
+         SELECT xid, topic, type, subject, "time", origin, data FROM feed.staged LIMIT 1`,
+      /transaction \d+ counts as numbered, and its staged run_queued stands in no event/,
+      'runs',
     ],
     'a version that was skipped': [
       'feed.events',

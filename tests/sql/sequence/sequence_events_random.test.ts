@@ -53,15 +53,16 @@ function inPieces(rows: { transaction: string; staged_id: string }[]): Map<strin
 
 // Cleaning in between must take nothing that is still to be numbered.
 async function sequenceUntil(leader: pg.Client, random: Random, ended: { writers: boolean }): Promise<void> {
-  let bound = '0';
+  let after = { xid: '0', id: '0' };
   while (!ended.writers) {
     await sequence(leader);
     if (!random.chance(0.3)) continue;
-    const { rows } = await leader.query('SELECT feed.clean_staged($1, $2) AS bound', [
-      bound,
-      1 + random.below(50),
-    ]);
-    bound = rows[0].bound ?? bound;
+    const { rows } = await leader.query(
+      `SELECT last_xid::text AS xid, last_id::text AS id FROM feed.clean_staged($1, $2, $3)
+       WHERE last_xid IS NOT NULL`,
+      [after.xid, after.id, 1 + random.below(50)],
+    );
+    after = rows[0] ?? after;
   }
 }
 

@@ -1,6 +1,8 @@
 // feed.watch(): a table becomes a topic, once, or is refused with the reason.
 import test from 'ava';
 import type pg from 'pg';
+import { toEvent } from '../../../src/events.ts';
+import { readHead, readRange } from '../../../src/queries/log.ts';
 import { readLog, readValue, refusal, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const NOTES = `
@@ -305,3 +307,33 @@ test(
     t.deepEqual(await types(session), ['note_created a', 'note_updated a']);
   }),
 );
+
+for (const numbered of ['by the sequencer', 'by feed.new_log()']) {
+  test(
+    `the entity of an event that is numbered ${numbered} is the one that was watched, also of a status with underscores`,
+    withDatabase(async (t, database) => {
+      const session = await database.psql();
+      await session.query(`
+        CREATE TABLE jobs (id integer PRIMARY KEY, state text);
+        SELECT feed.watch('jobs', 'jobs', 'print_job', status_column => 'state');
+        INSERT INTO jobs VALUES (1, 'in_progress'); UPDATE jobs SET state = 'half_deleted'`);
+      if (numbered === 'by the sequencer') await sequence(session);
+      else await session.query('SELECT feed.new_log()');
+      const { log, head } = await readHead(database.pool);
+      const told = (await readRange(database.pool, log, 0, head)).map(row => JSON.parse(toEvent(row).json));
+      t.deepEqual(
+        told.map(({ type, data }) => [type, data]),
+        [
+          ['print_job_in_progress', { print_job: { id: 1, state: 'in_progress' } }],
+          // What ends like a deletion is none: the row is there.
+          [
+            'print_job_updated',
+            { print_job: { id: 1, state: 'half_deleted' }, previous: { state: 'in_progress' } },
+          ],
+        ],
+      );
+      const snapshot = `SELECT document FROM feed.snapshot_page('jobs', 2, NULL, 10)`;
+      t.deepEqual(JSON.parse(String(await readValue(session, snapshot))), { id: 1, state: 'half_deleted' });
+    }),
+  );
+}
