@@ -32,7 +32,7 @@ AS $$
       ('feed.events', 'events_append_only'), ('feed.events', 'events_append_only_truncate'),
       ('feed.event_batches', 'event_batches_append_only'), ('feed.event_batches', 'event_batches_append_only_truncate'),
       ('feed.staged', 'staged_never_changes'), ('feed.staged', 'staged_never_truncated'),
-      ('feed.epochs', 'epochs_never_change')
+      ('feed.epochs', 'epochs_never_change'), ('feed.epochs', 'epochs_never_truncated')
     ) AS own (relation, name)
     UNION ALL
     SELECT w.relation, w.topic, w.topic IN ('tasks', 'currencies', 'runs'), capture.name

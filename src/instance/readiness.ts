@@ -13,10 +13,10 @@ export interface ReadinessOptions {
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
-  presence: Pick<Presence, 'refusesWrites'>;
   sequencer: { readonly obstacle: string | undefined };
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
+  presence: Pick<Presence, 'refusesWrites'>;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -31,9 +31,9 @@ export function createReadiness({
   listener,
   relay,
   hub,
-  presence,
   sequencer,
   stopping,
+  presence,
   warnings,
 }: ReadinessOptions) {
   return {

@@ -35,8 +35,8 @@ export interface PoolOptions {
 const ADDRESS = 'postgresql://';
 const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
-const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE']);
 const PATIENCE = 5_000; // ms
+const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE']);
 const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
 
 /**

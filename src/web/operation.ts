@@ -83,6 +83,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'malformed',
   'forbidden',
   'unavailable',
+  'busy',
   'not_writable',
   'busy',
   'timeout',
