@@ -188,7 +188,7 @@ export function isPassing(error: unknown): boolean {
   return error instanceof ServiceError && PASSING.has(error.code);
 }
 
-const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'timeout']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'busy', 'timeout']);
 
 /** An error with its faults in one sentence, for where there is no list of them. */
 export function sentenceOf({ message, faults }: ServiceError): string {
