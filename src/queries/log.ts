@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow, type WatchedTopic } from '../events.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import type { Connection, DatabasePool } from '../postgres/pool.ts';
 
 const Head = z.strictObject({
   log: z.string(),
@@ -95,7 +95,7 @@ const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string().n
  * then goes on behind that one; see sql/read/snapshot_page.sql.
  */
 export async function readSnapshotPage(
-  pool: DatabasePool,
+  pool: Connection,
   page: {
     topic: string;
     position: number;
