@@ -100,6 +100,13 @@ export const CATALOGUE = {
       'The database cannot be reached at the moment. Nothing was changed. Try again after Retry-After seconds.',
     headers: RETRY_AFTER,
   },
+  not_writable: {
+    status: 503,
+    title: 'The database takes no changes',
+    explanation:
+      'The disk of the database is full, or it is read-only. Nothing was changed; reading works. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
   timeout: {
     status: 503,
     title: 'The database took too long',
@@ -173,4 +180,17 @@ export class ServiceError extends Error {
     this.headers = more.headers ?? {};
     this.reason = more.reason;
   }
+}
+
+/** Whether the same thing, done again later, may succeed without a change of its own. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof ServiceError && PASSING.has(error.code);
+}
+
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'timeout']);
+
+/** An error with its faults in one sentence, for where there is no list of them. */
+export function sentenceOf({ message, faults }: ServiceError): string {
+  if (faults.length === 0) return message;
+  return faults.map(fault => `${fault.path.slice(1)} ${fault.message}`).join('; ');
 }

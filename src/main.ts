@@ -49,7 +49,16 @@ async function start(config: Config, logger: Logger): Promise<void> {
   await instance.start();
   logger.info(`the API is at ${instance.address}`);
   logger.info(`the docs are at ${instance.address}/docs`);
-  if (config.databaseUrl === undefined) logger.info(`the database is at: psql ${addresses.databaseUrl}`);
+  if (config.databaseUrl === undefined)
+    logger.info(`the database is at: psql ${shownAddress(addresses.databaseUrl, config)}`);
+}
+
+// A person's terminal is shown the password; lines that are kept elsewhere never have it.
+function shownAddress(databaseUrl: string, { pretty, dataDir }: Config): string {
+  if (pretty) return databaseUrl;
+  const address = new URL(databaseUrl);
+  address.password = '';
+  return `${address.href} (its password is in ${dataDir})`;
 }
 
 async function obtainDatabase(config: Config, logger: Logger) {

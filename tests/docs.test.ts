@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { EventEnvelope } from '../src/events.ts';
@@ -16,8 +16,11 @@ import { type Running, startService } from './helpers/process.ts';
 import { until } from './helpers/until.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const INSTALLED = ['node_modules/.bin', 'tests/generated_client/node_modules/.bin']
+  .map(folder => join(ROOT, folder))
+  .join(delimiter);
 // What the scene below is: these lines start it, and cannot be run in it.
-const STARTS = /^(npm ci|nats-server -js|NATS_URL=\S+ npm start)/;
+const STARTS = /^(npm ci|npm install|nats-server -js|NATS_URL=\S+ npm start)/;
 // The output that a reader is told to expect; without a line here a command must only succeed.
 const EXPECTED: [command: string, output: RegExp[]][] = [
   ['new WebSocket', [/"title" ?: ?"from psql"/, /"title" ?: ?"from REST"/]],
@@ -92,11 +95,11 @@ async function runCommands(t: ExecutionContext<Scene>, name: string, commands: s
   const { database, service, task, folder } = t.context;
   const { host } = new URL(service.address);
   const script = commands.replaceAll(/(localhost|127\.0\.0\.1):8000/g, host).replaceAll('<id>', task.id);
-  // A refused request is a failure, as it would be to the reader.
-  const strict = 'set -euo pipefail; curl() { command curl --fail-with-body "$@"; }';
+  // A refused request is a failure, as it would be to the reader; npx runs what is installed, here or for the client.
+  const strict = 'set -euo pipefail; curl() { command curl --fail-with-body "$@"; }; npx() { "$@"; }';
   const child = spawn('bash', ['-c', `${strict}\n${script}`], {
     cwd: folder,
-    env: { ...process.env, DATABASE_URL: database.url },
+    env: { ...process.env, DATABASE_URL: database.url, PATH: `${INSTALLED}${delimiter}${process.env.PATH}` },
     detached: true, // a group of its own, to be ended whole: what it leaves in the background
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -85,6 +85,7 @@ CREATE TABLE feed.log (
   sql_hash text,
   server_started timestamp with time zone,
   relation oid,
+  sql_version integer,
   CONSTRAINT log_is_one_row CHECK (only_one),
   CONSTRAINT log_pkey PRIMARY KEY (only_one)
 );
@@ -156,6 +157,7 @@ CREATE TABLE public.currencies (
   CONSTRAINT currencies_nominal_positive CHECK ((nominal > 0)),
   CONSTRAINT currencies_pkey PRIMARY KEY (id),
   CONSTRAINT currencies_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
+  CONSTRAINT currencies_rate_of_its_day FOREIGN KEY (currency, rate_date) REFERENCES public.currency_rates(currency, rate_date) DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT currencies_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
   CONSTRAINT currencies_rate_scale CHECK ((scale(rate) <= 20)),
   CONSTRAINT currencies_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric))),
@@ -344,12 +346,20 @@ CREATE FUNCTION feed.clean_staged(after_xid xid8, after_id bigint, most integer,
   LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_bitmapscan=off SET enable_seqscan=off SET enable_sort=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.clean_staged(xid8,bigint,integer) TO taskwire_app;
 
+CREATE FUNCTION feed.closed_functions() RETURNS SETOF regprocedure
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.closed_functions() TO taskwire_app;
+
 CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
 
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.drift() RETURNS TABLE(topic text, fault text, mend boolean)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.drift() TO taskwire_app;
 
 CREATE FUNCTION feed.end_strangers(purpose text) RETURNS TABLE(pid integer, role text, application text, ended boolean)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
@@ -462,6 +472,10 @@ CREATE FUNCTION feed.verify() RETURNS TABLE(topic text, subject text, fault text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET constraint_exclusion=off SET row_security=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.verify() TO taskwire_reader;
+
+CREATE FUNCTION feed.wanted_rights() RETURNS TABLE(role name, privileges text[], kind text, object text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.wanted_rights() TO taskwire_app;
 
 CREATE FUNCTION feed.watch(relation regclass, topic text, entity text, key_column name DEFAULT 'id'::name, status_column name DEFAULT NULL::name, status_verbs json DEFAULT NULL::json, versioned boolean DEFAULT false) RETURNS void
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;

@@ -1,5 +1,7 @@
 -- Stages one change in the writer's own transaction and rings the doorbell if the sequencer sleeps.
 -- Called by the capture triggers alone, with their rights and search path. The event exists if and only if the change commits.
+-- Who says where a change comes from, and of which request, is believed if his session may take the role of the service or
+-- of the log's owner; any session can set such a setting.
 --
 -- The doorbell: a NOTIFY takes a database-wide lock around the commit, so commits that notify run one at a time.
 -- The sequencer holds the doorbell lock exclusively while, and only while, it sleeps. A writer that gets it shared
@@ -20,18 +22,27 @@ CREATE OR REPLACE FUNCTION feed.stage(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-  origin text := current_setting('taskwire.origin', true);
+  origin text := nullif(current_setting('taskwire.origin', true), '');
+  request_id text := nullif(current_setting('taskwire.request_id', true), '');
 BEGIN
   IF subject IS NULL THEN
     RAISE EXCEPTION 'a row of the topic % is told without its key', topic
       USING ERRCODE = 'object_not_in_prerequisite_state',
         HINT = 'If the key column was renamed, watch the table again; a feed.render() of its own must hold the key.';
   END IF;
+  -- The session's own role: ours is the owner's by now. Asked only where something was set, which psql does not.
+  IF coalesce(origin, request_id) IS NOT NULL
+    AND NOT coalesce(pg_has_role(session_user, to_regrole('taskwire_app'), 'SET'), false)
+    AND NOT pg_has_role(session_user, current_user, 'SET')
+  THEN
+    origin := NULL;
+    request_id := NULL;
+  END IF;
   INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, entity)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
     CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
-    left(nullif(current_setting('taskwire.request_id', true), ''), 200),
+    left(request_id, 200),
     data, previous,
     CASE WHEN strpos(substr(type, length(entity) + 2), '_') > 0 THEN entity END);
   IF NOT pg_try_advisory_xact_lock_shared(feed.lock_key('doorbell')) THEN

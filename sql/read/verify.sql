@@ -7,7 +7,8 @@
 -- given the same transaction ids.
 -- Of a topic with a status column the log promises the status alone, and of a column that came or went later nothing
 -- until the row changes: that was no change of a row. A topic whose table was dropped has none to compare.
--- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers.
+-- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers; and who may do
+-- what he should not, see feed.drift().
 -- With the rights of its owner, as feed.snapshot_page(): the tables that people watch need not be readable by the caller.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -94,12 +95,7 @@ BEGIN
     CROSS JOIN LATERAL feed.unwatchable(w.relation, w.key_column) AS fault
     WHERE fault IS NOT NULL
     UNION ALL
-    SELECT w.topic, NULL, format('the trigger %%I of %%s does not fire always: watch the table again', wanted.name, c.oid::regclass)
-    FROM feed.topics AS w
-    JOIN pg_class AS c ON c.oid = w.relation
-    CROSS JOIN (VALUES ('00_feed_capture'), ('00_feed_capture_truncate')) AS wanted (name)
-    WHERE NOT EXISTS (
-      SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = wanted.name AND t.tgenabled = 'A')
+    SELECT d.topic, NULL, d.fault FROM feed.drift() AS d
   $query$, rows_now);
 END
 $$;

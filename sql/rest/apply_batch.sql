@@ -4,7 +4,8 @@
 -- The rows are locked first, in the order of their ids: so batches that meet wait for each other and never in a circle.
 -- One call, not a statement for each from outside: a thousand operations are one round trip.
 -- Returns each row as it then is, in the order of the list, NULL for a deleted one. Whatever is raised has in its DETAIL
--- which operation it was, from 0; what is not there raises batch_missing, and another version batch_stale.
+-- which operation it was, from 0; what is not there raises batch_missing, another version batch_stale, and what a BEFORE
+-- trigger of the operator's swallowed (it returned NULL) row_not_taken.
 CREATE OR REPLACE FUNCTION public.apply_batch(of_topic text, columns text[], operations jsonb) RETURNS SETOF text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -22,13 +23,13 @@ DECLARE
       'UPDATE %s AS t SET (%s) = (SELECT %s FROM jsonb_populate_record(t, $1) AS n) WHERE %s RETURNING feed.render(t)::text',
       watched.relation, written, taken, matches),
     'delete', format('DELETE FROM %s AS t WHERE %s RETURNING NULL::text', watched.relation, matches));
-  known CONSTANT text := format('SELECT EXISTS (SELECT FROM %s WHERE id = $1)', watched.relation);
+  present CONSTANT text := format('SELECT version FROM %s WHERE id = $1', watched.relation);
   lock CONSTANT text := format('SELECT FROM %s WHERE id = ANY ($1) ORDER BY id FOR UPDATE', watched.relation);
   operation jsonb;
   at bigint;
   document text;
   found_rows bigint;
-  is_known boolean;
+  present_version bigint;
   state text;
   rule text;
   said text;
@@ -44,16 +45,16 @@ BEGIN
         USING operation -> watched.entity, (operation ->> 'id')::uuid, (operation ->> 'version')::bigint;
         GET DIAGNOSTICS found_rows = ROW_COUNT;
         EXIT WHEN found_rows > 0;
-        EXECUTE known INTO is_known USING (operation ->> 'id')::uuid;
-        IF NOT is_known THEN
+        EXECUTE present INTO present_version USING (operation ->> 'id')::uuid;
+        IF operation ->> 'op' <> 'create' AND present_version IS NULL THEN
           RAISE EXCEPTION 'there is no % %', watched.entity, operation ->> 'id'
             USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_missing';
-        ELSIF operation ->> 'version' IS NOT NULL THEN
+        ELSIF (operation ->> 'version')::bigint <> present_version THEN
           RAISE EXCEPTION '% % has another version', watched.entity, operation ->> 'id'
             USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_stale';
-        ELSIF attempt = 4 THEN
-          RAISE EXCEPTION 'the database did not take the change of % %', watched.entity, operation ->> 'id'
-            USING ERRCODE = 'no_data_found', CONSTRAINT = 'batch_refused';
+        ELSIF operation ->> 'op' = 'create' OR attempt = 4 THEN
+          RAISE EXCEPTION 'a trigger of the table did not take the row'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'row_not_taken';
         END IF;
         -- Somebody deleted it and inserted it again while the statement waited for its row: now it is there.
       END LOOP;

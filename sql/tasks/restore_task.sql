@@ -1,5 +1,6 @@
 -- Brings a deleted task back under its id, in its last state; the version goes on. Called by the API. No row if the log
--- knows of no such task; unique_violation on tasks_pkey if the task is there.
+-- knows of no such task; unique_violation on tasks_pkey if the task is there,
+-- row_not_taken if a BEFORE trigger of the operator's returned NULL.
 -- The row of last_versions is locked first: whoever deletes this task, or inserts it again, needs that row as well. So
 -- what is read after it, by a statement and so a snapshot of its own, is the last there was, and stays so. Reading first
 -- could bring back a state that somebody has meanwhile restored, changed and deleted again.
@@ -40,6 +41,10 @@ BEGIN
     s.completed_at
   FROM json_populate_record(NULL::public.tasks, state) AS s
   RETURNING *;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'a trigger of the table did not take the row'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'row_not_taken', TABLE = 'tasks', SCHEMA = 'public';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION public.restore_task(uuid) IS 'Inserts a deleted task again as it last was; no row if there never was one.';

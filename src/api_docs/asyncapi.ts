@@ -5,6 +5,7 @@ import { type Place, querySchemaOf } from '../delivery/parameters.ts';
 import { EventEnvelope, eventOf, type TopicInfo, typesOf } from '../events.ts';
 import type { Operation } from '../web/operation.ts';
 import { createSchemas, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
+import { type Topic, topicsOf } from './topics.ts';
 
 type Json = Record<string, unknown>;
 
@@ -15,11 +16,6 @@ export interface AsyncSources {
   /** Those that stream are channels too; those that show a row say what a topic's events tell of. */
   operations: readonly Operation[];
   version: string;
-}
-
-/** A topic and what its rows look like. */
-interface Topic extends TopicInfo {
-  row: z.ZodType;
 }
 
 const DESCRIPTION = `Every committed change, whoever made it, is an event with the next number in one gapless order.
@@ -62,15 +58,6 @@ export function describeSockets({ places, operations, version }: AsyncSources) {
 }
 
 export type AsyncApi = ReturnType<typeof describeSockets>;
-
-// Several operations may show rows of one topic: they are the same.
-function topicsOf(operations: readonly Operation[]): Topic[] {
-  const found = operations.flatMap(({ shows, answers }): [string, Topic][] => {
-    const row = answers[200]?.schema;
-    return shows && row ? [[shows.topic, { ...shows, row }]] : [];
-  });
-  return [...new Map(found).values()];
-}
 
 function messagesOf(topics: readonly Topic[], schemas: Schemas): Record<string, Json> {
   const rows = z.looseObject({}).meta({ description: 'A row.' });

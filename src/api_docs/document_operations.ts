@@ -1,7 +1,7 @@
 // GET /openapi.json and GET /asyncapi.json: made when they are first asked for, and then as they are.
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Place } from '../delivery/parameters.ts';
+import { readVersion } from '../version.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { describeSockets } from './asyncapi.ts';
 import { describeHttp } from './openapi.ts';
@@ -41,9 +41,4 @@ function documentOf(name: string, summary: string, describe: (version: string) =
       send(ctx, made);
     },
   });
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }

@@ -7,8 +7,13 @@ export type JsonSchema = z.core.JSONSchema.BaseSchema;
 export interface Schemas {
   /** The components that were named so far. */
   readonly components: Readonly<Record<string, JsonSchema>>;
-  /** What a client may send. */
+  /** What a client may write as a parameter. */
   input(schema: z.ZodType): JsonSchema;
+  /**
+   * What a client may send as a body. Defaults stand in words alone: generators take a field with a default for one that
+   * is always there, and then want it of the client.
+   */
+  body(schema: z.ZodType): JsonSchema;
   /** What the service answers. */
   output(schema: z.ZodType): JsonSchema;
 }
@@ -25,8 +30,8 @@ export interface Parameter {
 export function createSchemas(target: 'draft-2020-12' | 'draft-07'): Schemas {
   const components: Record<string, JsonSchema> = {};
 
-  function write(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-    const written = z.toJSONSchema(schema, { target, io, override: ({ jsonSchema }) => tidy(jsonSchema) });
+  function write(schema: z.ZodType, io: 'input' | 'output', adapt = tidy): JsonSchema {
+    const written = z.toJSONSchema(schema, { target, io, override: ({ jsonSchema }) => adapt(jsonSchema) });
     const { $schema, $defs, definitions, ...root } = referringToComponents(written);
     const named = ($defs ?? definitions ?? {}) as Record<string, JsonSchema>;
     for (const [id, each] of Object.entries(named)) add(id, each);
@@ -43,6 +48,7 @@ export function createSchemas(target: 'draft-2020-12' | 'draft-07'): Schemas {
   return {
     components,
     input: schema => write(schema, 'input'),
+    body: schema => write(schema, 'input', tidyBody),
     output: schema => write(schema, 'output'),
   };
 }
@@ -70,6 +76,14 @@ function tidy(schema: JsonSchema): void {
   if (schema.example === undefined) return;
   schema.examples = [schema.example];
   delete schema.example;
+}
+
+function tidyBody(schema: JsonSchema): void {
+  tidy(schema);
+  if (schema.default === undefined) return;
+  const words = `Without it: ${JSON.stringify(schema.default)}.`;
+  schema.description = [schema.description, words].filter(Boolean).join(' ');
+  delete schema.default;
 }
 
 function referringToComponents(schema: JsonSchema): JsonSchema {

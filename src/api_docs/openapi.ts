@@ -2,7 +2,8 @@
 import { CATALOGUE, type CatalogueEntry, type ErrorCode } from '../errors.ts';
 import { Problem, problemType } from '../http/middleware/problems.ts';
 import { type Answer, type Operation, refusalsOf } from '../web/operation.ts';
-import { createSchemas, type JsonSchema, parametersOf, type Schemas } from './json_schema.ts';
+import { createSchemas, type JsonSchema, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
+import { describeEvents, topicsOf } from './topics.ts';
 
 type Json = Record<string, unknown>;
 
@@ -10,6 +11,8 @@ interface Response {
   description: string;
   headers?: Json;
   content?: Json;
+  /** The `type` of the problems that it may be. */
+  'x-problem-types'?: readonly string[];
 }
 
 const DESCRIPTION = `Tasks over REST; every committed change, whoever made it, is an event in one gapless order.
@@ -70,7 +73,7 @@ export function describeHttp(operations: readonly Operation[], version: string) 
     // Not part of any path: what OPTIONS answers, and what a request gets that no operation is for.
     'x-unmatched': { responses: unmatched(responses) },
     components: {
-      schemas: schemas.components,
+      schemas: describeEvents(topicsOf(operations), schemas),
       responses,
       headers: GENERAL_HEADERS,
       parameters: { 'X-Request-Id': REQUEST_ID },
@@ -89,14 +92,19 @@ function describe(operation: Operation, schemas: Schemas, responses: Record<stri
     parameters: [
       ...(params ? parametersOf(params, schemas).map(each => ({ ...each, in: 'path', required: true })) : []),
       ...(query ? parametersOf(query, schemas).map(each => ({ ...each, in: 'query' })) : []),
-      ...(headers ? parametersOf(headers, schemas).map(each => ({ ...each, in: 'header' })) : []),
+      ...(headers ? parametersOf(headers, schemas).map(headerParameter) : []),
       { $ref: '#/components/parameters/X-Request-Id' },
     ],
     ...(body && {
-      requestBody: { required: true, content: contentOf(body.types, schemas.input(body.schema)) },
+      requestBody: { required: true, content: contentOf(body.types, schemas.body(body.schema)) },
     }),
     responses: responsesOf(operation, schemas, responses),
   };
+}
+
+// A header is a text, whatever is read from it.
+function headerParameter({ schema, ...rest }: Parameter): Json {
+  return { ...rest, in: 'header', schema: schema.type === 'string' ? schema : { type: 'string' } };
 }
 
 // By status: what the operation answers, and how it refuses; of one status both may be.
@@ -132,6 +140,7 @@ function merge(one: Response, other: Response): Response {
     description: `${one.description} Or: ${other.description}`,
     headers: { ...one.headers, ...other.headers },
     content: { ...one.content, ...other.content },
+    ...(other['x-problem-types'] && { 'x-problem-types': other['x-problem-types'] }),
   };
 }
 
@@ -144,17 +153,15 @@ function refusalOf(codes: readonly ErrorCode[], components: Record<string, Respo
 
 function refusing(codes: readonly ErrorCode[]): Response {
   const entries: CatalogueEntry[] = codes.map(code => CATALOGUE[code]);
-  const properties = {
-    type: { enum: codes.map(problemType) },
-    status: { const: entries[0]?.status },
-  };
   const own = entries.flatMap(({ headers = {} }) => Object.entries(headers));
   return {
     description: entries.map(({ explanation }) => explanation).join(' Or: '),
+    // Beside the schema, not in it: generators that cannot merge schemas would leave the whole answer out.
+    'x-problem-types': codes.map(problemType),
     headers: { ...GENERAL, ...Object.fromEntries(own.map(([name, words]) => [name, header(words)])) },
     content: {
       'application/problem+json': {
-        schema: { allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object', properties }] },
+        schema: { $ref: '#/components/schemas/Problem' },
         examples: Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }])),
       },
     },

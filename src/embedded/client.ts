@@ -2,17 +2,22 @@
 import { realpath } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { ClusterPaths } from './cluster.ts';
 import { processStamp } from './process.ts';
 import type { RunningServer } from './server.ts';
 
 // Starting or stopping; refused; reset by a server that goes down, by its words or by its silence.
-const NOT_NOW = new Set(['57P03', '57P01', '57P02', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
-const NO_SUCH_DATABASE = '3D000';
-const TOO_MANY_CONNECTIONS = '53300';
-const WRONG_PASSWORD = '28P01';
+const NOT_NOW: ReadonlySet<string> = new Set([
+  SQLSTATE.cannotConnectNow,
+  SQLSTATE.adminShutdown,
+  SQLSTATE.crashShutdown,
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+]);
 // Two that create it at once: the second finds the name, or only the index entry of it, taken.
-const CREATED_MEANWHILE = new Set(['42P04', '23505']);
+const CREATED_MEANWHILE: ReadonlySet<string> = new Set([SQLSTATE.databaseExists, SQLSTATE.uniqueViolation]);
 
 /** The address as `pg` and `psql` take it. The password is of characters that need no escape. */
 export function databaseUrl(port: number, password: string, database = 'taskwire'): string {
@@ -44,10 +49,10 @@ async function answers({ port }: RunningServer, paths: ClusterPaths, password: s
     const code = (error as { code?: string }).code ?? '';
     if (NOT_NOW.has(code)) return false;
     // It lives, and it knew the password before it looked for a place; whoever comes next has to wait for one as usual.
-    if (code === TOO_MANY_CONNECTIONS) return true;
-    if (code === WRONG_PASSWORD)
+    if (code === SQLSTATE.tooManyConnections) return true;
+    if (code === SQLSTATE.wrongPassword)
       throw new Error(`The server does not accept ${paths.password}`, { cause: error });
-    if (code !== NO_SUCH_DATABASE) throw error;
+    if (code !== SQLSTATE.noSuchDatabase) throw error;
     await createDatabase(databaseUrl(port, password, 'postgres'));
     return false;
   }

@@ -76,13 +76,14 @@ export async function writeSettings(
   { cluster, port: portFile }: ClusterPaths,
   port: number,
   extra: ClusterSettings,
+  { owner }: Account,
 ): Promise<void> {
   const lines = Object.entries({ ...defaults(port), ...extra }).map(
     ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`,
   );
   const head = '# Written by Taskwire at every start. What you set with ALTER SYSTEM wins over this.';
-  await replace(join(cluster, 'taskwire.conf'), `${[head, ...lines].join('\n')}\n`, 0o644);
-  await replace(portFile, `${port}\n`, 0o644);
+  await replace(join(cluster, 'taskwire.conf'), `${[head, ...lines].join('\n')}\n`, owner);
+  await replace(portFile, `${port}\n`);
 }
 
 function defaults(port: number): ClusterSettings {
@@ -112,6 +113,8 @@ async function createCluster(
   account: Account,
   settings: ClusterSettings,
 ): Promise<void> {
+  // Another user without a privilege that lets it through everything: it has to get to the cluster, and sees no more.
+  if (account.spawnAs) await chmod(paths.dataDir, 0o711);
   await createPassword(paths, account);
   const draft = `${paths.cluster}.new-${randomUUID()}`;
   await mkdir(draft, { mode: 0o700 });
@@ -150,8 +153,7 @@ function localeArguments(major: number): string[] {
 
 // Before the cluster, so that none ever stands without it; one left by an initdb that failed opens nothing.
 async function createPassword({ password }: ClusterPaths, { owner }: Account): Promise<void> {
-  await replace(password, `${randomBytes(24).toString('base64url')}\n`, 0o600);
-  if (owner) await chown(password, owner.uid, owner.gid);
+  await replace(password, `${randomBytes(24).toString('base64url')}\n`, owner);
 }
 
 async function removeDrafts({ dataDir, cluster }: ClusterPaths): Promise<void> {
@@ -170,9 +172,11 @@ async function handOver({ cluster }: ClusterPaths, { owner }: Account): Promise<
   for (const name of [...names, '.']) await lchown(join(cluster, name), owner.uid, owner.gid);
 }
 
-async function replace(path: string, content: string, mode: number): Promise<void> {
+// For its owner's eyes alone, that is ours or PostgreSQL's.
+async function replace(path: string, content: string, owner?: Account['owner']): Promise<void> {
   const draft = join(dirname(path), `.${basename(path)}-${randomUUID()}`);
-  await writeFile(draft, content, { mode });
+  await writeFile(draft, content, { mode: 0o600 });
+  if (owner) await chown(draft, owner.uid, owner.gid);
   await rename(draft, path);
 }
 

@@ -49,7 +49,7 @@ async function startOnSomePort(
   wanted: number | undefined,
 ): Promise<RunningServer | undefined> {
   for (let attempt = 1; ; attempt++) {
-    await writeSettings(paths, await choosePort(wanted, paths.port), settings);
+    await writeSettings(paths, await choosePort(wanted, paths.port), settings, account);
     try {
       await startServer(paths, binaries, account);
       return await findServer(paths.cluster);

@@ -57,7 +57,7 @@ export async function writeParty(folder: string, name: string, share?: string): 
   await replace(join(folder, name), JSON.stringify(party));
 }
 
-/** Makes a folder, with those above it. Node's own way never ends where one that exists says ENOENT, as /proc does. */
+/** Makes a folder that only its user may enter, with those above it. Node's own way never ends where one that exists says ENOENT, as /proc does. */
 export async function makeFolder(path: string): Promise<void> {
   const isThere = await stat(path).then(
     found => found.isDirectory(),
@@ -65,7 +65,7 @@ export async function makeFolder(path: string): Promise<void> {
   );
   if (isThere) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
-  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error; // made by another process meanwhile; a file would say so right after
   });
 }
@@ -106,7 +106,7 @@ async function take(folder: string, claim: number, share: string): Promise<boole
 
 async function replace(path: string, content: string): Promise<void> {
   const draft = join(dirname(path), `draft-${randomUUID()}`);
-  await writeFile(draft, content);
+  await writeFile(draft, content, { mode: 0o600 });
   await rename(draft, path);
 }
 

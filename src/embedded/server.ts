@@ -43,7 +43,7 @@ export async function findServer(cluster: string): Promise<RunningServer | undef
 export async function startServer(paths: ClusterPaths, { pgCtl }: Binaries, account: Account): Promise<void> {
   await clearRemains(paths.cluster);
   await boundLog(paths);
-  await appendFile(paths.log, '');
+  await appendFile(paths.log, '', { mode: 0o600 });
   if (account.owner) await chown(paths.log, account.owner.uid, account.owner.gid);
   const { size } = await stat(paths.log);
   const { ok, output } = await run(account, pgCtl, [

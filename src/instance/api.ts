@@ -17,7 +17,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics, Present, Stored } from '../metrics/metrics.ts';
 import type { Nats } from '../nats/nats.ts';
 import type { Presence } from '../postgres/availability.ts';
-import { readExpectedSchema } from '../postgres/migrate.ts';
+import { readProgramSchema } from '../postgres/migrate.ts';
 import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
@@ -66,8 +66,9 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const readiness = createReadiness({
     ...receiver,
     pool,
+    presence,
     sequencer,
-    schema: await readExpectedSchema(),
+    schema: await readProgramSchema(),
     stopping,
     warnings: () => [
       ...(nats?.state().troubles ?? []),

@@ -1,17 +1,22 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Presence } from '../postgres/availability.ts';
+import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
+import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
+import { isReadOnly, tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
-  schema: { migrations: readonly string[]; sqlHash: string };
+  schema: ProgramSchema;
   listener: { readonly listening: boolean };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
   sequencer: { readonly obstacle: string | undefined };
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
+  presence: Pick<Presence, 'refusesWrites'>;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -28,24 +33,26 @@ export function createReadiness({
   hub,
   sequencer,
   stopping,
+  presence,
   warnings,
 }: ReadinessOptions) {
   return {
-    database: async (): Promise<readonly string[]> => {
-      const [found, feed, closed] = await Promise.all([
+    database: async (): Promise<{ reasons: readonly string[]; warnings: readonly string[] }> => {
+      const [found, feed, closed, refusesWrites] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
+        whyNotWritable(pool, presence),
       ]);
-      const applied = new Set(found.migrations);
-      const missing = schema.migrations.filter(name => !applied.has(name));
-      return [
-        ...missing.map(name => `the migration ${name} is not applied`),
-        ...(found.sql_hash === schema.sqlHash ? [] : ['sql/ in the database is not the one of this version']),
+      const { behind, ahead } = compareSchemas(schema, found);
+      const reasons = [
+        ...refusesWrites,
+        ...behind,
         ...closed,
         ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
+      return { reasons, warnings: [...ahead, ...found.drift] };
     },
     parts: (): readonly string[] => [
       ...(stopping.aborted ? ['the instance is stopping'] : []),
@@ -55,6 +62,22 @@ export function createReadiness({
     ],
     warnings,
   };
+}
+
+// A write that was refused is tried again here: an instance that is not ready is sent no other.
+async function whyNotWritable(
+  pool: DatabasePool,
+  { refusesWrites }: ReadinessOptions['presence'],
+): Promise<readonly string[]> {
+  if (await isReadOnly(pool)) return ['the database takes no changes: it is read-only'];
+  if (!refusesWrites) return [];
+  try {
+    await tryWriting(pool);
+    return [];
+  } catch (error) {
+    if (!isNotWritable(error)) throw error;
+    return [translateDatabaseError(error)?.message ?? 'the database takes no changes'];
+  }
 }
 
 // A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until

@@ -1,6 +1,7 @@
 // What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
 // tells here what to look at when somebody scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { readVersion } from '../version.ts';
 import { createNatsMetrics, type NatsMetrics, type NatsPresent } from './nats_metrics.ts';
 
 /** The present state of the parts, as they hold it themselves. */
@@ -32,10 +33,30 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 export function createMetrics({ hasNats }: { hasNats: boolean }) {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
+  const build = new Gauge({
+    name: 'taskwire_build_info',
+    help: 'Always 1; which version runs, and on which Node',
+    labelNames: ['version', 'node'],
+    registers,
+  });
+  build.set({ version: readVersion(), node: process.version }, 1);
   const nats = hasNats ? createNatsMetrics(registry) : undefined;
   const scrape = createScrape(registry, nats);
   return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...scrape, nats };
+}
+
+// Those that every Node process has; without three whose names break Prometheus's rules (a gauge that ends in _total) and
+// which others tell by type.
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+function collectProcessMetrics(register: Registry): void {
+  collectDefaultMetrics({ register });
+  for (const name of MISNAMED) register.removeSingleMetric(name);
 }
 
 function createFeedMetrics(registers: Registry[]) {

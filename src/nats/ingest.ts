@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Consumer, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { ServiceError } from '../errors.ts';
+import { isPassing } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { ingestName, openConsumer, openIngestStream } from './ingest_stream.ts';
@@ -136,8 +136,4 @@ function settle(tell: () => void): void {
   try {
     tell();
   } catch {}
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof ServiceError && ['unavailable', 'busy', 'timeout'].includes(error.code);
 }

@@ -17,6 +17,7 @@ import {
   type SessionOptions,
 } from './session.ts';
 import { transactionSettings } from './settings.ts';
+import { isEndedByServer } from './sqlstate.ts';
 
 type Driver = Awaited<ReturnType<DriverFactory>>;
 type Client = Awaited<ReturnType<Driver['createClient']>>;
@@ -32,8 +33,6 @@ export interface DriverOptions {
   answerWithin: number;
 }
 
-// 57P01–57P05: the server has ended the session.
-const ENDED_BY_SERVER = /^57P0[1-5]$/;
 const FINISH_WITHIN = 2_000; // ms
 let nextId = 1;
 
@@ -109,9 +108,7 @@ async function connect(options: DriverOptions): Promise<pg.Client> {
 }
 
 function toConnectionError(cause: unknown): ConnectionError {
-  return new ConnectionError(cause instanceof Error ? cause.message : String(cause), {
-    cause: cause as Error,
-  });
+  return new ConnectionError('no connection could be opened', { cause: cause as Error });
 }
 
 interface PoolClient extends Client {
@@ -173,7 +170,7 @@ function createClient(
       return { command: command as Answer['command'], fields: columns, rowCount, rows };
     } catch (error) {
       const isSaid = error instanceof pg.DatabaseError;
-      if (isSaid && ENDED_BY_SERVER.test(error.code ?? '')) throw new BackendTerminatedError(error);
+      if (isSaid && isEndedByServer(error.code)) throw new BackendTerminatedError(error);
       throw isSaid ? error : (lost ?? error);
     } finally {
       clearTimeout(giveUp);

@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError } from 'slonik';
 import { type ErrorCode, type Fault, ServiceError } from '../errors.ts';
+import { blameOf, isRaised, SQLSTATE } from './sqlstate.ts';
 
 const RULES: Record<string, Fault> = {
   tasks_title_length: { path: '/title', message: 'must have 1 to 200 characters after trimming' },
@@ -23,11 +24,11 @@ const RULES: Record<string, Fault> = {
   currencies_rate_date_range: { path: '/rate_date', message: 'must be in the years 0001 to 9999' },
 };
 
-// What sql/rest/apply_batch.sql finds of a row.
+// What the functions of sql/ find of a row, in words of their own.
 const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_missing: 'not_found',
   batch_stale: 'stale',
-  batch_refused: 'conflict',
+  row_not_taken: 'invalid',
 };
 
 const CONFLICTS: Record<string, string> = {
@@ -37,9 +38,6 @@ const CONFLICTS: Record<string, string> = {
   tasks_source_external_id_key: 'another task has its source and external_id',
 };
 
-// Class 08: connection exceptions. 57P01–57P03: the server is going away or coming up. 53: out of resources. 25006: it
-// takes no writes now, as a standby does.
-const AWAY = /^(08...|57P0[1-5]|53[1-4]00|25006)$/;
 const AWAY_SYSTEM = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -50,51 +48,61 @@ const AWAY_SYSTEM = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
-// 22P05 and 22021: a character that the database cannot hold, such as U+0000.
-const UNTRANSLATABLE = new Set(['22P05', '22021']);
-// query_canceled, by a timeout or by somebody, and lock_not_available.
-const TOOK_TOO_LONG = new Set(['57014', '55P03']);
-/** A value that another row has, where each must have its own. */
-export const UNIQUE_VIOLATION = '23505';
-// Deadlocks and the like, when trying again has not helped.
-const MET_OTHERS = /^40.../;
-// not_null_violation and check_violation; text that is too long, out of range or nothing of its type: what a schema let
-// through and the database did not.
-const BREAKS_RULE = new Set(['23502', '23514', '22001', '22003', '22007', '22008', '22009', '22P02']);
+const UNSTORABLE: ReadonlySet<string> = new Set([
+  SQLSTATE.untranslatableCharacter,
+  SQLSTATE.characterNotInRepertoire,
+]);
+const SOON = { headers: { 'Retry-After': '1' } };
 
-/** What a failed query means to whoever asked; undefined if it is nobody's fault but ours. */
+/** What a failed query means to the client that asked; undefined if it is the service's own fault. */
 export function translateDatabaseError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
-  if (isAway(error)) return unavailable(error);
   const said = databaseErrorOf(error);
+  if (said && blameOf(said.code) === 'no_writes') return notWritable(said.code, said);
+  if (isAway(error)) return unavailable(error);
   return said && translateSaid(said);
 }
 
 function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
   const { code = '', constraint = '', message } = said;
-  const means = (
-    what: ErrorCode,
-    text: string,
-    more: { faults?: Fault[]; headers?: Record<string, string> } = {},
-  ) => new ServiceError(what, text, { ...more, cause: said });
-  const soon = { headers: { 'Retry-After': '1' } };
-  if (TOOK_TOO_LONG.has(code)) return means('timeout', 'the database took too long; try again', soon);
+  const means = (what: ErrorCode, text: string, more: MeaningOptions = {}) =>
+    new ServiceError(what, text, { ...more, cause: said });
   const fault = RULES[constraint];
   if (fault) return means('invalid', 'the content breaks a rule', { faults: [fault] });
   const notAsSaid = NOT_AS_SAID[constraint];
   if (notAsSaid) return means(notAsSaid, message);
-  if (MET_OTHERS.test(code))
-    return means('conflict', 'others were changing the same rows at the same time; try again', soon);
-  if (code === UNIQUE_VIOLATION)
-    return means('conflict', CONFLICTS[constraint] ?? 'there is already one like it');
-  if (UNTRANSLATABLE.has(code))
-    return means('invalid', 'the content holds a character that cannot be stored');
-  // Rules that are not in the list above: an operator's own, or one that a newer instance's migration brought.
-  if (BREAKS_RULE.has(code)) {
-    const rule = constraint === '' ? 'a rule' : `the rule ${constraint}`;
-    return means('invalid', `the content breaks ${rule} of the database`);
+  switch (blameOf(code)) {
+    case 'slow':
+      return means('timeout', 'the database took too long; try again', SOON);
+    case 'concurrent':
+      return means('conflict', 'others were changing the same rows at the same time; try again', SOON);
+    case 'conflict':
+      return means('conflict', conflictOf(code, constraint));
+    case 'content':
+      return means('invalid', brokenRuleOf(said));
+    default:
+      return undefined;
   }
-  return undefined;
+}
+
+interface MeaningOptions {
+  faults?: Fault[];
+  headers?: Record<string, string>;
+}
+
+function conflictOf(code: string, constraint: string): string {
+  const rule = constraint === '' ? 'a rule' : `the rule ${constraint}`;
+  if (code === SQLSTATE.uniqueViolation) return CONFLICTS[constraint] ?? 'there is already one like it';
+  if (code === SQLSTATE.exclusionViolation) return `another row excludes it by ${rule} of the database`;
+  return `a reference between rows forbids it, by ${rule} of the database`;
+}
+
+// Rules that are not in the list above: the operator's own, or those that a newer instance's migration brought.
+function brokenRuleOf({ code = '', constraint = '', message }: pg.DatabaseError): string {
+  if (UNSTORABLE.has(code)) return 'the content holds a character that cannot be stored';
+  // A check that has no name is a RAISE under its SQLSTATE.
+  if (isRaised(code) || (code === SQLSTATE.checkViolation && constraint === '')) return message;
+  return `the content breaks ${constraint === '' ? 'a rule' : `the rule ${constraint}`} of the database`;
 }
 
 /** What PostgreSQL itself said; undefined if it said nothing. */
@@ -103,19 +111,32 @@ export function databaseErrorOf(error: unknown): pg.DatabaseError | undefined {
   return error instanceof Error && error.cause instanceof pg.DatabaseError ? error.cause : undefined;
 }
 
-/** Whether an error says that the database cannot be reached or is going away: worth trying again. */
+/** Whether an error says that the database cannot be reached, is going away or takes no writes: worth trying again. */
 export function isAway(error: unknown): boolean {
-  if (error instanceof ServiceError) return error.code === 'unavailable';
+  if (error instanceof ServiceError) return error.code === 'unavailable' || error.code === 'not_writable';
   if (error instanceof BackendTerminatedError || error instanceof ConnectionError) return true;
-  if (error instanceof pg.DatabaseError) return AWAY.test(error.code ?? '');
+  if (error instanceof pg.DatabaseError) return ['away', 'no_writes'].includes(blameOf(error.code));
   if (error instanceof AggregateError) return error.errors.some(isAway);
   return error instanceof Error && 'code' in error && AWAY_SYSTEM.has(String(error.code));
 }
 
+/** Whether an error says that the database takes no writes, though it can be read. */
+export function isNotWritable(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.code === 'not_writable';
+  return blameOf(databaseErrorOf(error)?.code) === 'no_writes';
+}
+
+/** What a write is told that a BEFORE trigger of the operator's swallowed: it returned NULL. */
+export function rowNotTaken(): ServiceError {
+  return new ServiceError('invalid', 'a trigger of the table did not take the row');
+}
+
 /** What a request is told while there is no database. */
 export function unavailable(cause?: unknown): ServiceError {
-  return new ServiceError('unavailable', 'the database is away; try again', {
-    headers: { 'Retry-After': '1' },
-    cause,
-  });
+  return new ServiceError('unavailable', 'the database is away; try again', { ...SOON, cause });
+}
+
+function notWritable(code: string | undefined, cause: unknown): ServiceError {
+  const reason = code === SQLSTATE.diskFull ? 'its disk is full' : 'it is read-only';
+  return new ServiceError('not_writable', `the database takes no changes: ${reason}`, { ...SOON, cause });
 }

@@ -1,31 +1,39 @@
 // Brings a database to what this version of the service works with: migrations, then graphile-worker's schema,
 // then sql/, under one lock, so that any number of instances may start at once.
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { sep } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { runMigrations } from 'graphile-worker';
-import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
 import { isAway, unavailable } from './errors.ts';
+import { applyMigrations, LOCK_TIMEOUT, readApplied, readMigrations } from './migrations.ts';
 import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
-import { explainRefusal, refuseUnfit } from './preflight.ts';
+import { explainRefusal, isRefusal, refuseUnfit } from './preflight.ts';
+import { compareSchemas, compareSql, type DatabaseSchema, type ProgramSchema } from './schema_version.ts';
 import { closeSession, isLost, openSession, openSessionPool } from './session.ts';
+import { applySql, readSql, type SqlFiles } from './sql_files.ts';
+import { SQLSTATE } from './sqlstate.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
-const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
 // A lock that was not to be had in time, and a deadlock with writers, who lock the tables in an order of their own.
-const LOCKED = new Set(['55P03', '40P01']);
+const LOCKED: ReadonlySet<string> = new Set([SQLSTATE.lockNotAvailable, SQLSTATE.deadlock]);
 const ATTEMPTS = 30;
 const TURN_EVERY = 200; // ms
 const STRANGER_AFTER = 5; // tries
 
+/** What a migration has done. */
+export interface Migrated {
+  /** The migrations it has applied. */
+  migrations: readonly string[];
+  /** The version of sql/ it has applied, and why; undefined if that of the database was left as it is. */
+  sql: { version: number; reason: string } | undefined;
+  /** What it may not or need not change, as sentences. */
+  warnings: readonly string[];
+}
+
 /**
- * Migrates the database at `url` (a session-level address) and re-applies sql/ if its content changed.
- * Idempotent. Throws a ServiceError for a server or database the service cannot work with.
+ * Migrates the database at `url` (a session-level address), and applies sql/ unless it stands there as it should. What a
+ * newer program has put there stays, and is worked with. Idempotent. Throws a ServiceError for a server or database the
+ * service cannot work with.
  */
 export async function migrate(options: {
   url: string;
@@ -33,11 +41,19 @@ export async function migrate(options: {
   logger: Logger;
   /** Ends it at once, whatever it waits for; then it throws. */
   signal?: AbortSignal;
-}): Promise<void> {
+  /** Told the migrations that are missing, before the first is applied. */
+  begins?: (migrations: readonly string[]) => void;
+}): Promise<Migrated> {
   const { service = DEFAULT_SERVICE } = options;
-  await prepare({ ...options, service }).catch((error: unknown) => {
+  return prepare({ ...options, service }).catch((error: unknown) => {
     throw explainRefusal(error, service);
   });
+}
+
+/** What a database has that this program has migrated. */
+export async function readProgramSchema(): Promise<ProgramSchema> {
+  const { version, hash } = await readSql();
+  return { migrations: await readMigrations(), sql: { version, hash } };
 }
 
 interface Target {
@@ -45,37 +61,28 @@ interface Target {
   service: string;
   logger: Logger;
   signal?: AbortSignal;
+  begins?: (migrations: readonly string[]) => void;
 }
 
-async function prepare({ url, service, logger, signal }: Target): Promise<void> {
+async function prepare({ url, service, logger, signal, begins }: Target): Promise<Migrated> {
   const client = await openSession({ url, service, name: 'migrate' }, signal);
   try {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
     await takeTurn(client, logger, signal);
-    await client.query(`SET lock_timeout = '2s'`);
-    const made = await createSchemas(client);
-    await patiently('the migrations', logger, () => applyMigrations(client, logger)).catch(
-      async (error: unknown) => {
-        await dropSchemas(client, made);
-        throw error;
-      },
-    );
+    const migrations = await addMigrations(client, logger, begins);
     await prepareJobQueue(client, url, service);
     client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
-    await patiently('sql/', logger, () => applySql(client, logger));
+    const sql = await patiently(client, 'sql/', logger, () => renewSql(client, logger));
+    const warnings = await readWarnings(client);
+    if (warnings.length > 0) logger.warn({ warnings }, 'the schema is not as this version makes it');
+    return { migrations, sql, warnings };
   } catch (error) {
     if (!isAway(error) && (await isLost(client))) throw unavailable(error);
     throw error;
   } finally {
     await closeSession(client);
   }
-}
-
-/** What a database that this code has migrated holds: the names of all migrations, and the hash of sql/. */
-export async function readExpectedSchema(): Promise<{ migrations: string[]; sqlHash: string }> {
-  const names = (await readdir(MIGRATIONS)).filter(name => name.endsWith('.sql'));
-  return { migrations: names.map(name => name.slice(0, -'.sql'.length)), sqlHash: hashOf(await readSql()) };
 }
 
 // Not by waiting in the server: a statement that waits for a lock keeps a snapshot, and so all dead rows from vacuum.
@@ -142,34 +149,40 @@ async function dropSchemas(client: pg.Client, made: readonly string[]): Promise<
 }
 
 // Whoever waits for a lock on a table keeps every writer waiting behind: rather give up soon, and come again.
-async function patiently(what: string, logger: Logger, work: () => Promise<void>): Promise<void> {
+async function patiently<Result>(
+  client: pg.Client,
+  what: string,
+  logger: Logger,
+  work: () => Promise<Result>,
+): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
+      await client.query(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
       return await work();
     } catch (error) {
       if (!(error instanceof pg.DatabaseError) || !LOCKED.has(error.code ?? '') || attempt === ATTEMPTS)
         throw error;
-      if (attempt === 1) logger.warn(`${what} wait for a lock that somebody else holds`);
+      if (attempt === 1) logger.warn(`${what} wait for a lock of another session`);
       await pause(1_000);
     }
   }
 }
 
-async function applyMigrations(client: pg.Client, logger: Logger): Promise<void> {
-  const quiet = () => {};
-  const detail = (text: string) => logger.debug(text);
-  const applied = await runner({
-    dbClient: client,
-    dir: MIGRATIONS,
-    direction: 'up',
-    migrationsTable: 'migrations',
-    migrationsSchema: 'feed',
-    singleTransaction: true,
-    noLock: true, // the lock above covers more
-    // What fails is thrown, and told by whoever catches it.
-    logger: { debug: quiet, info: quiet, warn: detail, error: detail },
-  });
-  for (const { name } of applied) logger.info({ migration: name }, 'migrated');
+async function addMigrations(client: pg.Client, logger: Logger, begins: Target['begins']): Promise<string[]> {
+  const applied = new Set(await readApplied(client));
+  const missing = (await readMigrations()).filter(name => !applied.has(name));
+  if (missing.length === 0) return [];
+  begins?.(missing);
+  logger.info({ migrations: missing }, 'migrating the database');
+  const made = await createSchemas(client);
+  await patiently(client, 'the migrations', logger, () => applyMigrations(client, logger)).catch(
+    async (error: unknown) => {
+      await dropSchemas(client, made);
+      throw error;
+    },
+  );
+  logger.info({ migrations: missing.length }, 'migrated the database');
+  return missing;
 }
 
 async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {
@@ -200,54 +213,49 @@ function tellNobody(text: string): string {
   return text === 'select pg_notify($1, $2)' ? 'select $1::text, $2::text' : text;
 }
 
-// Trigger and function DDL locks tables against every writer, so it happens only when something changed.
-async function applySql(client: pg.Client, logger: Logger): Promise<void> {
-  const files = await readSql();
-  const hash = hashOf(files);
-  const stored = await client.query<{ sql_hash: string | null }>('SELECT sql_hash FROM feed.log');
-  if (stored.rows[0]?.sql_hash === hash) return;
+// Trigger and function DDL locks tables against every writer, so it happens only when something is not as it should be. A
+// newer sql/ stays, also where something of it is amiss: only a program of its version knows how to mend that.
+async function renewSql(client: pg.Client, logger: Logger): Promise<Migrated['sql']> {
+  const sql = await readSql();
+  const found = compareSql(sql, await readDatabaseSchema(client));
+  if (found === 'newer') return undefined;
+  if (found === 'older') return renew(client, logger, sql, 'it is not what the database had');
+  const drift = await client.query('SELECT fault FROM feed.drift() WHERE mend ORDER BY fault');
+  if (drift.rows.length === 0) return undefined;
   try {
-    await applyFiles(client, files, hash);
-    logger.info({ files: files.length }, 'applied sql/');
+    return await renew(client, logger, sql, faultsOf(drift.rows).join('; '));
   } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
+    // The service works as it did before; what is wrong stays among the warnings until a role that may has mended it.
+    if (!isRefusal(error)) throw error;
+    logger.warn({ err: error }, 'what is wrong with the schema may not be mended by this role');
+    return undefined;
   }
 }
 
-// Twice, because functions name each other: the first round puts them there, the second checks their bodies.
-async function applyFiles(client: pg.Client, files: SqlFile[], hash: string): Promise<void> {
-  await client.query('BEGIN; SET LOCAL check_function_bodies = off');
-  for (const file of files) await applyFile(client, file);
-  await client.query('SET LOCAL check_function_bodies = on; SET LOCAL client_min_messages = error');
-  for (const file of files) await applyFile(client, file);
-  await client.query('UPDATE feed.log SET sql_hash = $1', [hash]);
-  await client.query('COMMIT');
+async function renew(client: pg.Client, logger: Logger, sql: SqlFiles, reason: string) {
+  await applySql(client, sql);
+  logger.info({ version: sql.version, files: sql.files.length, reason }, 'applied sql/');
+  return { version: sql.version, reason };
 }
 
-async function applyFile(client: pg.Client, { name, text }: SqlFile): Promise<void> {
-  await client.query(text).catch((error: unknown) => {
-    if (error instanceof Error) error.message = `sql/${name}: ${error.message}`;
-    throw error;
-  });
+async function readWarnings(client: pg.Client): Promise<string[]> {
+  const { ahead } = compareSchemas(await readProgramSchema(), await readDatabaseSchema(client));
+  const { rows } = await client.query('SELECT fault FROM feed.drift() ORDER BY fault');
+  return [...ahead, ...faultsOf(rows)];
 }
 
-function hashOf(files: SqlFile[]): string {
-  return createHash('sha256').update(JSON.stringify(files)).digest('hex');
+function faultsOf(rows: unknown): string[] {
+  return z
+    .array(z.object({ fault: z.string() }))
+    .parse(rows)
+    .map(({ fault }) => fault);
 }
 
-interface SqlFile {
-  name: string;
-  text: string;
-}
+const Stored = z.object({ sql_version: z.number().nullable(), sql_hash: z.string().nullable() });
 
-// In the order of their names, but all triggers after all functions, which they call; and the grants at the end,
-// which name them all.
-async function readSql(): Promise<SqlFile[]> {
-  const names = (await readdir(SQL, { recursive: true }))
-    .filter(name => name.endsWith('.sql'))
-    .map(name => name.replaceAll(sep, '/'));
-  const rank = (name: string) => (name === 'grants.sql' ? 2 : name.endsWith('/triggers.sql') ? 1 : 0);
-  names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  return Promise.all(names.map(async name => ({ name, text: await readFile(`${SQL}/${name}`, 'utf8') })));
+async function readDatabaseSchema(client: pg.Client): Promise<DatabaseSchema> {
+  const migrations = await readApplied(client);
+  const { rows } = await client.query('SELECT sql_version, sql_hash FROM feed.log');
+  const { sql_version: sqlVersion, sql_hash: sqlHash } = z.tuple([Stored]).parse(rows)[0];
+  return { migrations, sqlVersion, sqlHash };
 }

@@ -36,6 +36,7 @@ const ADDRESS = 'postgresql://';
 const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
 const PATIENCE = 5_000; // ms
+const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE']);
 const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
 
 /**
@@ -119,8 +120,9 @@ const checkRows: Interceptor = {
 function tell(presence: Presence): Interceptor {
   return {
     name: 'presence',
-    afterQueryExecution: () => {
+    afterQueryExecution: (_context, _query, { command }) => {
       presence.here();
+      if (WRITES.has(command)) presence.tookWrite();
       return null;
     },
   };

@@ -4,13 +4,11 @@ import pg from 'pg';
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
 import { renameSql, schemasOf } from './names.ts';
+import { EXISTS, SQLSTATE } from './sqlstate.ts';
 
 const OLDEST_SERVER = 160000;
 // The first release of each major version that keeps what an unread NOTIFY still needs.
 const KEEPS_NOTIFICATIONS = [160012, 170008, 180002];
-const INSUFFICIENT_PRIVILEGE = '42501';
-// A table, index or sequence, a type, a function, a schema.
-const EXISTS = new Set(['42P07', '42710', '42723', '42P06']);
 const ANOTHER_NAME =
   'Set SERVICE_NAME to a name of your choice, and the service keeps to schemas of that name';
 
@@ -66,16 +64,22 @@ export function warnOfServer({ version, shown }: { version: number; shown: strin
   );
 }
 
+/** Whether PostgreSQL refused a statement because the role lacks a right. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === SQLSTATE.insufficientPrivilege;
+}
+
 /** An error of a start as it is for an operator, where it is about rights or about things of somebody else's. */
 export function explainRefusal(error: unknown, service: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const said = [error.message, error.detail].filter(Boolean).join('; ');
   const refusal = (text: string) => new ServiceError('unfit_database', text, { cause: error });
-  if (error.code === INSUFFICIENT_PRIVILEGE) {
+  if (error.code === SQLSTATE.insufficientPrivilege) {
     const app = renameSql(service, 'taskwire_app');
     return refusal(
       `a role lacks a right: ${said}. DATABASE_URL has to log in as the owner of what the service has in the database; ` +
-        `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role`,
+        `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role; the owner needs ` +
+        `that grant too, or the right to make it, before the service is started: it gives ${app} its rights`,
     );
   }
   if (EXISTS.has(error.code ?? '')) {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
 import { DEFAULT_SERVICE, speakFor } from './names.ts';
 import { type Settings, sessionSettings } from './settings.ts';
+import { SQLSTATE } from './sqlstate.ts';
 
 /** Where a session goes, of which service, and its name in pg_stat_activity (application_name `<service> <name>`). */
 export interface SessionOptions {
@@ -35,13 +36,19 @@ export function sessionConfig(options: SessionOptions): pg.ClientConfig {
 }
 
 /**
- * Makes a connection work as the application's role. Not a start-up option, which poolers refuse. Whoever may not take
- * the role works as who they are: the log's own triggers still protect it.
+ * Makes a connection work as the application's role. Not a start-up option, which poolers refuse. A login role that may
+ * not take that role works as itself: the log's own triggers still protect it. So it does where sql/grants.sql has not yet
+ * given the role its rights, as when a DBA made the role while the service was running.
  */
 export const TAKE_ROLE = `
   SELECT set_config('role', 'taskwire_app', false)
-  FROM pg_roles
-  WHERE rolname = 'taskwire_app' AND pg_has_role(oid, 'SET')`;
+  FROM pg_roles AS r
+  WHERE r.rolname = 'taskwire_app' AND pg_has_role(r.oid, 'SET') AND EXISTS (
+    SELECT
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'feed' AND p.proname = 'drift'
+      AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))`;
 
 /** A pool of pg's own, for packages that take nothing else; its connections have the settings of every session. */
 export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
@@ -131,11 +138,9 @@ export async function isLost(session: pg.Client): Promise<boolean> {
     await askWithin(session, 2_000, 'SELECT 1');
     return false;
   } catch (error) {
-    return !(error instanceof pg.DatabaseError && error.code === IN_FAILED_TRANSACTION);
+    return !(error instanceof pg.DatabaseError && error.code === SQLSTATE.inFailedTransaction);
   }
 }
-
-const IN_FAILED_TRANSACTION = '25P02';
 
 const Standby = z.tuple([z.object({ standby: z.boolean() })]);
 

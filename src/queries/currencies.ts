@@ -16,7 +16,7 @@ export const currencies: Noun = {
     rate_date: 'date',
     source: 'text',
   },
-  alias: { column: 'currency', pattern: /^[A-Z]{3}$/ },
+  alias: { column: 'currency', pattern: /^[A-Z]{3}$/i, normalise: text => text.toUpperCase() },
   sorts: {
     currency: { by: sql.fragment`t.currency`, type: 'text' },
     name: { by: sql.fragment`t.name`, type: 'text' },

@@ -2,6 +2,7 @@
 // text. The hot ones are prepared: the name of a statement comes from the noun, and one name has one text.
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import { rowNotTaken } from '../postgres/errors.ts';
 import { type Connection, noRow, readBriefly } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
 import {
@@ -46,12 +47,14 @@ export async function insertEntity(
   const { table, columns } = partsOf(noun);
   // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
   const values = Object.entries(noun.columns).map(([name, type]) => valueAs(fields[name], type));
-  return connection.one(sql.prepared(`insert_${noun.entity}`, Stored)`
+  const stored = await connection.maybeOne(sql.prepared(`insert_${noun.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     INSERT INTO ${table} AS t (${columns})
     SELECT ${sql.join(values, COMMA)}
     FROM context
     RETURNING ${STORED}`);
+  if (!stored) throw rowNotTaken();
+  return stored;
 }
 
 export async function readEntity(connection: Connection, noun: Noun, id: string): Promise<Stored | null> {
@@ -59,10 +62,6 @@ export async function readEntity(connection: Connection, noun: Noun, id: string)
     SELECT ${STORED}
     FROM ${partsOf(noun).table} AS t
     WHERE t.id = ${id}`);
-}
-
-export async function entityExists(connection: Connection, noun: Noun, id: string): Promise<boolean> {
-  return connection.exists(sql.unsafe`SELECT FROM ${partsOf(noun).table} WHERE id = ${id}`);
 }
 
 /** The id of the row that has this value in the noun's second key. */

@@ -1,11 +1,12 @@
 // Queries for what comes in from NATS: a rate, and a message that is none.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import type { ServiceError } from '../errors.ts';
+import { sentenceOf } from '../errors.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { storableText } from '../parsing/storable_text.ts';
-import { databaseErrorOf, translateDatabaseError, UNIQUE_VIOLATION } from '../postgres/errors.ts';
+import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
 import { type DatabasePool, noRow } from '../postgres/pool.ts';
+import { isWritersFault } from '../postgres/sqlstate.ts';
 import { writtenBy } from './origin.ts';
 
 const Stored = z.strictObject({ version: z.number() });
@@ -23,9 +24,8 @@ export async function storeRate(pool: DatabasePool, told: RateMessage): Promise<
     return { outcome: stored.version === 1 ? 'created' : 'updated' };
   } catch (error) {
     const known = translateDatabaseError(error);
-    const isTheirs = known?.code === 'invalid' || databaseErrorOf(error)?.code === UNIQUE_VIOLATION;
-    if (!known || !isTheirs) throw known ?? error; // a deadlock, say, passes
-    return { refused: reasonOf(known) };
+    if (!known || !isWritersFault(databaseErrorOf(error)?.code)) throw known ?? error; // a deadlock, say, passes
+    return { refused: sentenceOf(known) };
   }
 }
 
@@ -44,11 +44,6 @@ async function writeRate(pool: DatabasePool, { currency, rate, timestamp, name =
         "timestamp" = excluded."timestamp"
     WHERE c."timestamp" < excluded."timestamp"
     RETURNING c.version`);
-}
-
-function reasonOf({ message, faults }: ServiceError): string {
-  if (faults.length === 0) return message;
-  return faults.map(fault => `${fault.path.slice(1)} ${fault.message}`).join('; ');
 }
 
 /** Keeps a message, once: the same one again changes nothing. Throws a ServiceError for what passes. */

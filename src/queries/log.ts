@@ -146,12 +146,30 @@ export async function readFeedState(pool: DatabasePool): Promise<FeedState> {
     ) AS pending`);
 }
 
-const Schema = z.strictObject({ migrations: z.array(z.string()), sql_hash: z.string().nullable() });
+const Schema = z
+  .strictObject({
+    migrations: z.array(z.string()),
+    sql_version: z.number().nullable(),
+    sql_hash: z.string().nullable(),
+    drift: z.array(z.string()),
+  })
+  .transform(({ sql_version: sqlVersion, sql_hash: sqlHash, ...found }) => ({
+    ...found,
+    sqlVersion,
+    sqlHash,
+  }));
 
-/** Which migrations were applied, and the content of sql/ that was applied last. */
+/**
+ * Which migrations were applied, in their order, which sql/ was applied last, and how rights and triggers differ from it,
+ * see sql/rights/drift.sql.
+ */
 export async function readSchema(pool: DatabasePool): Promise<z.infer<typeof Schema>> {
   return pool.one(sql.prepared('read_schema', Schema)`
-    SELECT (SELECT coalesce(array_agg(name::text), '{}') FROM feed.migrations) AS migrations, sql_hash
+    SELECT
+      (SELECT coalesce(array_agg(name::text ORDER BY run_on, id), '{}') FROM feed.migrations) AS migrations,
+      sql_version,
+      sql_hash,
+      (SELECT coalesce(array_agg(fault ORDER BY fault), '{}') FROM feed.drift()) AS drift
     FROM feed.log`);
 }
 

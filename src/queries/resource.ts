@@ -12,7 +12,7 @@ export interface Noun {
   /** The columns that a client may write, and their types. */
   columns: Readonly<Record<string, ColumnType>>;
   /** A second unique column that it may be found by, and how its values are written, so that none is taken for an id. */
-  alias?: { column: string; pattern: RegExp };
+  alias?: { column: string; pattern: RegExp; normalise(text: string): string };
   /** What lists may be sorted by. */
   sorts: Readonly<Record<string, Sort>>;
   /** The name of a sort, with - for descending. */

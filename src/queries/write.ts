@@ -1,15 +1,13 @@
 // A write of a run, in a transaction of its own: again where it only met others, refused where it breaks a rule.
 import pg from 'pg';
+import { sentenceOf } from '../errors.ts';
 import { translateDatabaseError } from '../postgres/errors.ts';
+import { isWritersFault, MET_OTHERS, SQLSTATE } from '../postgres/sqlstate.ts';
 
 /** What a write gave, or why the database would not have it. */
 export type Written<Value> = { written: Value } | { refused: string };
 
-const LOCKED = '55P03';
-const AGAIN = new Set(['40001', '40P01']);
 const MOST_ATTEMPTS = 5;
-// 22: a value that fits no type. 23: a constraint. P0001: a trigger that somebody added to refuse things.
-const BREAKS_A_RULE = /^(22...|23...|P0001)$/;
 
 /** Writes. A broken rule, or a row that somebody held for too long, is an outcome, not an error. */
 export async function write<Value>(attempt: () => Promise<Value>): Promise<Written<Value>> {
@@ -17,8 +15,8 @@ export async function write<Value>(attempt: () => Promise<Value>): Promise<Writt
     try {
       return { written: await attempt() };
     } catch (error) {
-      if (attempts < MOST_ATTEMPTS && error instanceof pg.DatabaseError && AGAIN.has(error.code ?? ''))
-        continue;
+      if (!(error instanceof pg.DatabaseError)) throw error;
+      if (attempts < MOST_ATTEMPTS && MET_OTHERS.has(error.code ?? '')) continue;
       const refused = reasonOf(error);
       if (refused === undefined) throw error;
       return { refused };
@@ -26,12 +24,8 @@ export async function write<Value>(attempt: () => Promise<Value>): Promise<Writt
   }
 }
 
-function reasonOf(error: unknown): string | undefined {
-  if (!(error instanceof pg.DatabaseError)) return undefined;
-  if (error.code === LOCKED) return 'somebody else was changing it for too long';
-  if (!BREAKS_A_RULE.test(error.code ?? '')) return undefined;
+function reasonOf(error: pg.DatabaseError): string | undefined {
+  if (error.code === SQLSTATE.lockNotAvailable) return 'another transaction was changing it for too long';
   const known = translateDatabaseError(error);
-  if (known?.faults.length)
-    return known.faults.map(({ path, message }) => `${path.slice(1)} ${message}`).join('; ');
-  return known?.message ?? `breaks the rule ${error.constraint ?? error.code}`;
+  return known && isWritersFault(error.code) ? sentenceOf(known) : undefined;
 }

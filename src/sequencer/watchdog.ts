@@ -3,10 +3,10 @@
 import pg from 'pg';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { LeaderSession } from './leader_session.ts';
 
 const STUCK_FOR = 2_000; // ms between the two looks that must see the same
-const NOT_ALLOWED = '42501'; // insufficient_privilege
 
 const Found = z.tuple([
   z.object({
@@ -38,7 +38,7 @@ export function createFence(logger: Logger): Fence {
 
   return session =>
     look(session).catch((error: unknown) => {
-      if (!(error instanceof pg.DatabaseError) || error.code !== NOT_ALLOWED) throw error;
+      if (!(error instanceof pg.DatabaseError) || error.code !== SQLSTATE.insufficientPrivilege) throw error;
       if (mayEnd)
         logger.warn(
           { err: error },

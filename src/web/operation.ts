@@ -79,7 +79,15 @@ export function operation<
   return described as unknown as Operation; // the router gives handle() what the schemas beside it made
 }
 
-const ALWAYS: readonly ErrorCode[] = ['malformed', 'forbidden', 'unavailable', 'busy', 'timeout', 'internal'];
+const ALWAYS: readonly ErrorCode[] = [
+  'malformed',
+  'forbidden',
+  'unavailable',
+  'busy',
+  'not_writable',
+  'timeout',
+  'internal',
+];
 const OF_BODIES: readonly ErrorCode[] = ['too_large', 'unsupported_media_type', 'invalid'];
 
 /** Every error that an operation can answer: those of any request, of its parts, and its own. */

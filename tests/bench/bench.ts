@@ -26,7 +26,7 @@ export interface BenchDatabase {
   readonly session: pg.Client;
   query(text: string): Promise<pg.QueryResult>;
   open(): Promise<pg.Client>;
-  migrate(): Promise<void>;
+  migrate(): Promise<unknown>;
 }
 
 /** What a benchmark works with. */

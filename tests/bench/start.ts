@@ -62,7 +62,7 @@ function startFloorWith(binaries: Binaries, account: Account): Start {
   return async dataDir => {
     const paths = clusterPaths(dataDir);
     await prepareCluster(paths, binaries, account, {});
-    await writeSettings(paths, await choosePort(undefined, paths.port), {});
+    await writeSettings(paths, await choosePort(undefined, paths.port), {}, account);
     await startServer(paths, binaries, account);
     return () => stopServer(paths, binaries, account);
   };

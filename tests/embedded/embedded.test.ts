@@ -1,5 +1,5 @@
 // The embedded PostgreSQL with real clusters: what its users rely on, and what it tells them when it cannot.
-import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
 import { createEmbeddedPostgres, runningEmbeddedUrl } from '../../src/embedded/embedded.ts';
@@ -51,12 +51,22 @@ test('a stopped server leaves no process, and stopping again or before the start
   t.is(await runningEmbeddedUrl(folder), undefined);
 });
 
-test('the password is for the owner of the files, the server for this machine alone', async t => {
-  const { db, folder } = await build(t, stopped);
+test('the server is for this machine alone, and for those who know the password', async t => {
+  const { db } = await build(t, stopped);
   await db.start();
-  t.is((await stat(join(folder, 'password'))).mode & 0o777, 0o600);
   t.is(await ask(db.url, 'show listen_addresses'), '127.0.0.1');
   await t.throwsAsync(ask(db.url.replace(/:[^:@]+@/, ':guessed@'), 'select 1'), { code: '28P01' });
+});
+
+test('nothing in the data folder is for the eyes of other users', async t => {
+  const { db, folder } = await build(t);
+  await db.start();
+  await db.stop();
+  await db.start();
+  const names = await readdir(folder);
+  t.true(names.includes('password') && names.includes('postgres.log'));
+  for (const name of ['.', 'postgres/taskwire.conf', ...names])
+    t.is((await stat(join(folder, name))).mode & 0o077, 0, name);
 });
 
 for (const env of [{}, { LANG: 'xx_YY.bogus', LC_ALL: 'xx_YY.bogus', PGPORT: '1', PGDATA: '/nowhere' }]) {

@@ -1,4 +1,5 @@
 // /metrics of a whole instance: a scrape after real events tells of them.
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import test, { type TestFn } from 'ava';
 import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
@@ -80,4 +81,26 @@ it.serial('a client that is not on this machine, or asks through a proxy, gets 4
   const { port } = new URL(open.address);
   t.is((await fetch(`http://${outside.address}:${port}/metrics`)).status, 403);
   t.is((await fetch(`http://127.0.0.1:${port}/metrics`)).status, 200);
+});
+
+it.serial('a scrape says which version runs, and its names are as Prometheus wants them', async t => {
+  const { address } = t.context.instance;
+  const text = await (await fetch(`${address}/metrics`)).text();
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+  t.true(text.includes(`taskwire_build_info{version="${version}",node="${process.version}"} 1`));
+  const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({
+    name,
+    type,
+  }));
+  t.true(types.length > 30);
+  // The rules that `promtool check metrics` has: only counters end in _total, and all of them; _count, _sum and _bucket
+  // are a histogram's own; units are base units; every one has a help.
+  const wrong = types.filter(
+    ({ name, type }) =>
+      (type === 'counter') !== name.endsWith('_total') ||
+      /_(count|sum|bucket)$/.test(name) ||
+      /(milliseconds|minutes|hours|_ms|kilobytes|megabytes)/.test(name) ||
+      !text.includes(`# HELP ${name} `),
+  );
+  t.deepEqual(wrong, []);
 });

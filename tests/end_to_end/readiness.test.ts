@@ -56,6 +56,20 @@ test('a schema that is not the one of this version is named', async t => {
   ]);
 });
 
+test('an instance stays ready on the schema of a newer version, and warns of it', async t => {
+  const { database, ready, untilReady } = await start(t);
+  await untilReady();
+  const psql = await database.psql();
+  await psql.query(`INSERT INTO feed.migrations (name, run_on) VALUES ('9999_newer', now())`);
+  await psql.query(`UPDATE feed.log SET sql_hash = 'newer', sql_version = 1000000`);
+  const { status, body } = await ready();
+  t.is(status, 200);
+  t.is(body.status, 'ok');
+  t.regex(body.warnings?.[0] ?? '', /^the database has migrations of a newer version, up to 9999_newer;/);
+  t.regex(body.warnings?.[1] ?? '', /^sql\/ in the database is of a newer version, 1000000;/);
+  t.is(body.warnings?.length, 2);
+});
+
 test('an instance is not ready while nobody numbers what was committed', async t => {
   const { database, ready, untilReady } = await start(t);
   await untilReady();

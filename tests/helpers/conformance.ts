@@ -77,6 +77,7 @@ export function conformTo(document: Document): Conformance {
     const type = headers.get('content-type')?.split(';', 1)[0] ?? '';
     if (!response.content[type]) throw new Error(`the document has no content of type ${type || 'none'}`);
     if (!/json$/.test(type)) return;
+    checkType(JSON.parse(body), type, response);
     const validate = ajv.getSchema(`openapi${place}/content/${pointer(type)}/schema`);
     if (!validate?.(JSON.parse(body)))
       throw new Error(`the body is not as documented: ${ajv.errorsText(validate?.errors)}`);
@@ -140,6 +141,11 @@ function checkHeaders(headers: Headers, response: Document, document: Document):
     if (required && !headers.has(name)) throw new Error(`the header ${name} is missing`);
   for (const name of headers.keys())
     if (!COMMON.has(name) && !documented.has(name)) throw new Error(`the header ${name} is not documented`);
+}
+
+function checkType(body: Document, type: string, { 'x-problem-types': known }: Document): void {
+  if (type !== 'application/problem+json' || known.includes(body.type)) return;
+  throw new Error(`the document has no problem ${body.type} there`);
 }
 
 // As the router matches: whatever the case, and with or without a slash at the end.

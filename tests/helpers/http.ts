@@ -76,7 +76,7 @@ export async function startTestApi({
   const presence = createPresence(log.logger);
   const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true, presence });
   const app = createHttpApp({
-    readiness: { database: () => ping(pool).then(() => []), parts: () => [] },
+    readiness: { database: () => ping(pool).then(() => ({ reasons: [] })), parts: () => [] },
     logger: log.logger,
     origins,
     operations: [...createTaskOperations({ pool }), ...operations(pool)],

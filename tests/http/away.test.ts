@@ -54,6 +54,17 @@ test('that the database is away is logged once, and so is its return, with a lin
   t.deepEqual(said, [...request(200, 1), ...round, ...round]);
 });
 
+test('why it is away is logged from the outside in, and nothing twice', async t => {
+  const { api, cable } = await apiOnCable(t);
+  await cable.cut();
+  await api.send('GET', '/tasks');
+  const { err } = api.log.find(({ msg }) => msg === 'the database is away') ?? {};
+  const said = (err as { message: string }).message.split(': ');
+  t.deepEqual(said.slice(0, 2), ['no connection could be opened', 'the database cannot be reached']);
+  t.deepEqual(said, [...new Set(said)]);
+  await cable.mend();
+});
+
 test('what needs no database is answered while it is away', async t => {
   const { api, cable } = await apiOnCable(t);
   await cable.cut();

@@ -22,7 +22,7 @@ async function startApi(t: ExecutionContext, cron?: string) {
     { adapter: 'sample', url: undefined },
   ]);
   const app = createHttpApp({
-    readiness: { database: async () => [], parts: () => [] },
+    readiness: { database: async () => ({ reasons: [] }), parts: () => [] },
     logger,
     origins: createOrigins({ loopback: true, allowed: [] }),
     operations: createRunOperations({

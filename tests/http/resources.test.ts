@@ -38,7 +38,7 @@ const stars: Noun = {
   entity: 'star',
   table: ['public', 'stars'],
   columns: { code: 'text', name: 'text', magnitude: 'numeric' },
-  alias: { column: 'code', pattern: /^[A-Z][A-Z0-9]{2}$/ },
+  alias: { column: 'code', pattern: /^[A-Z][A-Z0-9]{2}$/, normalise: text => text },
   sorts: {
     name: { by: sql.fragment`t.name`, type: 'text' },
     magnitude: { by: sql.fragment`t.magnitude`, type: 'numeric', nullable: true },

@@ -37,7 +37,7 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
   };
   t.teardown(stop);
   const { operations } = api;
-  const readiness = { database: async () => [], parts: () => [] };
+  const readiness = { database: async () => ({ reasons: [], warnings: [] }), parts: () => [] };
   const app = createHttpApp({ logger, origins, presence, operations, readiness });
   server.serve(requests ?? app.callback(), refuseUpgrades);
   await server.listening.start();

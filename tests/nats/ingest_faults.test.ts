@@ -105,6 +105,28 @@ natsTest(
 );
 
 natsTest(
+  "a rate that the operator's own schema refuses is kept with its words, at its first delivery",
+  withNats(async (t, { nats, database, psql }) => {
+    await psql.query(`
+      CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'no rates on Sundays' USING ERRCODE = CASE NEW.currency WHEN 'EUR' THEN 'MY001' ELSE 'P0001' END;
+      END $$;
+      CREATE TRIGGER closed BEFORE INSERT ON currencies FOR EACH ROW EXECUTE FUNCTION closed()`);
+    const ingest = startIngest(nats, database.pool, {});
+    await tell(nats, USD);
+    await tell(nats, { ...USD, currency: 'EUR' });
+    await untilTaken(nats);
+    t.deepEqual(ingest.outcomes, ['rejected', 'rejected']);
+    t.is(
+      await readValue(psql, `SELECT string_agg(reason, ', ') FROM rejected_messages`),
+      'no rates on Sundays, no rates on Sundays',
+    );
+    await ingest.end();
+  }),
+);
+
+natsTest(
   'a message that died with one process after the other is stored, though it fails once where it arrives at last',
   withNats(async (t, { nats, database, psql }) => {
     await startAndEnd(nats, database.pool);

@@ -1,6 +1,6 @@
 // migrate(): from any database to one the service works with, by whoever may own a database, any number of times.
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -11,11 +11,13 @@ import { z } from 'zod';
 import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { applyMigrations, concurrentSteps, MIGRATIONS } from '../../src/postgres/migrations.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { openSession } from '../../src/postgres/session.ts';
 import { databaseUrl } from '../helpers/database.ts';
+import { runToEnd } from '../helpers/process.ts';
 import { describeSchema } from '../helpers/schema.ts';
-import { readValue, sequence, withDatabase } from '../helpers/sql.ts';
+import { pidOf, readValue, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 const logger = pino({ level: 'silent' });
@@ -112,6 +114,8 @@ test(
       UPDATE feed.log SET sql_hash = NULL;
       DROP TABLE idempotency_keys, feed.epochs;
       ALTER TABLE feed.log DROP COLUMN server_started, DROP COLUMN relation;
+      ALTER TABLE feed.log DROP COLUMN sql_version;
+      ALTER TABLE currencies DROP CONSTRAINT currencies_rate_of_its_day;
       ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
       DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_search_words, tasks_by_label,
         feed.events_deleted_by_position, feed.events_deleted_by_subject;
@@ -166,6 +170,127 @@ test(
     t.not(await readValue(session, 'SELECT sql_hash FROM feed.log'), 'old');
   }),
 );
+
+test(
+  'a newer sql/ and newer migrations stay as they are, and an older program says that it works on them',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`
+      INSERT INTO feed.migrations (name, run_on) VALUES ('9998_newer', now()), ('9999_newest', now());
+      UPDATE feed.log SET sql_version = sql_version + 1, sql_hash = 'newer';
+      GRANT EXECUTE ON FUNCTION public.queue_run(text) TO PUBLIC`);
+    const functions = await readValue(session, FUNCTIONS);
+    const { migrations, sql: applied, warnings } = await migrate({ url: database.url, logger });
+    t.deepEqual([migrations, applied], [[], undefined]);
+    t.is(await readValue(session, FUNCTIONS), functions);
+    t.is(await readValue(session, 'SELECT sql_hash FROM feed.log'), 'newer');
+    t.regex(
+      warnings[0] ?? '',
+      /migrations of a newer version, up to 9999_newest; this program's end with \d{4}_/,
+    );
+    t.regex(warnings[1] ?? '', /sql\/ in the database is of a newer version, \d+; this program's is \d+/);
+    t.is(
+      warnings[2],
+      'PUBLIC may execute public.queue_run(text)',
+      'only a program of its version can mend it',
+    );
+  }),
+);
+
+/** Lends a copy of migrations/ with one more. */
+async function withMigration(text: string, use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'taskwire-migrations-'));
+  try {
+    await cp(MIGRATIONS, dir, { recursive: true });
+    await writeFile(join(dir, '9999_index.sql'), text);
+    await use(dir);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const BUILD_INDEX = `-- Up Migration\n\nCREATE INDEX CONCURRENTLY tasks_by_status ON public.tasks (status);\n`;
+const INDEX_IS_VALID = `SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.tasks_by_status')`;
+
+test(
+  'an index is built without holding up writers, also where an attempt before was cut off',
+  withDatabase(async (t, database) => {
+    await withMigration(BUILD_INDEX, async dir => {
+      const [session, thinking, migrator] = [
+        await database.psql(),
+        await database.psql(),
+        await database.psql(),
+      ];
+      // What is left of an attempt that was cut off.
+      await session.query(`CREATE INDEX tasks_by_status ON tasks (status);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_by_status'::regclass`);
+      await thinking.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
+      const pid = await pidOf(migrator);
+      const migrating = applyMigrations(migrator, logger, dir);
+      await untilBlocked(session, pid);
+      await session.query(`SET statement_timeout = '20s'; INSERT INTO tasks (title) VALUES ('another')`);
+      t.is(
+        (await readValue(session, INDEX_IS_VALID)) ?? false,
+        false,
+        'it still waits for the open transaction',
+      );
+      await thinking.query('COMMIT');
+      await migrating;
+      t.is(await readValue(session, INDEX_IS_VALID), true);
+      t.is(
+        await readValue(session, `SELECT count(*)::integer FROM feed.migrations WHERE name = '9999_index'`),
+        1,
+      );
+    });
+  }),
+);
+
+test('a new database gets such an index in the transaction of all else, so that a failure leaves nothing behind', async t => {
+  await withMigration(BUILD_INDEX, async dir => {
+    await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+      await withSession(url, async session => {
+        await session.query('CREATE SCHEMA feed');
+        await writeFile(join(dir, '99999_fails.sql'), '-- Up Migration\n\nSELECT 1 / 0;\n');
+        await t.throwsAsync(applyMigrations(session, logger, dir), { message: /division by zero/ });
+        t.is(await readValue(session, `SELECT to_regclass('public.tasks')`), null);
+        await rm(join(dir, '99999_fails.sql'));
+        await applyMigrations(session, logger, dir);
+        t.is(await readValue(session, INDEX_IS_VALID), true);
+      });
+    });
+  });
+});
+
+test('a migration with CONCURRENTLY holds index builds alone, each with its schema', t => {
+  t.is(concurrentSteps('-- no CONCURRENTLY here\nALTER TABLE public.tasks ADD COLUMN x text;'), undefined);
+  t.deepEqual(concurrentSteps('CREATE UNIQUE INDEX CONCURRENTLY a\n  ON feed.events (type);')?.slice(1, 3), [
+    'DROP INDEX CONCURRENTLY IF EXISTS feed.a',
+    'CREATE UNIQUE INDEX CONCURRENTLY a\n  ON feed.events (type)',
+  ]);
+  for (const more of [
+    'ALTER TABLE public.tasks ADD COLUMN x text;',
+    'CREATE INDEX CONCURRENTLY a ON tasks (id);',
+  ])
+    t.throws(() => concurrentSteps(`${BUILD_INDEX}\n${more}`), { message: /alone/ });
+});
+
+test('npm run migrate says what it is about to do, what it has done, and when there was nothing to do', async t => {
+  await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+    const run = () => runToEnd({ DATABASE_URL: url }, 'src/commands/migrate.ts');
+    const first = await run();
+    t.is(first.code, 0);
+    t.regex(
+      first.output,
+      /^applying \d+ migrations: 0001_feed, .*\napplied \d+ migrations\napplied sql\/, version \d+: .*\n$/,
+    );
+    t.like(await run(), { code: 0, output: 'the database is up to date: nothing was changed\n' });
+    await onServer(url, 'GRANT EXECUTE ON FUNCTION public.queue_run(text) TO PUBLIC');
+    t.regex(
+      (await run()).output,
+      /^applied sql\/, version \d+: PUBLIC may execute public\.queue_run\(text\)\n$/,
+    );
+  });
+});
 
 for (const encoding of ['LATIN1', 'SQL_ASCII']) {
   test(`a database in ${encoding} is refused untouched, with what to do`, async t => {

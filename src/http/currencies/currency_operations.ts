@@ -28,9 +28,16 @@ export function createCurrencyOperations(at: { pool: DatabasePool; lanes?: Lanes
   return [conversionOf(at.pool), ratesOf(at.pool), ...createNounOperations(RESOURCE, at)];
 }
 
+// As people type it into an address; what is stored has capitals.
+const codeInAnyCase = z
+  .string()
+  .transform(text => text.toUpperCase())
+  .pipe(code)
+  .meta({ pattern: '^[A-Za-z]{3}$' });
+
 const Conversion = z.strictObject({
-  from: parameter(code).meta({ description: 'The currency of the amount.' }),
-  to: parameter(code).meta({ description: 'The currency that it is wanted in.' }),
+  from: parameter(codeInAnyCase).meta({ description: 'The currency of the amount.' }),
+  to: parameter(codeInAnyCase).meta({ description: 'The currency that it is wanted in.' }),
   amount: parameter(decimal, { default: '1' })
     .default('1')
     .meta({ description: 'How much of it.', default: '1' }),

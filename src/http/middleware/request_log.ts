@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { ServiceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Presence } from '../../postgres/availability.ts';
-import { isAway } from '../../postgres/errors.ts';
+import { isAway, isNotWritable } from '../../postgres/errors.ts';
 import { failureOf } from './problems.ts';
 import { requestIdOf } from './request_id.ts';
 
@@ -24,7 +24,7 @@ export interface RequestLogOptions {
 
 /**
  * Logs method, path (the query may hold what is nobody's business), status and time; a 5xx as an error, with its cause,
- * but for the absence of the database, which is everybody's, and said once. What has become a WebSocket has a line of its
+ * but for a database that is away or takes no changes, which every request meets: that is said once. What has become a WebSocket has a line of its
  * own, at its end.
  */
 export function requestLog({ logger, presence, answered }: RequestLogOptions): Middleware {
@@ -42,7 +42,8 @@ export function requestLog({ logger, presence, answered }: RequestLogOptions): M
       ms: Math.round(ms * 1000) / 1000,
     };
     const failure = failureOf(ctx);
-    if (isAway(failure)) presence.away(failure);
+    if (isNotWritable(failure)) presence.refusedWrite(failure);
+    else if (isAway(failure)) presence.away(failure);
     if (failure === undefined || isAway(failure) || isBusy(failure)) logger.info(line, 'request');
     else logger.error({ ...line, err: failure }, 'request');
   };

@@ -52,7 +52,10 @@ export function referenceTo({ entity, alias }: Noun) {
     .refine(text => UUID.test(text) || alias?.pattern.test(text), {
       error: ({ input }) => `there is no ${entity} ${input}`,
     })
-    .meta(alias ? { description: `The id, or the ${alias.column}.` } : { format: 'uuid' });
+    .transform(text => (alias && !UUID.test(text) ? alias.normalise(text) : text))
+    .meta(
+      alias ? { description: `The id, or the ${alias.column}, in capitals or not.` } : { format: 'uuid' },
+    );
   return z.object({ id });
 }
 

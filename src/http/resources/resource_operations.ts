@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
+import { rowNotTaken } from '../../postgres/errors.ts';
 import type { DatabasePool } from '../../postgres/pool.ts';
 import {
   deleteEntity,
-  entityExists,
   insertEntity,
   listEntities,
   readEntity,
@@ -205,7 +205,7 @@ function deletionOf(served: Served): Operation {
     query: NoParameters,
     headers: WriteHeaders,
     answers: { 204: { description: 'It is deleted.' } },
-    refusals: ['stale', 'conflict'],
+    refusals: ['stale', 'conflict', 'invalid'],
     async handle(ctx, { params, headers }) {
       const target = await targetOf(ctx, served, params.id, headers);
       await written(served, target, () => deleteEntity(pool, noun, target));
@@ -225,7 +225,7 @@ function restorationOf(served: Written): Operation {
     params: referenceTo(noun),
     query: NoParameters,
     answers: createdBy(served),
-    refusals: ['conflict'],
+    refusals: ['conflict', 'invalid'],
     async handle(ctx, { params }) {
       const restored = await restore?.(pool, await resolve(served, params.id), requestIdOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${noun.entity} ${params.id}`);
@@ -264,7 +264,7 @@ async function targetOf(
 
 // A write that found no row: it is not there, or not in a version that its conditions allow, or somebody deleted it and
 // inserted it again while the write waited for its row: then it is there now. That does not happen again and again: then
-// something in the database, such as a trigger of somebody's own, does not let the change be made.
+// a trigger of the operator's does not let the change be made.
 const ATTEMPTS = 3;
 
 async function written<Result>(
@@ -275,12 +275,13 @@ async function written<Result>(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const result = await write();
     if (result) return result;
-    if (!(await entityExists(pool, noun, id))) throw nothing(noun, id);
-    if (versions || otherThan)
+    const present = await readEntity(pool, noun, id);
+    if (!present) throw nothing(noun, id);
+    if ((versions && !versions.includes(present.version)) || otherThan?.includes(present.version))
       throw new ServiceError(
         'stale',
         `${noun.entity} ${id} has a version that If-Match or If-None-Match excludes; read it again`,
       );
   }
-  throw new ServiceError('conflict', `the database did not take the change of ${noun.entity} ${id}`);
+  throw rowNotTaken();
 }

@@ -7,11 +7,17 @@ import { NoParameters } from '../input/input.ts';
 /** Why the instance cannot work now: sentences for an operator, none if it can. */
 export interface Readiness {
   /** What is wrong with the database, or in it; throws while it does not answer. */
-  database(): Promise<readonly string[]>;
+  database(): Promise<Findings>;
   /** Which of the instance's own parts do not do what they are for. */
   parts(): readonly string[];
   /** What is wrong without keeping it from its work. */
   warnings?(): readonly string[];
+}
+
+/** What was found wrong: what keeps the instance from its work, and what does not. */
+export interface Findings {
+  reasons: readonly string[];
+  warnings?: readonly string[];
 }
 
 const PATIENCE = 3_000; // ms
@@ -53,8 +59,9 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
         503: { description: 'It cannot, for these reasons.', schema: Unavailable },
       },
       async handle(ctx) {
-        const reasons = [...(await reasonsOfDatabase(readiness)), ...readiness.parts()];
-        const found = readiness.warnings?.() ?? [];
+        const database = await findingsOfDatabase(readiness);
+        const reasons = [...database.reasons, ...readiness.parts()];
+        const found = [...(database.warnings ?? []), ...(readiness.warnings?.() ?? [])];
         const state = reasons.length === 0 ? { status: 'ok' } : { status: 'unavailable', reasons };
         ctx.status = reasons.length === 0 ? 200 : 503;
         ctx.body = found.length === 0 ? state : { ...state, warnings: found };
@@ -64,13 +71,18 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
 }
 
 // A database that has silently gone is found out late by its connections, and orchestrators do not wait for that.
-async function reasonsOfDatabase({ database }: Readiness): Promise<readonly string[]> {
-  const late = Promise.withResolvers<readonly string[]>();
-  const timer = setTimeout(() => late.resolve(['the database did not answer in time']), PATIENCE);
+async function findingsOfDatabase({ database }: Readiness): Promise<Findings> {
+  const late = Promise.withResolvers<Findings>();
+  const timer = setTimeout(
+    () => late.resolve({ reasons: ['the database did not answer in time'] }),
+    PATIENCE,
+  );
   try {
     return await Promise.race([database(), late.promise]);
   } catch (error) {
-    return [translateDatabaseError(error)?.message ?? 'the database does not answer as it should'];
+    return {
+      reasons: [translateDatabaseError(error)?.message ?? 'the database does not answer as it should'],
+    };
   } finally {
     clearTimeout(timer);
   }

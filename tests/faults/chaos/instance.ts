@@ -22,6 +22,7 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
+const COMPLAINTS: ReadonlySet<string> = new Set(['warn', 'error', 'fatal']);
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const ASKING = 1_000; // ms
 
@@ -69,8 +70,8 @@ export function createInstance(options: {
 
   // What an operator would see: its complaints, and who leads.
   function hear(line: string): void {
-    const { level, msg, err } = JSON.parse(line) as { level: number; msg: string; err?: { message: string } };
-    if (level >= 40 || msg.startsWith('leading'))
+    const { level, msg, err } = JSON.parse(line) as { level: string; msg: string; err?: { message: string } };
+    if (COMPLAINTS.has(level) || msg.startsWith('leading'))
       recorder.note(`${name}: ${msg}${err ? ` (${err.message})` : ''}`);
   }
 

@@ -49,6 +49,10 @@ testRules(test, {
     ['currencies_timestamp_range', currency('timestamp', `'-infinity'`)],
     ['currencies_identity_fixed', `UPDATE currencies SET currency = 'EUR'`],
     ['currencies_identity_fixed', 'UPDATE currencies SET id = gen_random_uuid()'],
+    [
+      'currencies_rate_of_its_day',
+      `UPDATE currency_rates SET rate_date = '2024-01-01'; SET CONSTRAINTS ALL IMMEDIATE`,
+    ],
   ],
   behindTriggers: [['currencies_version_positive', 'UPDATE currencies SET version = 0']],
   required: ['currency', 'name', 'nominal', 'rate', 'rate_date'],
