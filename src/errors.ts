@@ -61,8 +61,9 @@ export const CATALOGUE = {
   },
   too_large: {
     status: 413,
-    title: 'The body is too large',
-    explanation: 'A body may have 1 MiB after decoding. Split it.',
+    title: 'The body is too large, or its answer would be',
+    explanation:
+      'A body may have 1 MiB after decoding, and the answer to a batch 4 MiB. Split it. Nothing was changed.',
   },
   unsupported_media_type: {
     status: 415,

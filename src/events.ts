@@ -1,7 +1,20 @@
 // The vocabulary of events: the envelope and how a row of the log becomes one. Pure.
 import { z } from 'zod';
 
-/** A row of the log as the sequencer and the log's readers return it; `data` and `previous` are JSON texts. */
+/** Where a page of anything ends: with the row that makes it this large, in bytes, however many rows may stand on it. */
+export const PAGE_BYTES = 1024 * 1024;
+
+/** Whether these rows of a page are so large that it may have been ended there. */
+export function fillPage(rows: Iterable<string | null>): boolean {
+  let bytes = 0;
+  for (const row of rows) bytes += row === null ? 0 : Buffer.byteLength(row);
+  return bytes >= PAGE_BYTES;
+}
+
+/**
+ * A row of the log as the sequencer and the log's readers return it; `data` and `previous` are JSON texts. Without data it
+ * is one from before feed.most_bytes(), and larger than that.
+ */
 export const LogRow = z.strictObject({
   position: z.number(),
   topic: z.string(),
@@ -11,7 +24,7 @@ export const LogRow = z.strictObject({
   origin: z.string(),
   transaction: z.string(),
   requestid: z.string().nullable(),
-  data: z.string(),
+  data: z.string().nullable(),
   previous: z.string().nullable(),
   /** What the row is called, where it is not the type without its last word: of a status such as in_progress. */
   entity: z.string().nullable(),
@@ -35,6 +48,8 @@ export interface FeedEvent {
   readonly time: string;
   /** The CloudEvents 1.0 JSON object, the same on every channel. */
   readonly json: string;
+  /** Whether it is told without its data, which are larger than any reader could take. */
+  readonly isWithheld: boolean;
   /** Its WebSocket frame, once somebody has made it: kept here, for a map beside it would cost more than the frame. */
   frame: Slice | undefined;
 }
@@ -58,6 +73,7 @@ export function toEvent(row: LogRow): FeedEvent {
     subject: row.subject,
     time: row.time,
     json: envelope(row),
+    isWithheld: row.data === null,
     frame: undefined,
   };
 }
@@ -71,6 +87,12 @@ function envelope(row: LogRow): string {
     `,"datacontenttype":"application/json","origin":"${row.origin}","transaction":"${row.transaction}"` +
     `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row))}:${row.data}${previous}}}`
   );
+}
+
+/** An event without its data, and what CloudEvents calls a dataref in their place: where they can be read. */
+export function withoutData({ json }: FeedEvent, dataref: string): string {
+  const { data, datacontenttype, ...rest } = JSON.parse(json);
+  return JSON.stringify({ ...rest, dataref });
 }
 
 /** An event as envelope() writes it. */

@@ -97,6 +97,10 @@ test('what the hub needs to choose by stands beside the text', t => {
   const { json, ...rest } = toEvent(ROW);
   const { subject, time } = ROW;
   const chosenBy = { position: 1042, topic: 'tasks', type: 'task_updated', subject, time };
-  t.deepEqual(rest, { ...chosenBy, frame: undefined }, 'and it has no frame before a socket needs one');
+  t.deepEqual(
+    rest,
+    { ...chosenBy, isWithheld: false, frame: undefined },
+    'and it has no frame before a socket needs one',
+  );
   t.is(typeof json, 'string');
 });

@@ -49,6 +49,7 @@ CREATE TABLE feed.events (
   requestid text,
   data json NOT NULL,
   previous json,
+  bytes integer,
   entity text,
   CONSTRAINT events_pkey PRIMARY KEY ("position"),
   CONSTRAINT events_position_positive CHECK (("position" > 0)),
@@ -113,6 +114,7 @@ CREATE TABLE feed.staged (
   requestid text,
   data json NOT NULL,
   previous json,
+  bytes integer,
   entity text,
   CONSTRAINT staged_pkey PRIMARY KEY (xid, id),
   CONSTRAINT staged_subject_length CHECK ((octet_length(subject) <= 1000))
@@ -394,6 +396,10 @@ CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.lock_key(text) TO taskwire_app;
 
+CREATE FUNCTION feed.most_bytes() RETURNS integer
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.most_bytes() TO taskwire_app;
+
 CREATE FUNCTION feed.new_log() RETURNS uuid
   LANGUAGE plpgsql VOLATILE SET lock_timeout=5s SET search_path=pg_catalog, pg_temp;
 
@@ -405,6 +411,9 @@ CREATE FUNCTION feed.readable_json(value json) RETURNS json
 
 CREATE FUNCTION feed.refuse() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.refuse_large(topic text, subject text, bytes bigint) RETURNS void
+  LANGUAGE plpgsql VOLATILE;
 
 CREATE FUNCTION feed.remember_version(topic text, data json, key_column text) RETURNS void
   LANGUAGE plpgsql VOLATILE;

@@ -51,6 +51,9 @@ BEGIN
     RETURN NULL;
   END IF;
   IF status_column IS NOT NULL AND before_row ->> status_column IS NOT DISTINCT FROM after_row ->> status_column THEN
+    IF octet_length(after_row::text) > feed.most_bytes() THEN
+      PERFORM feed.refuse_large(topic, after_row ->> key_column, octet_length(after_row::text));
+    END IF;
     RETURN NULL;
   END IF;
   SELECT json_object_agg(o.key, o.value ORDER BY o.ordinality)

@@ -8,6 +8,8 @@
 -- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
 -- a writer that does not get it rings. The row must be staged first: a lock taken earlier, in a savepoint that is
 -- rolled back, would vouch for nothing.
+-- What is larger than an event may be is refused: the log is only appended to, so what a reader cannot take would stop it
+-- for good.
 -- `entity` may be left out where the type is the entity and one word more; see feed.staged.
 DO $$
 BEGIN
@@ -22,6 +24,7 @@ CREATE OR REPLACE FUNCTION feed.stage(
 LANGUAGE plpgsql
 AS $$
 DECLARE
+  bytes CONSTANT bigint := octet_length(data::text) + coalesce(octet_length(previous::text), 0);
   origin text := nullif(current_setting('taskwire.origin', true), '');
   request_id text := nullif(current_setting('taskwire.request_id', true), '');
 BEGIN
@@ -29,6 +32,9 @@ BEGIN
     RAISE EXCEPTION 'a row of the topic % is told without its key', topic
       USING ERRCODE = 'object_not_in_prerequisite_state',
         HINT = 'If the key column was renamed, watch the table again; a feed.render() of its own must hold the key.';
+  END IF;
+  IF bytes > feed.most_bytes() THEN
+    PERFORM feed.refuse_large(topic, subject, bytes);
   END IF;
   -- The session's own role: ours is the owner's by now. Asked only where something was set, which psql does not.
   IF coalesce(origin, request_id) IS NOT NULL
@@ -38,12 +44,12 @@ BEGIN
     origin := NULL;
     request_id := NULL;
   END IF;
-  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, entity)
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, bytes, entity)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
     CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
     left(request_id, 200),
-    data, previous,
+    data, previous, bytes,
     CASE WHEN strpos(substr(type, length(entity) + 2), '_') > 0 THEN entity END);
   IF NOT pg_try_advisory_xact_lock_shared(feed.lock_key('doorbell')) THEN
     PERFORM pg_notify(feed.channel('doorbell'), '');

@@ -96,6 +96,14 @@ BEGIN
     WHERE fault IS NOT NULL
     UNION ALL
     SELECT d.topic, NULL, d.fault FROM feed.drift() AS d
+    UNION ALL
+    SELECT e.topic, e.subject, format('position %%s is told without its data: it has %%s bytes, and an event at most %%s',
+      e.position, e.bytes, feed.most_bytes())
+    FROM (
+      SELECT topic, subject, position, coalesce(bytes, octet_length(data::text) + coalesce(octet_length(previous::text), 0)) AS bytes
+      FROM feed.events
+    ) AS e
+    WHERE e.bytes > feed.most_bytes()
   $query$, rows_now);
 END
 $$;

@@ -3,6 +3,8 @@
 -- may write; a creation has all of them, a change those that it changes.
 -- The rows are locked first, in the order of their ids: so batches that meet wait for each other and never in a circle.
 -- One call, not a statement for each from outside: a thousand operations are one round trip.
+-- The answer has at most 4 MiB, since it cannot be had in pages and is kept under an Idempotency-Key: more raises
+-- batch_answer_bytes.
 -- Returns each row as it then is, in the order of the list, NULL for a deleted one. Whatever is raised has in its DETAIL
 -- which operation it was, from 0; what is not there raises batch_missing, another version batch_stale, and what a BEFORE
 -- trigger of the operator's swallowed (it returned NULL) row_not_taken.
@@ -30,6 +32,7 @@ DECLARE
   document text;
   found_rows bigint;
   present_version bigint;
+  answer_bytes bigint := 0;
   state text;
   rule text;
   said text;
@@ -58,6 +61,11 @@ BEGIN
         END IF;
         -- Somebody deleted it and inserted it again while the statement waited for its row: now it is there.
       END LOOP;
+      answer_bytes := answer_bytes + coalesce(octet_length(document), 0);
+      IF answer_bytes > 4194304 THEN
+        RAISE EXCEPTION 'the answer would have more than 4 MiB; send fewer operations'
+          USING ERRCODE = 'program_limit_exceeded', CONSTRAINT = 'batch_answer_bytes';
+      END IF;
       RETURN NEXT document;
     END LOOP;
   EXCEPTION

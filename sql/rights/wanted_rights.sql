@@ -34,7 +34,7 @@ AS $$
   FROM unnest(ARRAY[
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
     'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.clean_staged(xid8, bigint, integer)',
-    'feed.end_strangers(text)', 'feed.closed_tables()',
+    'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
     'feed.wanted_rights()', 'feed.closed_functions()', 'feed.drift()',
     'feed.unnumbered(text)', 'feed.snapshot_page(text, bigint, text, integer, text[])',
     'feed.list_past(text, bigint, text, text, integer)', 'public.restore_task(uuid)',

@@ -31,10 +31,10 @@ BEGIN
   SELECT b.last_position INTO last FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1;
 
   INSERT INTO feed.events (
-    "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity)
+    "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity, bytes)
   SELECT
     last + row_number() OVER (ORDER BY s.last_id, s.id),
-    s.id, s.topic, s.type, s.subject, s."time", s.origin, s.xid, s.requestid, s.data, s.previous, s.entity
+    s.id, s.topic, s.type, s.subject, s."time", s.origin, s.xid, s.requestid, s.data, s.previous, s.entity, s.bytes
   FROM (SELECT *, max(id) OVER (PARTITION BY xid) AS last_id FROM feed.staged) AS s
   WHERE NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id);
   DELETE FROM feed.staged;

@@ -10,7 +10,8 @@
 -- Transactions stay whole and are ordered by their last staged id: if B changes a row after A committed a change of
 -- it, all of A was staged before B's last; ordering by first id or xid can turn two changes of one row around.
 --
--- Returns the first `most` of the new events, in order, each with the batch's last position; no row if nothing is new.
+-- Returns the first `most` of the new events, in order, up to the one with which they have a mebibyte, each with the batch's
+-- last position; no row if nothing is new. One from before there was a limit that is larger than an event may be has no data.
 DO $$
 BEGIN
   IF NOT coalesce((
@@ -48,10 +49,11 @@ AS $$
     FROM fresh
   ), numbered AS (
     INSERT INTO feed.events AS e (
-      "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity)
+      "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity, bytes)
     SELECT
       last.last_position + row_number() OVER (ORDER BY r.last_id, r.id),
-      r.id, r.topic, r.type, r.subject, r."time", r.origin, r.xid, r.requestid, r.data, r.previous, r.entity
+      r.id, r.topic, r.type, r.subject, r."time", r.origin, r.xid, r.requestid, r.data, r.previous, r.entity,
+      coalesce(r.bytes, octet_length(r.data::text) + coalesce(octet_length(r.previous::text), 0))
     FROM ranked AS r
     CROSS JOIN last
     RETURNING e.*
@@ -69,11 +71,17 @@ AS $$
     CROSS JOIN last
   )
   SELECT
-    n."position", n.topic, n.type, n.subject, feed.rfc3339(n."time"), n.origin, n.transaction::text,
-    n.requestid, n.data::text, n.previous::text, n.entity, told.last_position
-  FROM numbered AS n
+    n."position", n.topic, n.type, n.subject, feed.rfc3339(n."time"), n.origin, n.transaction::text, n.requestid,
+    CASE WHEN n.bytes <= feed.most_bytes() THEN n.data::text END,
+    CASE WHEN n.bytes <= feed.most_bytes() THEN n.previous::text END,
+    n.entity, told.last_position
+  FROM (
+    SELECT *, sum(CASE WHEN e.bytes <= feed.most_bytes() THEN e.bytes END)
+      OVER (ORDER BY e."position" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+    FROM (SELECT * FROM numbered ORDER BY "position" LIMIT most) AS e
+  ) AS n
   CROSS JOIN told
+  WHERE coalesce(n.bytes_before, 0) < 1048576
   ORDER BY n."position"
-  LIMIT most
 $$;
 COMMENT ON FUNCTION feed.sequence_events(integer) IS 'Numbers what has committed; returns the first of the new events.';

@@ -19,7 +19,10 @@ BEGIN
     EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture" ON %s', watched.relation);
     EXECUTE format('DROP TRIGGER IF EXISTS "00_feed_capture_truncate" ON %s', watched.relation);
   END IF;
-  PERFORM feed.stage(watched.topic, watched.entity || '_deleted', last.subject, last.data, NULL)
+  PERFORM feed.stage(watched.topic, watched.entity || '_deleted', last.subject, CASE
+    WHEN octet_length(last.data::text) <= feed.most_bytes() THEN last.data
+    ELSE json_build_object(watched.key_column, last.subject) -- from before there was a limit: a topic can be ended in any case
+  END, NULL)
   FROM feed.fold(watched.topic) AS last
   WHERE last.type <> watched.entity || '_deleted';
   DELETE FROM feed.topics AS w WHERE w.topic = watched.topic;

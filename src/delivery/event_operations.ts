@@ -3,7 +3,7 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
-import { EventEnvelope, type FeedEvent } from '../events.ts';
+import { EventEnvelope, type FeedEvent, PAGE_BYTES } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
@@ -93,8 +93,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
 async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
-  const { events, position, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
-  const isFull = events.length === limit;
+  const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
   const isFixed = isFull && wanted.log !== undefined;
@@ -110,23 +109,26 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
 }
 
-// What there is after a position, at most `limit` of it; if there is nothing, what comes within `wait` seconds.
+// What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds.
 async function collect(
   ctx: Context,
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
   { hub, log, sessions }: EventOptions,
-): Promise<{ events: readonly FeedEvent[]; position: number; log: string }> {
+): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean; log: string }> {
   const events: FeedEvent[] = [];
+  let bytes = 0;
+  const isFull = () => events.length === limit || bytes >= PAGE_BYTES;
   const done = Promise.withResolvers<void>();
   let live = false;
   let waiting = wait > 0;
   const outlet = {
     write(event: FeedEvent) {
       events.push(event);
-      if (events.length === limit) done.resolve();
+      bytes += Buffer.byteLength(event.json);
+      if (isFull()) done.resolve();
       else if (live) setImmediate(done.resolve); // the rest of a batch comes in the same breath
-      return events.length < limit;
+      return !isFull();
     },
     caughtUp() {
       live = true;
@@ -148,7 +150,7 @@ async function collect(
   ctx.res.once('close', stop);
   try {
     await done.promise;
-    return { events, position: subscription.position, log: subscription.log };
+    return { events, position: subscription.position, isFull: isFull(), log: subscription.log };
   } finally {
     clearTimeout(timer);
     clearTimeout(giveUp);

@@ -1,6 +1,6 @@
 // The log as this instance's subscriptions read it. Thousands may be behind at once: they take turns, a page each, and
 // those who are at the same place share what was read.
-import { type FeedEvent, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
+import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
 import { createTurns, nextOfLoop, shareEqual, shareNext, type Turns } from './limiter.ts';
@@ -40,9 +40,9 @@ export interface SnapshotRow {
 /** What is asked of the database. */
 export interface LogQueries {
   head(): Promise<Head>;
-  /** The events in (after, through], in order; none if the log is in another epoch than this. */
+  /** The events in (after, through], in order, or so many of them as fill a page; none if the log is in another epoch. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
-  /** The same of some subjects only, at most so many. */
+  /** The same of some subjects only, at most so many, or as fill a page. */
   ofSubjects(
     subjects: readonly string[],
     range: { after: number; through: number; limit: number },
@@ -71,7 +71,9 @@ export interface Log {
   forget(): void;
 }
 
-const PAGE = 500; // positions; pages begin at multiples of it, so that those who are near each other share them
+// Positions: pages begin at multiples of it, so that those who are near each other share them. Where the events are large, a
+// page ends earlier, and the next one begins there.
+const PAGE = 500;
 const KEPT_CHARACTERS = 8 * 1024 * 1024; // twice that and more once they are framed
 // At a time, of the three connections that there are for the log. The third is for what everybody waits for, and what is
 // short: the relay's reading, the head, the topics, and the cleaner.
@@ -86,7 +88,10 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   const noticeEvents = createNotice(logger, 'events');
   const noticeSnapshots = createNotice(logger, 'snapshots');
   const head = shareNext(queries.head);
-  const blocks = createBlocks((log, after, through) => turns.take(() => queries.range(log, after, through)));
+  const note = createNoteOfWithheld(logger);
+  const read = async (query: () => Promise<readonly LogRow[]>) =>
+    note((await turns.take(query)).map(toEvent));
+  const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
   // The state as of a position is one state, whoever asks: a crowd that comes at once has each page read once.
   const snapshots = shareEqual((request: SnapshotRequest) =>
@@ -95,19 +100,23 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
 
   async function pageOfSubjects({ log, after, goal, filter }: PageRequest): Promise<Page> {
     const range = { after, through: goal, limit: PAGE };
-    const events = (await turns.take(() => queries.ofSubjects([...filter.subjects], range))).map(toEvent);
+    const events = await read(() => queries.ofSubjects([...filter.subjects], range));
     const { log: now, first } = await head();
     if (now !== log) throw new Error('the log is in another epoch');
-    const through = events.length < PAGE ? goal : (events.at(-1)?.position ?? goal);
+    const isAll = events.length < PAGE && !fillPage(events.map(event => event.json));
+    const through = isAll ? goal : (events.at(-1)?.position ?? goal);
     return { from: Math.max(after, first - 1), through, events };
   }
 
   async function pageOfAll({ log, after, goal }: PageRequest): Promise<Page> {
-    const number = Math.floor(after / PAGE);
-    const block = await blocks.read(log, number, goal);
-    // The next one comes while this one is sent, unless somebody needs his first; whoever needs it asks again.
-    if ((number + 1) * PAGE < goal && turns.isFree()) blocks.read(log, number + 1, goal).catch(() => {});
-    const events = block.slice(Math.max(0, block.length - ((block.at(-1)?.position ?? after) - after)));
+    const start = after - (after % PAGE);
+    const whole = await blocks.read(log, start, goal);
+    const isCut = whole.length > 0 && endOf(whole, start) <= after;
+    const block = isCut ? await blocks.read(log, after, goal) : whole;
+    // The next one comes while this one is sent, unless another reader needs its own first; who needs it asks again.
+    const end = endOf(block, after);
+    if (end > after && end < goal && turns.isFree()) blocks.read(log, end, goal).catch(() => {});
+    const events = block.slice(Math.max(0, block.length - (end - after)));
     const through = events.at(-1)?.position ?? after;
     if (events[0]?.position === after + 1) return { from: after, through, events };
     // The log is dense: nothing has come yet, or the beginning was cut off.
@@ -154,11 +163,30 @@ function createNotice(logger: Logger, what: string): Turns['take'] {
   };
 }
 
+// An event that is in the log stays there, and would be told of at each reading: once is enough. feed.verify() names all.
+function createNoteOfWithheld(logger: Logger) {
+  let isTold = false;
+  return (events: readonly FeedEvent[]) => {
+    const withheld = isTold ? undefined : events.find(event => event.isWithheld);
+    if (withheld) {
+      isTold = true;
+      const { position, topic, subject } = withheld;
+      logger.error(
+        { position, topic, subject },
+        'the log has an event that is larger than any reader could take: it is told without its data',
+      );
+    }
+    return events;
+  };
+}
+
 type Block = readonly FeedEvent[];
 
-// Blocks of the log. A full one never changes and is kept for a while; one that is being read is read once for all who
-// wait for it.
-function createBlocks(range: (log: string, after: number, through: number) => Promise<readonly LogRow[]>) {
+const endOf = (block: Block, otherwise: number) => block.at(-1)?.position ?? otherwise;
+
+// Blocks of the log, from a position to the next multiple of PAGE, or to where their events fill a page. A whole one never
+// changes and is kept for a while; one that is being read is read once for all who wait for it.
+function createBlocks(range: (log: string, after: number, through: number) => Promise<Block>) {
   const kept = new Map<string, Block>(); // the least recently used first
   let coming = new Map<string, Promise<Block>>();
   let characters = 0;
@@ -174,10 +202,11 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
     }
   }
 
-  async function fetch(log: string, number: number, among: typeof coming): Promise<Block> {
-    const rows = await range(log, number * PAGE, (number + 1) * PAGE);
-    const block = rows.map(toEvent);
-    if (block.length === PAGE && among === coming) keep(`${log} ${number}`, block);
+  async function fetch(log: string, start: number, goal: number, among: typeof coming): Promise<Block> {
+    const block = await range(log, start, endAfter(start));
+    const end = endOf(block, start);
+    const isWhole = end === endAfter(start) || (end > start && end < goal);
+    if (isWhole && among === coming) keep(`${log} ${start}`, block);
     return block;
   }
 
@@ -188,8 +217,8 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
       coming = new Map();
       characters = 0;
     },
-    async read(log: string, number: number, goal: number): Promise<Block> {
-      const key = `${log} ${number}`;
+    async read(log: string, start: number, goal: number): Promise<Block> {
+      const key = `${log} ${start}`;
       const known = kept.get(key);
       if (known) {
         kept.delete(key);
@@ -197,14 +226,17 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
         return known;
       }
       // Who wants less of the newest block may have asked before the rest was there.
-      const place = `${key} ${Math.min(goal, (number + 1) * PAGE)}`;
+      const upTo = Math.min(goal, endAfter(start));
+      const place = `${key} ${upTo}`;
       const among = coming;
-      const pending = among.get(place) ?? fetch(log, number, among).finally(() => among.delete(place));
+      const pending = among.get(place) ?? fetch(log, start, upTo, among).finally(() => among.delete(place));
       among.set(place, pending);
       return pending;
     },
   };
 }
+
+const endAfter = (start: number) => start - (start % PAGE) + PAGE;
 
 function sizeOf(block: Block): number {
   return block.reduce((sum, event) => sum + event.json.length, 0);

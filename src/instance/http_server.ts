@@ -20,6 +20,7 @@ import { settleWithin } from '../within.ts';
 import { listen, type Place, stopListening } from './listening.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
+const UNREAD_FOR = 30_000; // ms that an answer may wait while its client reads nothing of it
 const CHECK_EVERY = 2_000; // ms; Node's own 30 s would double it
 const LAST_ANSWERS = 3_000; // ms for requests under way when it stops
 
@@ -29,6 +30,8 @@ export interface HttpServerOptions extends WaitingOptions {
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   requestTimeout?: number;
   checkEvery?: number;
+  /** For how many ms an answer may wait while its client reads nothing of it. */
+  unreadFor?: number;
 }
 
 export interface HttpServer {
@@ -48,6 +51,7 @@ export function createHttpServer({
   config,
   requestTimeout = REQUEST_TIMEOUT,
   checkEvery = CHECK_EVERY,
+  unreadFor = UNREAD_FOR,
   ...waiting
 }: HttpServerOptions): HttpServer {
   const { logger } = waiting;
@@ -79,6 +83,7 @@ export function createHttpServer({
       if (draining && left === 0) socket.destroySoon(); // an event stream's, which was told of no end
     });
     if (draining) response.shouldKeepAlive = false;
+    cutUnread(response, unreadFor);
     requests(request, response);
   };
   server.on('request', serve);
@@ -139,6 +144,12 @@ export function createHttpServer({
       return address;
     },
   };
+}
+
+// An answer that is complete here lies in the memory until its client has read it. Node's time-out counts from the last byte
+// that went out, and is another one again once all have. An event stream has its own backpressure, and no end.
+function cutUnread(response: ServerResponse, patience: number): void {
+  response.once('prefinish', () => response.setTimeout(patience));
 }
 
 // Other upgrades, such as curl's and Java's to HTTP/2, may be ignored (RFC 9110, section 7.8): the request is answered.

@@ -84,6 +84,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       client: jetstream(connection),
       service,
       log: () => hub.log,
+      mostBytes: mostBytesOf(connection, stream),
       after: tail.sequence,
       stored,
       drained: () => subscription.resume(),
@@ -152,6 +153,11 @@ export function createBridge(options: BridgeOptions): Bridge {
     },
     trouble,
   };
+}
+
+function mostBytesOf({ info }: NatsConnection, { config }: StreamInfo): number {
+  const ofServer = info?.max_payload ?? Number.POSITIVE_INFINITY;
+  return config.max_msg_size > 0 ? Math.min(ofServer, config.max_msg_size) : ofServer;
 }
 
 function tellStart({ missing }: Start, { foreign }: Tail, logger: Logger): void {

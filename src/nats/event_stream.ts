@@ -17,6 +17,9 @@ import { NeedsPerson } from './trouble.ts';
 /** The header that names the epoch of the log in which a message was published. */
 export const LOG_HEADER = 'Taskwire-Log';
 
+/** The header of an event that is larger than NATS takes: where its data can be read, as a path of the service. */
+export const DATAREF_HEADER = 'Taskwire-Dataref';
+
 const ID_HEADER = 'Nats-Msg-Id';
 const MOST_MESSAGES = 1_000_000;
 const DUPLICATE_WINDOW = 1_000; // ms

@@ -10,8 +10,8 @@
 // message that was purged since, or that had other content.
 import { JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
 import { errors, headers } from '@nats-io/transport-node';
-import type { FeedEvent } from '../events.ts';
-import { LOG_HEADER, subjectOf } from './event_stream.ts';
+import { type FeedEvent, withoutData } from '../events.ts';
+import { DATAREF_HEADER, LOG_HEADER, subjectOf } from './event_stream.ts';
 import { NeedsPerson } from './trouble.ts';
 
 export interface Publisher {
@@ -29,6 +29,8 @@ export interface PublisherOptions {
   service: string;
   /** The epoch of the log that the events are of, as it is when one is sent. */
   log(): string;
+  /** How large a message may be: of what is larger the data stay behind, and a header says where they can be read. */
+  mostBytes: number;
   /** The stream's last sequence. */
   after: number;
   /** An event is in the stream, and all before it. */
@@ -42,9 +44,10 @@ export interface PublisherOptions {
 const MOST_MESSAGES = 512; // on their way
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 const ANSWER_WITHIN = 10_000; // ms
+const HEADERS_BYTES = 512; // at most
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { client, service, after } = options;
+  const { client, service, after, mostBytes } = options;
   let [sent, confirmed] = [after, after];
   let characters = 0;
   let ended = false;
@@ -53,7 +56,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
   async function send(event: FeedEvent, sequence: number): Promise<void> {
     const own = headers();
     own.set(LOG_HEADER, options.log());
-    const answer = await client.publish(subjectOf(service, event), event.json, {
+    const isLarge = isLargerThan(event.json, mostBytes - HEADERS_BYTES);
+    const dataref = `/events?after=${event.position - 1}&limit=1`;
+    if (isLarge) own.set(DATAREF_HEADER, dataref);
+    const body = isLarge ? withoutData(event, dataref) : event.json;
+    const answer = await client.publish(subjectOf(service, event), body, {
       msgID: String(event.position),
       headers: own,
       expect: expectationOf(event, sequence),
@@ -108,14 +115,19 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 }
 
+// A character has three bytes at most, or two have four.
+function isLargerThan(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
+}
+
 const TOO_LARGE = 10054; // larger than the stream's own limit
 
-function explain({ position, json }: FeedEvent, error: unknown): unknown {
+function explain({ position }: FeedEvent, error: unknown): unknown {
   const isTooLarge =
     error instanceof errors.InvalidArgumentError ||
     (error instanceof JetStreamApiError && error.code === TOO_LARGE);
   if (!isTooLarge) return error;
   return new NeedsPerson(
-    `position ${position} has ${Buffer.byteLength(json)} bytes, more than NATS takes: raise its max_payload, or the stream's max_msg_size`,
+    `NATS takes not even what is told of position ${position} without its data: raise its max_payload, or the stream's max_msg_size`,
   );
 }

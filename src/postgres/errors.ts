@@ -29,6 +29,7 @@ const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_missing: 'not_found',
   batch_stale: 'stale',
   row_not_taken: 'invalid',
+  batch_answer_bytes: 'too_large',
 };
 
 const CONFLICTS: Record<string, string> = {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { rowNotTaken } from '../postgres/errors.ts';
 import { type Connection, noRow, readBriefly } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
+import { within } from './page.ts';
 import {
   type After,
   type ColumnType,
@@ -82,7 +83,7 @@ export interface ListOptions {
   limit: number;
 }
 
-/** The first rows in an order, or those behind the one with these keys. */
+/** A page of the first rows in an order, or of those behind the one with these keys. */
 export async function listEntities(
   connection: Connection,
   noun: Noun,
@@ -95,7 +96,7 @@ export async function listEntities(
     // As a test of its truth no index of the sort answers it.
     .map(stretch => (isSearch ? sql.fragment`(${stretch}) IS TRUE` : stretch))
     .map(stretch => rowsOf(noun, order, [stretch, ...conditions], limit));
-  const text = oneAfterTheOther(stretches, limit);
+  const text = within(oneAfterTheOther(stretches, limit), { columns: sql.fragment`id, key, document` });
   // A filter's values decide which plan is good, so there is none to keep.
   const isFiltered = Object.keys(filters).length > 0;
   if (isFiltered)

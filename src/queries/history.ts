@@ -3,7 +3,8 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow } from '../events.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
-import { LOG_COLUMNS, readSnapshotPage } from './log.ts';
+import { pageOfLog, readSnapshotPage } from './log.ts';
+import { within } from './page.ts';
 import type { After, Noun } from './resource.ts';
 
 /** One entity of a topic. */
@@ -48,18 +49,19 @@ export async function isNumbered(pool: DatabasePool, change: number): Promise<bo
     SELECT EXISTS (SELECT FROM feed.events WHERE staged_id = ${change}) AS numbered`);
 }
 
-/** The events of an entity after a position, oldest first. */
+/** A page of the events of an entity after a position, oldest first. */
 export async function readHistory(
   pool: Connection,
   { topic, subject }: Entity,
   { after, limit }: { after: number; limit: number },
 ): Promise<readonly LogRow[]> {
   return pool.any(sql.type(LogRow)`
-    SELECT ${LOG_COLUMNS}
-    FROM feed.events
-    WHERE subject = ${subject} AND topic = ${topic} AND position > ${after}
-    ORDER BY position
-    LIMIT ${limit}`);
+    ${pageOfLog(sql.fragment`
+      SELECT *
+      FROM feed.events
+      WHERE subject = ${subject} AND topic = ${topic} AND position > ${after}
+      ORDER BY position
+      LIMIT ${limit}`)}`);
 }
 
 /** The last position that was given by then; 0 for a time before the log. */
@@ -123,8 +125,12 @@ export async function listPast(
   { topic, position, after, limit }: PastPage,
 ): Promise<readonly PastRow[]> {
   return pool.any(sql.prepared('list_past', PastRow)`
-    SELECT subject AS id, created_at AS key, document
-    FROM feed.list_past(${topic}, ${position}, ${after?.key ?? null}, ${after?.id ?? null}, ${limit})`);
+    ${within(
+      sql.fragment`
+        SELECT subject AS id, created_at AS key, document
+        FROM feed.list_past(${topic}, ${position}, ${after?.key ?? null}, ${after?.id ?? null}, ${limit})`,
+      { columns: sql.fragment`id, key, document` },
+    )}`);
 }
 
 /** The same in the order of their ids, for those that have no created_at. */

@@ -1,8 +1,9 @@
 // Queries on the log.
-import { sql } from 'slonik';
+import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { LogRow, type WatchedTopic } from '../events.ts';
+import { fillPage, LogRow, type WatchedTopic } from '../events.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
+import { within } from './page.ts';
 
 const Head = z.strictObject({
   log: z.string(),
@@ -32,12 +33,21 @@ export async function readHead(pool: DatabasePool, known?: string): Promise<Head
     CROSS JOIN (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS batch`);
 }
 
+// Those of old events were not counted.
+const BYTES = sql.fragment`coalesce(bytes, octet_length(data::text) + coalesce(octet_length(previous::text), 0))`;
+const IS_TOLD = sql.fragment`${BYTES} <= feed.most_bytes()`;
+
 /** The columns of a LogRow, read from feed.events. */
 export const LOG_COLUMNS = sql.fragment`
   position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
-  requestid, data::text AS data, previous::text AS previous, entity`;
+  requestid, CASE WHEN ${IS_TOLD} THEN data::text END AS data, CASE WHEN ${IS_TOLD} THEN previous::text END AS previous, entity`;
 
-/** The events after a position, up to and with another one, in order; none if the log is in another epoch than this. */
+/** A page of the log: these rows of feed.events, which are in their order, up to the one that makes it large. */
+export function pageOfLog(rows: FragmentSqlToken): FragmentSqlToken {
+  return within(rows, { columns: LOG_COLUMNS, bytes: sql.fragment`CASE WHEN ${IS_TOLD} THEN ${BYTES} END` });
+}
+
+/** A page of the events after a position, up to and with another one, in order; none if the log is in another epoch. */
 export async function readRange(
   pool: DatabasePool,
   log: string,
@@ -45,10 +55,11 @@ export async function readRange(
   through: number,
 ): Promise<readonly LogRow[]> {
   return pool.any(sql.prepared('read_range', LogRow)`
-    SELECT ${LOG_COLUMNS}
-    FROM feed.events
-    WHERE position > ${after} AND position <= ${through} AND (SELECT id FROM feed.log) = ${log}::uuid
-    ORDER BY position`);
+    ${pageOfLog(sql.fragment`
+      SELECT *
+      FROM feed.events
+      WHERE position > ${after} AND position <= ${through} AND (SELECT id FROM feed.log) = ${log}::uuid
+      ORDER BY position`)}`);
 }
 
 /** The same of some subjects only, at most `limit` of them. */
@@ -58,11 +69,12 @@ export async function readOfSubjects(
   { after, through, limit }: { after: number; through: number; limit: number },
 ): Promise<readonly LogRow[]> {
   return pool.any(sql.prepared('read_of_subjects', LogRow)`
-    SELECT ${LOG_COLUMNS}
-    FROM feed.events
-    WHERE subject = ANY(${sql.array([...subjects], 'text')}) AND position > ${after} AND position <= ${through}
-    ORDER BY position
-    LIMIT ${limit}`);
+    ${pageOfLog(sql.fragment`
+      SELECT *
+      FROM feed.events
+      WHERE subject = ANY(${sql.array([...subjects], 'text')}) AND position > ${after} AND position <= ${through}
+      ORDER BY position
+      LIMIT ${limit}`)}`);
 }
 
 const Topic = z.strictObject({
@@ -106,9 +118,16 @@ export async function readSnapshotPage(
 ): Promise<readonly z.infer<typeof SnapshotRow>[]> {
   // A prepared statement has one text, so that there is an array in any case.
   const subjects = sql.fragment`nullif(${sql.array([...(page.subjects ?? [])], 'text')}, '{}')`;
-  return pool.any(sql.prepared('read_snapshot_page', SnapshotRow)`
-    SELECT subject, document
-    FROM feed.snapshot_page(${page.topic}, ${page.position}, ${page.after ?? null}, ${page.limit}, ${subjects})`);
+  const rows = await pool.any(sql.prepared('read_snapshot_page', SnapshotRow)`
+    ${within(
+      sql.fragment`
+        SELECT subject, document
+        FROM feed.snapshot_page(${page.topic}, ${page.position}, ${page.after ?? null}, ${page.limit}, ${subjects})`,
+      { columns: sql.fragment`subject, document` },
+    )}`);
+  const last = rows.at(-1);
+  const isCut = last && last.document !== null && fillPage(rows.map(({ document }) => document));
+  return isCut ? [...rows, { subject: last.subject, document: null }] : rows;
 }
 
 const FeedState = z.strictObject({

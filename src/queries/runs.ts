@@ -3,6 +3,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
+import { within } from './page.ts';
 
 const StoredRun = z.strictObject({ id: z.string(), status: z.string(), document: z.string() });
 export type StoredRun = z.infer<typeof StoredRun>;
@@ -47,11 +48,15 @@ export async function listRuns(
 ): Promise<readonly StoredRun[]> {
   // Ordered by id alone: it is as old as the run, where queued_at changes with each attempt.
   return pool.any(sql.type(StoredRun)`
-    SELECT r.id::text AS id, r.status, feed.render(r)::text AS document
-    FROM public.runs AS r
-    WHERE r.kind = ${kind} ${after === undefined ? sql.fragment`` : sql.fragment`AND r.id < ${after}`}
-    ORDER BY r.id DESC
-    LIMIT ${limit}`);
+    ${within(
+      sql.fragment`
+        SELECT r.id::text AS id, r.status, feed.render(r)::text AS document
+        FROM public.runs AS r
+        WHERE r.kind = ${kind} ${after === undefined ? sql.fragment`` : sql.fragment`AND r.id < ${after}`}
+        ORDER BY r.id DESC
+        LIMIT ${limit}`,
+      { columns: sql.fragment`id, status, document` },
+    )}`);
 }
 
 /** The kind's last run, and the time of the next one as times are written everywhere. */

@@ -24,7 +24,7 @@ const RETRY = 500; // ms
 /** What the relay asks of the log. It stands in no line: every subscriber waits for it. */
 export interface RelayQueries {
   head(): Promise<Head>;
-  /** The events in (after, through], in order; none if the log is in another epoch than this. */
+  /** The events in (after, through], in order, or so many of them as fill a page; none if the log is in another epoch. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
 }
 
@@ -60,8 +60,18 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
       const page = await log.range(hub.log, hub.position, Math.min(target, hub.position + PAGE));
       // The log is dense. Nothing there: the NOTIFY was made up, what comes next was cut off, or it is another epoch.
       if (page[0]?.position !== hub.position + 1) await lookAtHead();
-      else for (const row of page) if (row.position > hub.position) hub.publish(toEvent(row));
+      else for (const row of page) if (row.position > hub.position) publish(row);
     }
+  }
+
+  function publish(row: LogRow): void {
+    const event = toEvent(row);
+    if (event.isWithheld)
+      logger.error(
+        { position: event.position, topic: event.topic, subject: event.subject },
+        'an event is larger than any reader could take, and is told without its data',
+      );
+    hub.publish(event);
   }
 
   async function lookAtHead(): Promise<void> {
@@ -109,8 +119,7 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
       hints++;
       target = Math.max(target, last);
       // Of which epoch it is is not known before the head: it is read from the log then.
-      if (!isUnsure())
-        for (const row of rows) if (row.position === hub.position + 1) hub.publish(toEvent(row));
+      if (!isUnsure()) for (const row of rows) if (row.position === hub.position + 1) publish(row);
       if (target > hub.position) readOn();
     },
     catchUp() {

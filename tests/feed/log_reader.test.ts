@@ -157,3 +157,30 @@ test('a page of a snapshot that is being read as the log goes back is not given 
   t.is((await before)[0]?.document, '{"mark":"before"}');
   t.is((await after)[0]?.document, '{"mark":"after"}');
 });
+
+test('where pages are cut for their size, whoever reads on misses nothing and shares what was read', async t => {
+  const rows = logRows(0, 1_000);
+  const asked: string[] = [];
+  const log = reader({
+    range: async (_, after, through) => {
+      asked.push(`${after}-${through}`);
+      return rows.slice(after, Math.min(through, after + 120));
+    },
+  });
+  const readFrom = async (start: number) => {
+    const seen: number[] = [];
+    for (let after = start; after < 1_000; ) {
+      const page = await log.page(request(after, 1_000));
+      t.is(page.from, after);
+      seen.push(...page.events.map(({ position }) => position));
+      after = page.through;
+    }
+    return seen;
+  };
+  const all = rows.map(({ position }) => position);
+  t.deepEqual(await readFrom(0), all);
+  const before = asked.length;
+  t.deepEqual(await readFrom(0), all);
+  t.is(asked.length, before);
+  t.deepEqual(await readFrom(130), all.slice(130));
+});

@@ -113,6 +113,8 @@ export interface Streamed {
   /** Its Nats-Msg-Id. */
   id: string;
   log: string;
+  /** Where its data can be read, if they are not here; else ''. */
+  dataref: string;
   body: string;
 }
 
@@ -129,6 +131,7 @@ export async function readStream(nats: TestNats, name = 'taskwire_events'): Prom
       subject: message.subject,
       id: message.headers?.get('Nats-Msg-Id') ?? '',
       log: message.headers?.get('Taskwire-Log') ?? '',
+      dataref: message.headers?.get('Taskwire-Dataref') ?? '',
       body: message.string(),
     });
     if (message.seq >= state.last_seq) break;

@@ -42,7 +42,13 @@ export async function refusal(statement: Promise<unknown>): Promise<pg.DatabaseE
 /** Numbers what has committed, as the sequencer does, and returns it. */
 export async function sequence(session: pg.Client): Promise<Logged[]> {
   const { rows } = await session.query('SELECT * FROM feed.sequence_events(1000000)');
-  return rows.map(toLogged);
+  const { position = 0, last_position = 0 } = rows.at(-1) ?? {};
+  // What is more than a page is left in the log.
+  const { rows: rest } = await session.query(
+    `SELECT *, data::text, previous::text FROM feed.events WHERE position > $1 AND position <= $2 ORDER BY position`,
+    [position, last_position],
+  );
+  return [...rows, ...rest].map(toLogged);
 }
 
 /** The whole log, numbered up to now. */

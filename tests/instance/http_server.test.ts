@@ -27,6 +27,7 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
     config: { host: '127.0.0.1', port: 0 },
     requestTimeout: 200,
     checkEvery: 20,
+    unreadFor: 100,
     logger,
     origins,
     presence,
@@ -180,4 +181,21 @@ test('what was asked before it stops is answered to its end, and a connection th
   });
   await Promise.all([once(slow, 'close'), stopped]);
   t.true(received > size, String(received));
+});
+
+test('an answer that its client does not read is cut off, and one that is read slowly is not', async t => {
+  const answer = 'x'.repeat(32 * 1024 * 1024);
+  const ended: boolean[] = [];
+  const { port } = await start(t, (_, response) => {
+    response.once('close', () => ended.push(response.writableFinished));
+    response.end(answer);
+  });
+  const unread = connect(port, '127.0.0.1', () => unread.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
+  unread.on('error', () => {});
+  await until(() => ended[0] === false);
+  unread.destroy();
+  const slow = await fetch(`http://127.0.0.1:${port}/`);
+  let bytes = 0;
+  for await (const chunk of slow.body ?? []) bytes += chunk.length;
+  t.is(bytes, answer.length);
 });

@@ -193,19 +193,52 @@ natsTest('a user and a password in the address are used, and wrong ones are no s
 });
 
 natsTest(
-  'an event larger than NATS takes stops the bridge, which says so and goes on when it is taken',
+  'an event larger than NATS takes goes out without its data, under a header that says where they are',
+  withNats(async (t, { nats, start, insert, psql }) => {
+    const { address } = await start();
+    await insert(1);
+    await psql.query(`
+      CREATE TABLE docs (id integer PRIMARY KEY, body text);
+      SELECT feed.watch('docs', 'docs', 'doc');
+      INSERT INTO docs VALUES (1, repeat('x', 3000000))`); // max_payload is 1 MiB
+    await insert(1);
+    await untilPosition(nats, 3);
+    const [, large] = await holdsPositions(t, nats, { through: 3 });
+    t.is(large?.dataref, '/events?after=1&limit=1');
+    const told = JSON.parse(large?.body ?? '');
+    t.like(told, { position: 2, type: 'doc_created', subject: '1', dataref: large?.dataref });
+    t.false('data' in told);
+    const { body: page } = await read(await fetch(`${address}${large?.dataref}`));
+    t.like(page.data[0], { position: 2, data: { doc: { id: 1 } } });
+  }),
+);
+
+natsTest(
+  'after a large event an instance that starts again goes on, as after any other',
   withNats(async (t, { nats, start, insert, psql }) => {
     await makeEventStream(nats, { max_msg_size: 2_000 });
     const instance = await start();
-    await insert(1);
     await psql.query(`INSERT INTO tasks (title, description) VALUES ('long', repeat('x', 3000))`);
+    await untilPosition(nats, 1);
+    await instance.stop();
+    await start();
+    await insert(1);
+    await untilPosition(nats, 2);
+    await holdsPositions(t, nats, { through: 2 });
+  }),
+);
+
+natsTest(
+  'a stream that takes not even an event without its data stops the bridge, which says so and goes on when it is taken',
+  withNats(async (t, { nats, start, insert }) => {
+    await makeEventStream(nats, { max_msg_size: 300 });
+    const instance = await start();
     await insert(1);
     const { warnings } = await untilWarnings(instance, Boolean);
-    t.regex(String(warnings), /position 2 has \d+ bytes, more than NATS takes/);
-    await untilPosition(nats, 1);
+    t.regex(String(warnings), /not even what is told of position 1 without its data/);
     t.is(await readMetric(instance, 'taskwire_nats_halted'), 1);
     await nats.manager.streams.update('taskwire_events', { max_msg_size: -1 });
-    await untilPosition(nats, 3);
-    await holdsPositions(t, nats, { through: 3 });
+    await untilPosition(nats, 1);
+    await holdsPositions(t, nats, { through: 1 });
   }),
 );

@@ -2,6 +2,7 @@
 // while others write.
 import type { Context } from 'koa';
 import { z } from 'zod';
+import { fillPage } from '../../events.ts';
 import { moment } from '../../parsing/timestamp.ts';
 import { type Noun, type Sort, sortsOf } from '../../queries/resource.ts';
 import { parameter, wholeNumber } from '../../web/query.ts';
@@ -72,8 +73,9 @@ export function readCursor<Keys extends z.ZodType>(keys: Keys, cursor: string): 
 }
 
 /**
- * Sends the first `limit` of the rows, and where the next page begins if there are more rows than that. A last row
- * without a document only tells how far was looked: the next page begins there.
+ * Sends the first `limit` of the rows, and where the next page begins if there are more rows than that, or may be: those
+ * that fill a page in bytes are all that is read for it. A last row without a document only tells how far was looked: the
+ * next page begins there.
  */
 export function sendPage<Row extends { document: string | null }>(
   ctx: Context,
@@ -81,11 +83,12 @@ export function sendPage<Row extends { document: string | null }>(
 ): void {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  const next = last && (rows.length > limit || last.document === null) ? encode(keysOf(last)) : null;
+  const documents = page.flatMap(row => row.document ?? []);
+  const mayGoOn = rows.length > limit || last?.document === null || fillPage(documents);
+  const next = last && mayGoOn ? encode(keysOf(last)) : null;
   if (next !== null) ctx.set('Link', `<${nextAddress(ctx, next)}>; rel="next"`);
   ctx.set('Cache-Control', 'no-cache');
   ctx.type = 'application/json';
-  const documents = page.flatMap(row => row.document ?? []);
   ctx.body = `{"data":[${documents.join(',')}],"next_cursor":${JSON.stringify(next)}}`;
 }
 

@@ -77,7 +77,7 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
         transaction,
         tag,
         version,
-        data,
+        data: data ?? '',
         previous,
         digest,
       });
