@@ -119,7 +119,7 @@ export const CATALOGUE = {
     status: 503,
     title: 'There is too much to do',
     explanation:
-      'All connections to the database were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+      'All connections to the database, or as many as may search at a time, were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
     headers: RETRY_AFTER,
   },
   broker_unavailable: {
