@@ -7,15 +7,15 @@ export const DEFAULT_SERVICE = 'taskwire';
 
 /** The schemas of a service: of tasks, runs and imports, of the event path, and of the job queue. */
 export interface Schemas {
-  nouns: string;
+  resources: string;
   feed: string;
   jobs: string;
 }
 
 export function schemasOf(service: string): Schemas {
   return service === DEFAULT_SERVICE
-    ? { nouns: 'public', feed: 'feed', jobs: 'graphile_worker' }
-    : { nouns: service, feed: `${service}_feed`, jobs: `${service}_worker` };
+    ? { resources: 'public', feed: 'feed', jobs: 'graphile_worker' }
+    : { resources: service, feed: `${service}_feed`, jobs: `${service}_worker` };
 }
 
 // Names that PostgreSQL keeps for itself, and those of another service: of the default one, or of one called what stands
@@ -35,9 +35,9 @@ const DEFAULT_NAMES = /\b(public|feed|graphile_worker|taskwire(?:_app|_reader)?(
 /** SQL as it is for a service. Of the service with the default name that is the text itself. */
 export function renameSql(service: string, text: string): string {
   if (service === DEFAULT_SERVICE) return text;
-  const { nouns, feed, jobs } = schemasOf(service);
+  const { resources, feed, jobs } = schemasOf(service);
   const schemas = new Map([
-    ['public', nouns],
+    ['public', resources],
     ['feed', feed],
     ['graphile_worker', jobs],
   ]);
