@@ -2,6 +2,7 @@
 // those who are at the same place share what was read.
 import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import type { Filter } from './filter.ts';
 import { createLimiter, type Limiter, nextOfLoop, singleFlight, singleFlightByRequest } from './limiter.ts';
 
@@ -146,18 +147,20 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   };
 }
 
-// Whoever reads tries again by itself, however often: said is when it begins to fail and when it works again.
+// A subscription tries again by itself, however often.
 function createNotice(logger: Logger, what: string): Limiter['take'] {
-  let failing = false;
+  const outage = createOutage(logger, {
+    begun: 'subscriptions cannot read the log, and wait for it',
+    ended: 'subscriptions read the log again',
+    fields: { what },
+  });
   return async read => {
     try {
       const result = await read();
-      if (failing) logger.info({ what }, 'subscriptions read the log again');
-      failing = false;
+      outage.end();
       return result;
     } catch (error) {
-      if (!failing) logger.warn({ what, err: error }, 'subscriptions cannot read the log, and wait for it');
-      failing = true;
+      outage.begin(error);
       throw error;
     }
   };

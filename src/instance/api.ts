@@ -71,7 +71,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     schema: await readProgramSchema(),
     stopping,
     warnings: () => [
-      ...(nats?.state().troubles ?? []),
+      ...(nats?.state().incidents ?? []),
       ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
     ],
   });

@@ -12,7 +12,7 @@ import {
 import { nanos } from '@nats-io/transport-node';
 import { z } from 'zod';
 import type { FeedEvent } from '../events.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 /** The header that names the epoch of the log in which a message was published. */
 export const LOG_HEADER = 'Taskwire-Log';
@@ -102,7 +102,7 @@ export function refuseUnfit({ config }: StreamInfo, service: string): void {
     ...(config.mirror || config.sources?.length ? ['it must have no other source'] : []),
   ];
   if (faults.length > 0)
-    throw new NeedsPerson(`the stream ${config.name} cannot hold the events: ${faults.join('; ')}`);
+    throw new NeedsOperator(`the stream ${config.name} cannot hold the events: ${faults.join('; ')}`);
 }
 
 /** What an event is known by, in whatever log and however rendered. */

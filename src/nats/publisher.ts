@@ -12,7 +12,7 @@ import { JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
 import { errors, headers } from '@nats-io/transport-node';
 import { type FeedEvent, withoutData } from '../events.ts';
 import { DATAREF_HEADER, LOG_HEADER, subjectOf } from './event_stream.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 export interface Publisher {
   /** Sends the next event. False: enough is on its way, until `drained` is told. */
@@ -127,7 +127,7 @@ function explain({ position }: FeedEvent, error: unknown): unknown {
     error instanceof errors.InvalidArgumentError ||
     (error instanceof JetStreamApiError && error.code === TOO_LARGE);
   if (!isTooLarge) return error;
-  return new NeedsPerson(
+  return new NeedsOperator(
     `NATS takes not even what is told of position ${position} without its data: raise its max_payload, or the stream's max_msg_size`,
   );
 }

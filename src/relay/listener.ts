@@ -3,6 +3,7 @@ import pgListen from 'pg-listen';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { sessionConfig } from '../postgres/session.ts';
 
 // pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
@@ -32,8 +33,11 @@ export function createListener(options: {
   logger: Logger;
 }): Service & { readonly listening: boolean } {
   const { url, service, channel, heard, missed, vacant, logger } = options;
+  const outage = createOutage(logger, {
+    begun: 'the listener does not listen, and goes on trying',
+    ended: 'the listener listens again',
+  });
   let listening = false;
-  let away = false;
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
   const subscriber = pgListen.default(
@@ -48,7 +52,7 @@ export function createListener(options: {
   subscriber.events.on('error', listenLater);
   subscriber.events.on('connected', () => {
     if (stopped) return void end(); // close() does not stop a reconnect that is under way
-    if (away) ready(); // at the first connect LISTEN comes later: see start()
+    if (outage.ongoing) ready(); // at the first connect LISTEN comes later: see start()
   });
   // Anybody who may connect can NOTIFY: what makes no sense is no hint.
   subscriber.notifications.on(channel, (payload: unknown) => {
@@ -65,8 +69,7 @@ export function createListener(options: {
 
   function lost(error?: unknown): void {
     listening = false;
-    if (!away) logger.warn({ err: error }, 'the listener does not listen, and goes on trying');
-    away = true;
+    outage.begin(error);
   }
 
   function listenLater(error: unknown): void {
@@ -89,8 +92,7 @@ export function createListener(options: {
 
   function ready(): void {
     clearTimeout(retry);
-    if (away) logger.info('the listener listens again');
-    away = false;
+    outage.end();
     listening = true;
     missed();
   }

@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { createStrangers } from '../postgres/strangers.ts';
 import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
@@ -67,18 +68,16 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   let leading = false;
 
   async function run(): Promise<void> {
-    let away = false;
+    const outage = createOutage(logger, {
+      begun: 'the sequencer has no session, and goes on trying for one',
+      ended: 'the sequencer works again',
+    });
     while (!waiter.ended) {
       try {
         const session = await openLeaderSession({ url, service }, cut.signal);
-        await serve(session, () => {
-          if (away) logger.info('the sequencer works again');
-          away = false;
-        }).finally(() => session.close());
+        await serve(session, outage.end).finally(() => session.close());
       } catch (error) {
-        if (!away && !waiter.ended)
-          logger.warn({ err: error }, 'the sequencer has no session, and goes on trying for one');
-        away = true;
+        if (!waiter.ended) outage.begin(error);
       }
       await waiter.wait(REOPEN_AFTER);
     }
