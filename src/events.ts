@@ -38,7 +38,7 @@ export interface Batch {
   last: number;
 }
 
-/** An event, serialised once for whoever it goes to. */
+/** An event, serialised once for all that it goes to. */
 export interface FeedEvent {
   readonly position: number;
   readonly topic: string;
@@ -50,7 +50,7 @@ export interface FeedEvent {
   readonly json: string;
   /** Whether it is told without its data, which are larger than any reader could take. */
   readonly isWithheld: boolean;
-  /** Its WebSocket frame, once somebody has made it: kept here, for a map beside it would cost more than the frame. */
+  /** Its WebSocket frame, once it was made: kept here, for a map beside it would cost more than the frame. */
   frame: Slice | undefined;
 }
 
@@ -61,7 +61,7 @@ export interface Slice {
   readonly end: number;
 }
 
-/** Who may have made a change; psql is whoever did not say. */
+/** Who may have made a change; psql is every writer that did not say. */
 export const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
 
 /** Makes the event of a row. `data` goes in as the database rendered it, unparsed. */
@@ -171,7 +171,7 @@ export interface TopicFilter {
 
 const RUN_TYPES = ['run_queued', 'run_started', 'run_succeeded', 'run_failed'];
 
-/** The types of events that can come from a topic; of one that tells its rows' status other than runs, nobody knows. */
+/** The types of events that can come from a topic; of one that tells its rows' status other than runs, they are not known. */
 export function typesOf({ topic, entity, by_status }: TopicInfo): readonly string[] {
   if (topic === 'runs') return RUN_TYPES;
   return by_status ? [] : [`${entity}_created`, `${entity}_updated`, `${entity}_deleted`];

@@ -41,7 +41,7 @@ export async function haltServer(plan: Plan): Promise<void> {
   await stopServer(plan.paths, binaries, account);
 }
 
-// Again, because somebody may take the port between its choice and its use, and because what a crashed server left may
+// Again, because another process may take the port between its choice and its use, and because what a crashed server left may
 // need a moment to go.
 async function startOnSomePort(
   { paths, settings }: Plan,

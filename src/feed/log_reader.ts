@@ -94,7 +94,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     note((await limiter.take(query)).map(toEvent));
   const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
-  // The state as of a position is one state, whoever asks: a crowd that comes at once has each page read once.
+  // The state as of a position is one state, for every client: a crowd that comes at once has each page read once.
   const snapshots = singleFlightByRequest((request: SnapshotRequest) =>
     noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
@@ -214,7 +214,7 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
   }
 
   return {
-    // What is being read goes to those who wait for it, and to nobody after them.
+    // What is being read goes to the callers that wait for it, and to none after them.
     forget(): void {
       kept.clear();
       coming = new Map();

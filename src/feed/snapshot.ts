@@ -21,12 +21,12 @@ export interface SnapshotOutlet {
 
 const PAGE_BYTES = 48 * 1024; // of rows, unless one is larger: less than what a socket holds
 const READ_BYTES = 4 * PAGE_BYTES;
-const FIRST_ROWS = 100; // whose size nobody knows yet
+const FIRST_ROWS = 100; // whose size is not known yet
 const MOST_ROWS = 500;
 const RETRY = 500; // ms
 const PATIENCE = 60_000; // ms
 
-/** The state could not be read for so long that whoever waits for it had better come back. */
+/** The state could not be read for so long that the client had better come back. */
 export class Unreadable extends Error {}
 
 export interface SnapshotOptions {

@@ -43,9 +43,9 @@ const PLACES: Record<string, Place> = {
   '/ws/currencies': { topic: 'currencies', takes: ['after', 'log', 'snapshot'] },
   '/ws/events': { takes: ['after', 'log', 'snapshot'] },
 };
-// Of their own, so that no crowd of requests, waiting for a row that somebody locked, holds up the events.
+// Of their own, so that no crowd of requests, waiting for a row that a writer locked, holds up the events.
 const LOG_CONNECTIONS = 3;
-const LOG_TIMEOUT = 10_000; // ms: pages are short, and whoever waits for one is live
+const LOG_TIMEOUT = 10_000; // ms: pages are short, and a client that waits for one is live
 const DATABASE_RETRY = 1_000; // ms
 
 /**

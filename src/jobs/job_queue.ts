@@ -130,12 +130,12 @@ function workerOptions(
     pollInterval: POLL_EVERY,
     logger: bridge(logger),
     // Otherwise stop() is done before the completion of the last job is written, and a failure to write it is thrown
-    // at nobody.
+    // at no listener.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   };
 }
 
-// What it has to tell is for whoever debugs it; what it cannot cope with is for the operator.
+// What it has to tell is for its developers; what it cannot cope with is for the operator.
 function bridge(logger: Logger): GraphileLogger {
   const levels = { error: 'warn', warning: 'warn', info: 'debug', debug: 'trace' } as const;
   return new GraphileLogger(() => (level, message) => logger[levels[level]](`job queue: ${message}`));

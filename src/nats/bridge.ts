@@ -58,7 +58,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       }
     } finally {
       leading = false;
-      incident.over(); // it is whoever leads now that can tell
+      incident.over(); // the instance that leads now can tell
     }
   }
 
@@ -121,7 +121,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     incident.over();
   }
 
-  // What happens to a stream that nothing is published to, nobody tells: purged, deleted, made anew, filled by others.
+  // What happens to a stream that nothing is published to, the server does not tell: purged, deleted, made anew, filled by others.
   async function watch(
     manager: JetStreamManager,
     opened: StreamInfo,

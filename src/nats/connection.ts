@@ -93,7 +93,7 @@ export function optionsFor(url: string, service: string): ConnectionOptions {
   };
 }
 
-// What the server will not let this user do comes as an event, and to whoever asked only as silence.
+// What the server will not let this user do comes as an event, and to the caller only as silence.
 async function tellComplaints(connection: NatsConnection, logger: Logger): Promise<void> {
   const told = new Set<string>();
   for await (const status of connection.status()) {

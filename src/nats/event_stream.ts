@@ -125,12 +125,12 @@ export interface Tail {
   /** The sequence of its last message, also of one that is gone. */
   sequence: number;
   last: StreamedEvent | undefined;
-  /** How many messages of somebody else come after it. */
+  /** How many messages of other publishers come after it. */
   foreign: number;
 }
 
 /**
- * Asks the stream where it ends; what somebody else has published there is looked past. An empty stream is asked for no
+ * Asks the stream where it ends; what other publishers have put there is looked past. An empty stream is asked for no
  * message: it may be one that is only being made, and nats-server 2.9 dies of that.
  */
 export async function readTail(
@@ -150,7 +150,7 @@ export async function readTail(
   return { sequence, last: undefined, foreign };
 }
 
-/** The event at a sequence; undefined if there is none, or a message of somebody else. */
+/** The event at a sequence; undefined if there is none, or a message of another publisher. */
 export async function readEvent(
   manager: JetStreamManager,
   { config, state }: StreamInfo,

@@ -83,7 +83,7 @@ export function createIngest(options: IngestOptions): Ingest {
 
   async function storeRate(message: JsMsg, rate: RateMessage): Promise<void> {
     const stored = await store(rate).catch((error: unknown) => {
-      // What nobody has foreseen may pass, too, but not every time.
+      // What was not foreseen may pass, too, but not every time.
       if (isTransient(error) || (failures.get(message.seq) ?? 0) + 1 < MOST_FAILURES) throw error;
       logger.error({ err: error }, 'a message cannot be stored, for a reason that does not pass');
       return { refused: 'it could not be stored; the log of the service says why' };
@@ -110,7 +110,7 @@ export function createIngest(options: IngestOptions): Ingest {
     if (failures.size === 0) incident.over();
   }
 
-  // First kept, then terminated: whoever dies between is sent it again, and it is kept once all the same.
+  // First kept, then terminated: an instance that dies between is sent it again, and it is kept once all the same.
   async function reject(message: JsMsg, reason: string): Promise<void> {
     const { stream, streamSequence: sequence } = message.info;
     const { subject, data: payload, time: sentAt } = message;

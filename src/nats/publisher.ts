@@ -1,8 +1,8 @@
 // Publishes events one behind the other onto a stream, many on their way at a time. Each names the sequence that it
-// must come after, so the server takes them in this order, or the one that fails and none behind it: whoever publishes
+// must come after, so the server takes them in this order, or the one that fails and none behind it: an instance that publishes
 // the same, a twin that is late or has been quicker, is refused.
 //
-// All but the first also name the id of the one before: a message of somebody else in between would take just the
+// All but the first also name the id of the one before: a message of another publisher in between would take just the
 // sequence of one that is refused, and those behind it would fit. The first cannot: the server knows the last id only
 // for as long as it lives, or within its window for duplicates, and after that would refuse everything.
 //

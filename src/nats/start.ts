@@ -71,7 +71,7 @@ const isSame = (event: FeedEvent, identity: StreamedEvent['identity']) =>
   JSON.stringify(identityOf(event.json)) === JSON.stringify(identity);
 
 /**
- * Throws LogSetBack if the event that was refused has its position in the stream with other content: somebody publishes
+ * Throws LogSetBack if the event that was refused has its position in the stream with other content: another log is published
  * from another log at the same time, as when a database was promoted and its predecessor lives on.
  */
 export function refuseOther(event: FeedEvent, found: StreamedEvent | undefined, stream: string): void {

@@ -44,7 +44,7 @@ export function renameSql(service: string, text: string): string {
   return text.replace(DEFAULT_NAMES, name => schemas.get(name) ?? name.replace(DEFAULT_SERVICE, service));
 }
 
-/** Makes a client send the SQL of a service, whoever queries; returns it. */
+/** Makes a client send the SQL of a service, whatever queries; returns it. */
 export function speakFor<Client extends pg.ClientBase>(service: string, client: Client): Client {
   if (service === DEFAULT_SERVICE) return client;
   return rewriteQueries(client, text => renameSql(service, text));

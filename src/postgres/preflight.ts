@@ -69,7 +69,7 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === SQLSTATE.insufficientPrivilege;
 }
 
-/** An error of a start as it is for an operator, where it is about rights or about things of somebody else's. */
+/** An error of a start as it is for an operator, where it is about rights or about things of another owner's. */
 export function explainRefusal(error: unknown, service: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const said = [error.message, error.detail].filter(Boolean).join('; ');

@@ -21,7 +21,7 @@ const Hint = z.union([
 /**
  * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
  * `missed` that the log itself has to be looked at: it has become another one, or LISTEN has just come into force, and
- * what was notified before was heard by nobody; `vacant` that a leader has given up its lock.
+ * what was notified before was not heard; `vacant` that a leader has given up its lock.
  */
 export function createListener(options: {
   url: string;

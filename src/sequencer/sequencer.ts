@@ -2,7 +2,7 @@
 //
 // The leader's session holds three things that must come and go together: the leader lock, the LISTEN on the
 // doorbell, and, while writers are to ring, the doorbell lock. Lose the session and all are free for the next leader,
-// so no ring can go to somebody who is not there.
+// so no wake-up NOTIFY can go to a leader that is not there.
 //
 // Resting, the leader holds the doorbell lock: every writer rings, and each ring is one look. A ring during a look
 // means that writers come faster than looks, so it lets go of the lock: writers now pass in silence, and it looks
@@ -48,7 +48,7 @@ export interface Sequencer extends Service {
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the leader lock
 const REOPEN_AFTER = 500; // ms
 const LIVENESS_INTERVAL = 3_000; // ms of silence after which a resting leader asks whether its session lives
-const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
+const LONGEST_BACKOFF = 25; // ms between two passes while a writer's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
 const RESTLESS_FOR = 1_000; // ms without rest, then it looks who holds the doorbell lock
 const BREATH = 3; // ms between two looks that find something: smaller batches would only cost more

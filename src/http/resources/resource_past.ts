@@ -111,7 +111,7 @@ export function historyOf(served: Served): Operation {
   });
 }
 
-// Whoever has the second key now, else who had it last.
+// The entity that has the second key now, else the one that had it last.
 async function resolveEver({ pool, resource }: Served, reference: string): Promise<string> {
   if (UUID.test(reference)) return reference;
   const id =
@@ -125,7 +125,7 @@ function entityOf({ topic }: Resource, id: string): Entity {
   return { topic, subject: id.toLowerCase() };
 }
 
-// Whoever has just written must find it here. Only what had committed at the first look is waited for: to an entity
+// A client that has just written must find it here. Only what had committed at the first look is waited for: to an entity
 // that changes all the time there is always one more.
 async function untilNumbered(pool: DatabasePool, of: Entity): Promise<void> {
   const change = await readPending(pool, of);

@@ -33,7 +33,7 @@ function refuseRemote(ctx: Context): void {
   if (!isLocal(ctx)) throw new ServiceError('forbidden', '/metrics is for clients on the same machine');
 }
 
-// A proxy on this machine asks for somebody else, and says so.
+// A proxy on this machine asks for another client, and says so.
 function isLocal(ctx: Context): boolean {
   if (ctx.get('X-Forwarded-For') !== '' || ctx.get('Forwarded') !== '') return false;
   return LOOPBACK.test(ctx.req.socket.remoteAddress ?? '');
