@@ -111,7 +111,7 @@ export const EventEnvelope = z
     requestid: z.string().nullable().meta({ description: 'The X-Request-Id of the request that made it.' }),
     data: z.record(z.string(), z.unknown()).meta({
       description:
-        'The row after the change, under the name of its noun; `previous` has what an update changed.',
+        'The row after the change, under the name of its entity; `previous` has what an update changed.',
     }),
   })
   .meta({

@@ -7,6 +7,7 @@
 -- A table whose status column has another name now takes no change: each would be an event of the wrong type. Whether
 -- its primary key is still there is not looked at: for each statement of one row that would cost as much as a fifth of all
 -- that is done here. feed.verify() names a table that has lost it.
+-- Called by: feed.watch().
 CREATE OR REPLACE FUNCTION feed.capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

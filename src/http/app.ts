@@ -24,7 +24,7 @@ export interface HttpAppOptions {
   logger: Logger;
   /** Which pages may use it. */
   origins: Origins;
-  /** The nouns' operations, and whatever else the composition serves. */
+  /** The resources' operations, and whatever else the composition serves. */
   operations: readonly Operation[];
   /** What readiness asks for. */
   readiness: Readiness;

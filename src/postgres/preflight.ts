@@ -99,7 +99,7 @@ async function describe(client: pg.Client, service: string): Promise<Fitness> {
   return Fitness.parse(rows[0]);
 }
 
-// Of the nouns' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
+// Of the resources' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
 async function describeSchemas(client: pg.Client, service: string): Promise<FoundSchema[]> {
   const { resources, feed, jobs } = schemasOf(service);
   const { rows } = await client.query(

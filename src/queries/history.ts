@@ -79,7 +79,7 @@ export async function readPositionAt(pool: DatabasePool, time: string): Promise<
 const Identified = z.strictObject({ subject: z.string() });
 
 /**
- * The id of the entity that was made last with this value in the noun's second key, by a position. The noun's words stand
+ * The id of the entity that was made last with this value in the resource's second key, by a position. The resource's words stand
  * in the statement as they are, so that an index on just these events can answer it.
  */
 export async function identifyPast(

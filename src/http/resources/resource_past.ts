@@ -34,7 +34,7 @@ const HistoryPage = pageOf('EventHistory', EventEnvelope);
 const position = z.int().nonnegative();
 const HistoryKeys = z.tuple([position]);
 
-/** The parameter as_of, where the noun has a past; where it has none, it is as good as never given. */
+/** The parameter as_of, where the resource has a past; where it has none, it is as good as never given. */
 export function pastParametersOf({ hasPast }: RestResource): { as_of: typeof asOf } {
   return hasPast ? { as_of: asOf } : ({} as { as_of: typeof asOf });
 }
@@ -84,7 +84,7 @@ function order(name: string, key: z.ZodType<string | null>, read: typeof listPas
   return { name, Keys, read };
 }
 
-/** A noun's history: its events as sockets send them, also after its deletion. */
+/** A resource's history: its events as sockets send them, also after its deletion. */
 export function historyOf(served: Served): Operation {
   const { topic, entity } = served.resource;
   return operation({
