@@ -1,7 +1,7 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { askWithin, closeSession, openSession, type SessionOptions, TAKE_ROLE } from '../postgres/session.ts';
+import { askWithin, closeSession, openSession, type SessionOptions, takeRole } from '../postgres/session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {
@@ -42,7 +42,7 @@ const ANSWER_WITHIN = 40_000; // ms, longer than any statement may take
 /** Claims an attempt of a run in a session of its own; undefined if it is not there to claim, or somebody else's. */
 export async function claimRun(of: {
   url: string;
-  service?: string;
+  service: string;
   id: string;
   attempt: number;
 }): Promise<RunSession | undefined> {
@@ -81,7 +81,7 @@ export async function openWriter(options: SessionOptions): Promise<pg.Client> {
   const client = await openSession({ ...options, settings: SETTINGS });
   try {
     await ask(client, `SELECT set_config('taskwire.origin', 'generator', false)`);
-    await ask(client, TAKE_ROLE);
+    await ask(client, takeRole(options.service));
     return client;
   } catch (error) {
     await closeSession(client);

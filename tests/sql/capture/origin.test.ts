@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { pino } from 'pino';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { openSession } from '../../../src/postgres/session.ts';
-import { databaseUrl } from '../../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../../helpers/database.ts';
 import { sequence } from '../../helpers/sql.ts';
 
 const SERVER = process.env.TEST_SERVER_URL ?? '';
@@ -21,7 +21,7 @@ interface Site {
 /** Lends a database of an owner who may make no roles, with a clerk who may write tasks and no more. */
 async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
   const service = `o${randomBytes(6).toString('hex')}`;
-  const server = await openSession({ url: SERVER, name: 'test' });
+  const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
   for (const role of ['owner', 'clerk', 'pool'])
     await server.query(`CREATE ROLE ${service}_${role} LOGIN PASSWORD 'x'`);
   await server.query(`CREATE DATABASE ${service} OWNER ${service}_owner ENCODING 'UTF8' TEMPLATE template0`);
