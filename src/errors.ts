@@ -119,7 +119,7 @@ export const CATALOGUE = {
     status: 503,
     title: 'There is too much to do',
     explanation:
-      'All connections to the database were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+      'All connections to the database, or as many as may search at a time, were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
     headers: RETRY_AFTER,
   },
   broker_unavailable: {
@@ -188,7 +188,7 @@ export function isPassing(error: unknown): boolean {
   return error instanceof ServiceError && PASSING.has(error.code);
 }
 
-const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'timeout']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'busy', 'timeout']);
 
 /** An error with its faults in one sentence, for where there is no list of them. */
 export function sentenceOf({ message, faults }: ServiceError): string {

@@ -108,8 +108,23 @@ const CONTRADICTION: Fault = {
   message: 'contradicts snapshot=true, which begins with the present state',
 };
 
-/** The schema of a place's query; it sees each parameter as the list of its values. */
-export function querySchemaOf({ topic, takes }: Place) {
+type QuerySchema = ReturnType<typeof makeQuerySchema>;
+
+const made = new WeakMap<Place, QuerySchema>();
+
+/**
+ * The schema of a place's query; it sees each parameter as the list of its values. Made once for each place: to make it
+ * takes far longer than to check a query by it, and when an instance goes all its sockets come to another one at once.
+ */
+export function querySchemaOf(place: Place): QuerySchema {
+  const known = made.get(place);
+  if (known) return known;
+  const schema = makeQuerySchema(place);
+  made.set(place, schema);
+  return schema;
+}
+
+function makeQuerySchema({ topic, takes }: Place) {
   const extra = Object.fromEntries(takes.map(name => [name, EXTRA[name].optional()]));
   const filters = Object.entries(FILTERS[topic ?? ''] ?? {}).map(([name, { values }]) => [
     name,

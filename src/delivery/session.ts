@@ -38,6 +38,8 @@ export function createSession(options: SessionOptions): Session {
   const { channel, hub, log, head, filter, snapshot: topics, patience } = options;
   const ending = new AbortController();
   let subscription: Subscription | undefined;
+  // While its snapshot is under way a client has nothing to resume from: it is told the beginning of the log.
+  const before = { position: topics.length > 0 ? 0 : options.after, log: head.log };
   let drained = () => {};
   let sent = 0;
 
@@ -84,8 +86,8 @@ export function createSession(options: SessionOptions): Session {
   }
 
   function tellPosition(): void {
-    if (subscription)
-      channel.control({ type: 'position', position: subscription.position, log: subscription.log });
+    const { position, log } = subscription ?? before;
+    channel.control({ type: 'position', position, log });
   }
 
   channel.onClose(stop);

@@ -30,6 +30,26 @@ export function createTurns(most: number): Turns {
 /** The next turn of the event loop: what has come in meanwhile goes first. */
 export const nextOfLoop = () => new Promise<void>(resolve => setImmediate(resolve));
 
+/** Those who ask for the same while it is under way share it: for what does not depend on when it is asked. */
+export function shareEqual<Request, Result>(
+  ask: (request: Request) => Promise<Result>,
+): { ask(request: Request): Promise<Result>; forget(): void } {
+  let coming = new Map<string, Promise<Result>>();
+  return {
+    ask(request) {
+      const key = JSON.stringify(request);
+      const among = coming;
+      const pending = among.get(key) ?? ask(request).finally(() => among.delete(key));
+      among.set(key, pending);
+      return pending;
+    },
+    // What is under way goes to those who wait for it, and to no caller after them.
+    forget() {
+      coming = new Map();
+    },
+  };
+}
+
 /** Those who ask while an answer is under way share the one after it: theirs must not be older than their question. */
 export function shareNext<Result>(ask: () => Promise<Result>): () => Promise<Result> {
   let asking: Promise<Result> | undefined;

@@ -3,7 +3,7 @@
 import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
-import { createTurns, nextOfLoop, shareNext, type Turns } from './limiter.ts';
+import { createTurns, nextOfLoop, shareEqual, shareNext, type Turns } from './limiter.ts';
 
 /** Where the log stands: its last position, and the first one it still keeps (head + 1 while it is empty). */
 export interface Head {
@@ -93,6 +93,11 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     note((await turns.take(query)).map(toEvent));
   const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
+  // The state as of a position is one state, whoever asks: a crowd that comes at once has each page read once.
+  const snapshots = shareEqual((request: SnapshotRequest) =>
+    noticeSnapshots(() => snapshotTurns.take(() => turns.take(() => queries.snapshot(request)))),
+  );
+
   async function pageOfSubjects({ log, after, goal, filter }: PageRequest): Promise<Page> {
     const range = { after, through: goal, limit: PAGE };
     const events = await read(() => queries.ofSubjects([...filter.subjects], range));
@@ -133,9 +138,11 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
       return found;
     },
     topics: shareNext(queries.topics),
-    snapshot: request =>
-      noticeSnapshots(() => snapshotTurns.take(() => turns.take(() => queries.snapshot(request)))),
-    forget: blocks.forget,
+    snapshot: snapshots.ask,
+    forget() {
+      blocks.forget();
+      snapshots.forget();
+    },
   };
 }
 

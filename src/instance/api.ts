@@ -18,7 +18,7 @@ import type { Metrics, Present, Stored } from '../metrics/metrics.ts';
 import type { Nats } from '../nats/nats.ts';
 import type { Presence } from '../postgres/availability.ts';
 import { readProgramSchema } from '../postgres/migrate.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
@@ -79,9 +79,14 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
     stored: () => readStored(pool),
   };
+  const { poolSize } = config;
+  const lanes = {
+    searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
+    lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+  };
   const operations = [
-    ...createTaskOperations({ pool }),
-    ...createCurrencyOperations({ pool }),
+    ...createTaskOperations({ pool, lanes }),
+    ...createCurrencyOperations({ pool, lanes }),
     ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),

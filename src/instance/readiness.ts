@@ -5,7 +5,7 @@ import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
-import { isReadOnly, tryWriting } from '../queries/writability.ts';
+import { tryWriting } from '../queries/writability.ts';
 
 export interface ReadinessOptions {
   pool: DatabasePool;
@@ -69,7 +69,6 @@ async function whyNotWritable(
   pool: DatabasePool,
   { refusesWrites }: ReadinessOptions['presence'],
 ): Promise<readonly string[]> {
-  if (await isReadOnly(pool)) return ['the database takes no changes: it is read-only'];
   if (!refusesWrites) return [];
   try {
     await tryWriting(pool);

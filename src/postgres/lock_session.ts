@@ -32,6 +32,10 @@ const SETTINGS = {
   idle_session_timeout: '10s',
 };
 
+// Made once: to make a schema takes far longer than to use it, and candidates try for the lock every second.
+const Backend = z.tuple([z.object({ backend: z.number() })]);
+const Taken = z.tuple([z.object({ taken: z.boolean() })]);
+
 /** Opens it; `cut` ends it at once. Throws where there is no primary to work on. */
 export async function openLockSession(options: SessionOptions, cut: AbortSignal): Promise<LockSession> {
   const client = await openSession({ ...options, settings: SETTINGS }, cut);
@@ -39,14 +43,14 @@ export async function openLockSession(options: SessionOptions, cut: AbortSignal)
   try {
     await refuseStandby(client);
     const { rows } = await ask('SELECT pg_backend_pid() AS backend');
-    const [{ backend }] = z.tuple([z.object({ backend: z.number() })]).parse(rows);
+    const [{ backend }] = Backend.parse(rows);
     return {
       client,
       backend,
       ask,
       take: async purpose => {
         const { rows } = await ask('SELECT pg_try_advisory_lock(feed.lock_key($1)) AS taken', [purpose]);
-        return z.tuple([z.object({ taken: z.boolean() })]).parse(rows)[0].taken;
+        return Taken.parse(rows)[0].taken;
       },
       close: () => closeSession(client),
     };

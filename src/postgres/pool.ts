@@ -67,15 +67,42 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
     idleTimeout: 60_000,
     interceptors: [checkRows, ...(options.presence ? [tell(options.presence)] : [])],
   });
-  return withQueue(pool, { size: options.size, patience: options.patience ?? PATIENCE });
+  const detail = 'all connections to the database are in use';
+  return withQueue(pool, { size: options.size, patience: options.patience ?? PATIENCE, detail });
 }
 
 /** A row that holds one document rendered by the database. */
 export const document = z.strictObject({ document: z.string() });
 
+const One = z.strictObject({ one: z.number() });
+
+/** No row at all. */
+export const noRow = z.strictObject({});
+
+/**
+ * A lane of a pool: a third of its connections, for what may take long, so that the rest stay free for what does not.
+ * Callers who find the lane full wait for as long as they would for the pool, and are told of what there was too much.
+ */
+export function laneOf(pool: DatabasePool, options: { poolSize: number; of: string }): DatabasePool {
+  const size = Math.max(1, Math.floor(options.poolSize / 3));
+  const detail = `others are asking for as many ${options.of} as may be read at a time`;
+  return withQueue(pool, { size, patience: PATIENCE, detail });
+}
+
+/** Reads in a transaction whose statements may take three seconds each, instead of what the pool gives them. */
+export async function readBriefly<Result>(
+  pool: Connection,
+  read: (transaction: Connection) => Promise<Result>,
+): Promise<Result> {
+  return pool.transaction(async transaction => {
+    await transaction.query(sql.unsafe`SELECT set_config('statement_timeout', '3s', true)`);
+    return read(transaction);
+  });
+}
+
 /** Whether the pool reaches the database now. */
 export async function ping(pool: DatabasePool): Promise<void> {
-  await pool.query(sql.type(z.strictObject({ one: z.number() }))`SELECT 1 AS one`);
+  await pool.query(sql.type(One)`SELECT 1 AS one`);
 }
 
 const checkRows: Interceptor = {

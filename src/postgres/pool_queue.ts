@@ -1,4 +1,5 @@
-// The queue before the pool: as many callers at a time as it has connections, and a limit on how long the others wait.
+// The queue before the pool: as many callers at a time as it has connections, and a limit on how long the others wait. A second
+// one on the same pool is a lane: what may take only some of the connections.
 // Slonik's own queue has none, and a caller cannot leave it: what has been given up would still be done later.
 import type { DatabasePool } from 'slonik';
 import { ServiceError } from '../errors.ts';
@@ -26,7 +27,7 @@ const TAKE_A_CONNECTION: ReadonlySet<string | symbol> = new Set<keyof DatabasePo
  */
 export function withQueue(
   pool: DatabasePool,
-  { size, patience }: { size: number; patience: number },
+  { size, patience, detail }: { size: number; patience: number; detail: string },
 ): DatabasePool {
   const waiting = new Set<() => void>();
   let used = 0;
@@ -40,7 +41,7 @@ export function withQueue(
     waiting.add(resolve);
     const giveUp = setTimeout(() => {
       waiting.delete(resolve);
-      reject(busy());
+      reject(busy(detail));
     }, patience);
     await promise.finally(() => clearTimeout(giveUp));
   }
@@ -75,8 +76,8 @@ export function withQueue(
   });
 }
 
-function busy(): ServiceError {
-  return new ServiceError('busy', 'all connections to the database are in use; try again', {
+function busy(detail: string): ServiceError {
+  return new ServiceError('busy', `${detail}; try again`, {
     headers: { 'Retry-After': '1' },
   });
 }

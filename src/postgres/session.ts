@@ -143,10 +143,12 @@ export async function isLost(session: pg.Client): Promise<boolean> {
   }
 }
 
+const Standby = z.tuple([z.object({ standby: z.boolean() })]);
+
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
 export async function refuseStandby(session: pg.Client): Promise<void> {
   const { rows } = await askWithin(session, 5_000, IS_STANDBY);
-  if (z.tuple([z.object({ standby: z.boolean() })]).parse(rows)[0].standby) {
+  if (Standby.parse(rows)[0].standby) {
     throw new ServiceError('unavailable', 'the database is a standby, which takes no writes');
   }
 }

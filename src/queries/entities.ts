@@ -3,7 +3,7 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { rowNotTaken } from '../postgres/errors.ts';
-import type { Connection } from '../postgres/pool.ts';
+import { type Connection, noRow, readBriefly } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
 import { within } from './page.ts';
 import {
@@ -98,8 +98,12 @@ export async function listEntities(
     .map(stretch => rowsOf(noun, order, [stretch, ...conditions], limit));
   const text = within(oneAfterTheOther(stretches, limit), { columns: sql.fragment`id, key, document` });
   // A filter's values decide which plan is good, so there is none to keep.
-  if (isSearch) return connection.transaction(transaction => search(transaction, text));
-  if (Object.keys(filters).length > 0) return connection.any(sql.type(Listed)`${text}`);
+  const isFiltered = Object.keys(filters).length > 0;
+  if (isFiltered)
+    return readBriefly(connection, async transaction => {
+      if (isSearch) await lookUpWords(transaction);
+      return transaction.any(sql.type(Listed)`${text}`);
+    });
   return connection.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
 }
 
@@ -129,7 +133,7 @@ export async function deleteEntity(
   noun: Noun,
   { requestId, ...target }: Target,
 ): Promise<boolean> {
-  const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, z.strictObject({}))`
+  const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, noRow)`
     WITH ${writtenBy('rest', requestId)}
     DELETE FROM ${partsOf(noun).table} AS t
     USING context
@@ -207,10 +211,9 @@ function nameOfList({ topic }: Noun, { name }: Order, after: After | undefined):
 // PostgreSQL takes every rare word for ten times as frequent as it may be, and would rather walk along the sort, reading
 // row after row for words, all of them if there is none: minutes. Without these ways only the index of the words is left,
 // and what a search takes grows with what it finds.
-async function search(transaction: Connection, text: FragmentSqlToken): Promise<readonly Listed[]> {
+async function lookUpWords(transaction: Connection): Promise<void> {
   await transaction.query(sql.unsafe`
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
-  return transaction.any(sql.type(Listed)`${text}`);
 }
 
 function conditionOf({ filters, topic }: Noun, name: string, values: readonly string[]): FragmentSqlToken {

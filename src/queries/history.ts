@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { LogRow } from '../events.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import { pageOfLog, readSnapshotPage } from './log.ts';
 import { within } from './page.ts';
 import type { After, Noun } from './resource.ts';
@@ -51,7 +51,7 @@ export async function isNumbered(pool: DatabasePool, change: number): Promise<bo
 
 /** A page of the events of an entity after a position, oldest first. */
 export async function readHistory(
-  pool: DatabasePool,
+  pool: Connection,
   { topic, subject }: Entity,
   { after, limit }: { after: number; limit: number },
 ): Promise<readonly LogRow[]> {
@@ -121,7 +121,7 @@ export async function readPast(
  * that ends with a row without a document may go on behind that one; see sql/read/list_past.sql.
  */
 export async function listPast(
-  pool: DatabasePool,
+  pool: Connection,
   { topic, position, after, limit }: PastPage,
 ): Promise<readonly PastRow[]> {
   return pool.any(sql.prepared('list_past', PastRow)`
@@ -135,7 +135,7 @@ export async function listPast(
 
 /** The same in the order of their ids, for those that have no created_at. */
 export async function listPastById(
-  pool: DatabasePool,
+  pool: Connection,
   { topic, position, after, limit }: PastPage,
 ): Promise<readonly PastRow[]> {
   const rows = await readSnapshotPage(pool, { topic, position, after: after?.id, limit });

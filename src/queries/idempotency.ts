@@ -1,7 +1,7 @@
 // Queries on Idempotency-Keys, all of them in the transaction of the request that has one.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import type { Connection } from '../postgres/pool.ts';
+import { type Connection, noRow } from '../postgres/pool.ts';
 
 /** A request that is to have its effect once: its key, and a SHA-256 of all that it asks. */
 export interface KeyedRequest {
@@ -9,9 +9,10 @@ export interface KeyedRequest {
   digest: Buffer;
 }
 
+const Headers = z.record(z.string(), z.string());
 const Kept = z.strictObject({
   status: z.int(),
-  headers: z.string().transform(text => z.record(z.string(), z.string()).parse(JSON.parse(text))),
+  headers: z.string().transform(text => Headers.parse(JSON.parse(text))),
   body: z.string(),
 });
 /** An answer as it was given the first time. */
@@ -39,7 +40,7 @@ export async function keepAnswer(
   { key, digest }: KeyedRequest,
   { status, headers, body }: KeptAnswer,
 ): Promise<void> {
-  await connection.query(sql.prepared('keep_answer', z.strictObject({}))`
+  await connection.query(sql.prepared('keep_answer', noRow)`
     INSERT INTO public.idempotency_keys (key, request, status, headers, body)
     VALUES (${key}, ${sql.binary(digest)}, ${status}, ${JSON.stringify(headers)}::jsonb, ${body})
     ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE

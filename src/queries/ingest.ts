@@ -5,7 +5,7 @@ import { sentenceOf } from '../errors.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { storableText } from '../parsing/storable_text.ts';
 import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import { type DatabasePool, noRow } from '../postgres/pool.ts';
 import { isWritersFault } from '../postgres/sqlstate.ts';
 import { writtenBy } from './origin.ts';
 
@@ -51,7 +51,7 @@ export async function keepRejected(pool: DatabasePool, message: RejectedMessage)
   const { subject, payload, stream, sequence, sentAt } = message;
   const kept = Buffer.from(payload.subarray(0, MOST_BYTES));
   try {
-    await pool.query(sql.type(z.strictObject({}))`
+    await pool.query(sql.type(noRow)`
       INSERT INTO public.rejected_messages (subject, payload, payload_size, reason, stream, sequence, sent_at)
       VALUES (
         ${subject}, ${sql.binary(kept)}, ${payload.length}, ${storableText(message.reason, MOST_CHARACTERS)}, ${stream}, ${sequence},

@@ -2,7 +2,7 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { fillPage, LogRow, type WatchedTopic } from '../events.ts';
-import type { DatabasePool } from '../postgres/pool.ts';
+import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import { within } from './page.ts';
 
 const Head = z.strictObject({
@@ -107,7 +107,7 @@ const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string().n
  * then goes on behind that one; see sql/read/snapshot_page.sql.
  */
 export async function readSnapshotPage(
-  pool: DatabasePool,
+  pool: Connection,
   page: {
     topic: string;
     position: number;

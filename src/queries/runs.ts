@@ -12,6 +12,7 @@ const Finding = z.strictObject({ run_id: z.string().nullable(), finding: z.strin
 /** Something that a sweep found: what it did about a run, or that jobs wait (then without a run). */
 export type Finding = z.infer<typeof Finding>;
 
+const Queued = z.strictObject({ queued: z.boolean() });
 const Overview = z.strictObject({ last_run: z.string().nullable(), next_run_at: z.string().nullable() });
 
 /** Who asks for a run: a request, or the service itself. */
@@ -27,7 +28,7 @@ export async function queueRun(pool: DatabasePool, kind: string, asker: Asker): 
 
 /** Queues a run if there has never been one of the kind; tells whether it did. */
 export async function queueFirstRun(pool: DatabasePool, kind: string): Promise<boolean> {
-  return pool.oneFirst(sql.type(z.strictObject({ queued: z.boolean() }))`
+  return pool.oneFirst(sql.type(Queued)`
     WITH ${writtenBy('generator', null)}
     SELECT public.queue_first_run(${kind}) AS queued FROM context`);
 }

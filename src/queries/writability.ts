@@ -4,14 +4,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
 
-const ReadOnly = z.strictObject({ read_only: z.boolean() });
 const SIZE = 32_768; // bytes: more than the free space that a page may have
-
-/** Whether a transaction may write at all: a standby, and default_transaction_read_only, say no. */
-export async function isReadOnly(pool: DatabasePool): Promise<boolean> {
-  return pool.oneFirst(sql.prepared('is_read_only', ReadOnly)`
-    SELECT current_setting('transaction_read_only')::boolean AS read_only`);
-}
 
 /**
  * Writes what no file has free space for, and takes it back. Throws what a writer would be told. A try costs some pages

@@ -34,6 +34,8 @@ export async function openLeaderSession(database: Database, cut: AbortSignal): P
   };
 }
 
+const Working = z.tuple([z.object({ working: z.boolean().nullable() })]);
+
 type Database = Omit<SessionOptions, 'name'>;
 type Backend = Database & { backend: number };
 
@@ -67,7 +69,7 @@ async function isWorking({ backend, ...database }: Backend, cut: AbortSignal): P
   try {
     const query = { text: 'SELECT feed.is_working($1) AS working', values: [backend] };
     const { rows } = await askWithin(client, SHORT_QUERY, query);
-    return z.tuple([z.object({ working: z.boolean().nullable() })]).parse(rows)[0].working ?? true;
+    return Working.parse(rows)[0].working ?? true;
   } catch {
     return false;
   } finally {

@@ -176,9 +176,11 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   };
 }
 
+const TakenUp = z.tuple([z.object({ log: z.string().nullable() })]);
+
 async function takeUpLog(session: LeaderSession, logger: Logger): Promise<void> {
   const { rows } = await session.askPatiently('SELECT feed.take_up_log() AS log');
-  const [{ log }] = z.tuple([z.object({ log: z.string().nullable() })]).parse(rows);
+  const [{ log }] = TakenUp.parse(rows);
   if (log !== null)
     logger.warn({ log }, 'the data has moved to another cluster: the log begins anew, its clients are reset');
 }

@@ -85,6 +85,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'unavailable',
   'busy',
   'not_writable',
+  'busy',
   'timeout',
   'internal',
 ];

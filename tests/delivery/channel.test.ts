@@ -130,6 +130,31 @@ test.serial(
   },
 );
 
+test.serial(
+  'while its snapshot is read a client is told a position that promises nothing, and afterwards its own',
+  async t => {
+    const { connect } = await serve(t);
+    const { channel, client } = await connect();
+    const page = Promise.withResolvers<readonly []>();
+    const { hub, log } = emptyFeed(logger);
+    const session = createSession({
+      ...{ channel, hub, filter: EVERYTHING, snapshot: ['tasks'], logger },
+      log: { ...log, snapshot: () => page.promise },
+      head: { log: LOG_ID, head: 40, first: 1 },
+      after: 40,
+    });
+    t.like(await client.next(), { type: 'ready', head: 40 });
+    session.tick();
+    t.deepEqual(await client.next(), { type: 'position', position: 0, log: LOG_ID });
+    page.resolve([]);
+    t.like(await client.next(), { type: 'snapshot', last: true, position: 40 });
+    await new Promise(resolve => setImmediate(resolve)); // what follows the last page has begun
+    session.tick();
+    t.deepEqual(await client.next(), { type: 'position', position: 40, log: LOG_ID });
+    session.close(1001, 'over');
+  },
+);
+
 test.serial('a client that answers no probe is cut off, one that answers is not', async t => {
   const { connect } = await serve(t);
   const [dead, alive] = [await connect(), await connect()];

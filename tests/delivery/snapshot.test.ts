@@ -6,6 +6,7 @@ import { createTestDatabase } from '../helpers/database.ts';
 import { type Context, startInstance, withInstance } from '../helpers/instance.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
 import { type Frame, openSocket, type TestSocket } from '../helpers/socket.ts';
+import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 const test = anyTest as TestFn<Context>;
@@ -216,4 +217,32 @@ test('snapshots that wait for a locked table hold up nobody who catches up', asy
   await person.query('ROLLBACK');
   for (const snapshot of snapshots) t.is((await readSnapshot(snapshot, 'tasks')).state.size, 5_000);
   for (const each of [first, socket, ...snapshots]) each.drop();
+});
+
+test('a crowd whose snapshots begin before a bulk insert is numbered is served together', async t => {
+  const { instance, database } = await beginAlone(t);
+  const psql = await database.psql();
+  await psql.query(`INSERT INTO tasks (title) SELECT 'before' FROM generate_series(1, 2000)`);
+  await until(
+    () => readValue(psql, 'SELECT max(position)::integer FROM feed.events'),
+    head => head === 2_000,
+  );
+  const person = await database.psql();
+  await person.query(`BEGIN; INSERT INTO tasks (title) SELECT 'bulk' FROM generate_series(1, 50000)`);
+  const crowd = Array.from({ length: 100 }, () => openSocket(instance.address, '/ws/tasks?snapshot=true'));
+  const committed = person.query('COMMIT');
+  const began = performance.now();
+  const seconds = () => Math.round((performance.now() - began) / 100) / 10;
+  let pages = 0;
+  const states = await Promise.all(
+    crowd.map(async socket => {
+      const { state, position } = await readSnapshot(socket, 'tasks');
+      if (pages++ === 0) t.log(`the first snapshot is complete after ${seconds()} s`);
+      socket.drop();
+      return { size: state.size, position };
+    }),
+  );
+  t.log(`the last one after ${seconds()} s`);
+  await committed;
+  for (const { size, position } of states) t.is(size, position);
 });

@@ -3,8 +3,9 @@ import test from 'ava';
 import { pino } from 'pino';
 import type { LogRow } from '../../src/events.ts';
 import { EVERYTHING } from '../../src/feed/filter.ts';
-import { createLogReader, type LogQueries } from '../../src/feed/log_reader.ts';
+import { createLogReader, type LogQueries, type SnapshotRow } from '../../src/feed/log_reader.ts';
 import { LOG_ID, logRows } from '../helpers/rows.ts';
+import { until } from '../helpers/until.ts';
 
 const logger = pino({ level: 'silent' });
 
@@ -110,6 +111,51 @@ test('a topic or a head that is asked for later is not an earlier answer', async
   const log = reader({ head: async () => ({ log: LOG_ID, head: head++, first: 1 }) });
   const [first, second] = [log.head(), log.head()];
   t.deepEqual([(await first).head, (await second).head], [1, 2]);
+});
+
+test('a crowd that asks for the same page of a snapshot has it read once, and who asks for another one has his own', async t => {
+  const asked: PromiseWithResolvers<readonly SnapshotRow[]>[] = [];
+  const log = reader({
+    snapshot: () => {
+      asked.push(Promise.withResolvers<readonly SnapshotRow[]>());
+      return (asked.at(-1) as PromiseWithResolvers<readonly SnapshotRow[]>).promise;
+    },
+  });
+  const place = { topic: 'tasks', position: 7, subjects: undefined, after: undefined, limit: 100 };
+  const rows = [{ subject: 'x', document: '{}' }];
+  const crowd = Array.from({ length: 100 }, () => log.snapshot({ ...place }));
+  const others = [
+    { ...place, position: 8 },
+    { ...place, topic: 'runs' },
+    { ...place, subjects: ['x'] },
+    { ...place, after: 'x' },
+    { ...place, limit: 101 },
+  ].map(request => log.snapshot(request));
+  asked[0]?.resolve(rows);
+  for (const answer of await Promise.all(crowd)) t.is(answer, rows);
+  for (let turn = 1; turn <= others.length; turn++) {
+    await until(() => asked.length > turn);
+    asked[turn]?.resolve([]);
+  }
+  t.deepEqual(await Promise.all(others), [[], [], [], [], []]);
+  t.is(asked.length, 1 + others.length);
+});
+
+test('a page of a snapshot that is being read as the log goes back is not given to who asks after it', async t => {
+  const answers = [
+    Promise.withResolvers<readonly SnapshotRow[]>(),
+    Promise.withResolvers<readonly SnapshotRow[]>(),
+  ];
+  let asked = 0;
+  const log = reader({ snapshot: () => (answers[asked++] as (typeof answers)[0]).promise });
+  const place = { topic: 'tasks', position: 7, subjects: undefined, after: undefined, limit: 100 };
+  const before = log.snapshot(place);
+  log.forget();
+  const after = log.snapshot(place);
+  answers[0]?.resolve([{ subject: 'x', document: '{"mark":"before"}' }]);
+  answers[1]?.resolve([{ subject: 'x', document: '{"mark":"after"}' }]);
+  t.is((await before)[0]?.document, '{"mark":"before"}');
+  t.is((await after)[0]?.document, '{"mark":"after"}');
 });
 
 test('where pages are cut for their size, whoever reads on misses nothing and shares what was read', async t => {

@@ -3,7 +3,7 @@ import test from 'ava';
 import { sql } from 'slonik';
 import { ServiceError } from '../../src/errors.ts';
 import { isAway, translateDatabaseError } from '../../src/postgres/errors.ts';
-import { openPool, ping } from '../../src/postgres/pool.ts';
+import { laneOf, openPool, ping, readBriefly } from '../../src/postgres/pool.ts';
 import { createTestDatabase, SERVICE } from '../helpers/database.ts';
 import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
@@ -94,4 +94,31 @@ test('of those who wait for a connection each gets one, in the order in which th
   t.is(served.length, 40);
   t.is(pool.state().waitingClients, 0);
   await ping(pool);
+});
+
+test('a brief read that takes longer is cut, and told as what it is; what follows it on the connection is not', async t => {
+  const database = await createTestDatabase();
+  t.teardown(database.drop);
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 1, role: true });
+  t.teardown(() => pool.end());
+  const slow = sql.unsafe`SELECT pg_sleep(4)`;
+  const error = await t.throwsAsync(readBriefly(pool, transaction => transaction.query(slow)));
+  t.is(translateDatabaseError(error)?.code, 'timeout');
+  await pool.query(slow);
+});
+
+test('a full lane leaves the rest of the pool to others', async t => {
+  const database = await createTestDatabase();
+  t.teardown(database.drop);
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 6, role: true });
+  t.teardown(() => pool.end());
+  const lane = laneOf(pool, { poolSize: 6, of: 'searches' });
+  const psql = await database.psql();
+  await psql.query('BEGIN; LOCK TABLE tasks');
+  const crowd = Array.from({ length: 20 }, () => lane.query(sql.unsafe`SELECT FROM public.tasks`));
+  await until(() => lane.state().waitingClients === 18);
+  await ping(pool);
+  t.is(pool.state().waitingClients, 0);
+  await psql.query('COMMIT');
+  await Promise.all(crowd);
 });

@@ -50,9 +50,9 @@ async function withGuest(use: (guest: Guest) => Promise<void>): Promise<void> {
 }
 
 /** The faults of which a start is refused; none if it was not. */
-async function faults(url: string, service?: string): Promise<string[]> {
+async function faults(url: string, service = SERVICE): Promise<string[]> {
   try {
-    await migrate({ service: SERVICE, url, logger, ...(service !== undefined && { service }) });
+    await migrate({ url, service, logger });
     return [];
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== 'unfit_database') throw error;

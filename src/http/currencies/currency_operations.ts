@@ -9,7 +9,7 @@ import { parameter } from '../../web/query.ts';
 import { UUID } from '../input/fields.ts';
 import { badParameter } from '../input/input.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from '../input/paging.ts';
-import { nothing, type Resource, referenceTo } from '../resources/resource.ts';
+import { type Lanes, nothing, type Resource, referenceTo } from '../resources/resource.ts';
 import { createNounOperations } from '../resources/resource_operations.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
 
@@ -24,8 +24,8 @@ const RESOURCE: Resource = {
 const TAG = currencies.topic;
 
 /** /currencies, with everything below it but the runs of the rates job. */
-export function createCurrencyOperations({ pool }: { pool: DatabasePool }): Operation[] {
-  return [conversionOf(pool), ratesOf(pool), ...createNounOperations(RESOURCE, { pool })];
+export function createCurrencyOperations(at: { pool: DatabasePool; lanes?: Lanes }): Operation[] {
+  return [conversionOf(at.pool), ratesOf(at.pool), ...createNounOperations(RESOURCE, at)];
 }
 
 // As people type it into an address; what is stored has capitals.

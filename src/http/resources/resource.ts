@@ -26,9 +26,18 @@ export interface Resource {
   restore?: (connection: Connection, id: string, requestId: string) => Promise<Stored | null>;
 }
 
+/** Where is read what may take long, so that it holds up nothing else. */
+export interface Lanes {
+  /** Searches, histories and lists of the past. */
+  searches: DatabasePool;
+  /** Lists with filters. */
+  lists: DatabasePool;
+}
+
 /** A resource and where its rows are. */
 export interface Served extends Resource {
   pool: DatabasePool;
+  lanes: Lanes;
 }
 
 /** The same for what may be part of a transaction. */

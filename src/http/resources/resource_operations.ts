@@ -32,7 +32,15 @@ import {
 } from '../input/paging.ts';
 import { requestIdOf } from '../middleware/request_id.ts';
 import { withKey } from './idempotency.ts';
-import { nothing, type Resource, referenceTo, resolve, type Served, type Written } from './resource.ts';
+import {
+  type Lanes,
+  nothing,
+  type Resource,
+  referenceTo,
+  resolve,
+  type Served,
+  type Written,
+} from './resource.ts';
 import { batchOf } from './resource_batch.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './resource_past.ts';
 
@@ -40,8 +48,11 @@ const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch, 'If-None-Match': ifNoneMatchOfWrite });
 
 /** List, create, show, patch, remove and, where the noun has them, history and restore. */
-export function createNounOperations(resource: Resource, { pool }: { pool: DatabasePool }): Operation[] {
-  const served = { ...resource, pool };
+export function createNounOperations(
+  resource: Resource,
+  { pool, lanes = { searches: pool, lists: pool } }: { pool: DatabasePool; lanes?: Lanes },
+): Operation[] {
+  const served = { ...resource, pool, lanes };
   return [
     listOf(served),
     withKey(pool, connection => creationOf({ ...served, pool: connection })),
@@ -55,7 +66,7 @@ export function createNounOperations(resource: Resource, { pool }: { pool: Datab
 }
 
 function listOf(served: Served): Operation {
-  const { pool, noun, Entity, hasPast } = served;
+  const { noun, Entity, hasPast } = served;
   const { topic, defaultSort } = noun;
   const Page = pageOf(`${Entity.meta()?.id}Page`, Entity);
   const cursors = new Map(sortsOf(noun).map(sort => [sort, cursorOf(noun, sort)]));
@@ -86,10 +97,17 @@ function listOf(served: Served): Operation {
       if (after && after.list !== list)
         throw badParameter('cursor', 'is of another sort or of other filters');
       // One more than asked for tells whether there is another page.
-      const rows = await listEntities(pool, noun, { sort: order, filters, after, limit: limit + 1 });
+      const page = { sort: order, filters, after, limit: limit + 1 };
+      const rows = await listEntities(connectionsFor(served, filters), noun, page);
       sendPage(ctx, { rows, limit, keysOf: row => [list, row.key, row.id] });
     },
   });
+}
+
+// The whole list is found along an index, and takes no lane.
+function connectionsFor({ pool, lanes, noun }: Served, filters: object): DatabasePool {
+  if (noun.searches?.some(name => name in filters)) return lanes.searches;
+  return Object.keys(filters).length > 0 ? lanes.lists : pool;
 }
 
 function cursorOf(noun: Noun, sort: string) {

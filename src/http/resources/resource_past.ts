@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import { EventEnvelope, toEvent } from '../../events.ts';
 import { moment } from '../../parsing/timestamp.ts';
-import type { DatabasePool } from '../../postgres/pool.ts';
+import { type DatabasePool, readBriefly } from '../../postgres/pool.ts';
 import { identify } from '../../queries/entities.ts';
 import {
   type Entity,
@@ -57,7 +57,7 @@ export async function showPast(
 /** Answers with a page of the list as it was. The cursor holds the position: later pages are of the same moment. */
 export async function listPastEntities(
   ctx: Context,
-  { pool, noun: { topic, hasCreatedAt } }: Served,
+  { pool, lanes, noun: { topic, hasCreatedAt } }: Served,
   { limit, cursor, as_of }: { limit: number; cursor: string | undefined; as_of: AsOf },
 ): Promise<void> {
   const { name, Keys, read } = hasCreatedAt ? NEWEST_FIRST : BY_ID;
@@ -65,7 +65,8 @@ export async function listPastEntities(
   if (keys && 'position' in as_of && as_of.position !== keys.position)
     throw badParameter('cursor', 'is of another as_of');
   const position = await resolveAsOf(pool, keys ?? as_of);
-  const rows = await read(pool, { topic, position, limit: limit + 1, after: keys?.after });
+  const page = { topic, position, limit: limit + 1, after: keys?.after };
+  const rows = await readBriefly(lanes.searches, transaction => read(transaction, page));
   sendPage(ctx, { rows, limit, keysOf: row => [name, position, row.key, row.id] });
 }
 
@@ -96,7 +97,9 @@ export function historyOf(served: Served): Operation {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.noun, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
-      const events = await readHistory(served.pool, of, { after, limit: limit + 1 });
+      const events = await readBriefly(served.lanes.searches, transaction =>
+        readHistory(transaction, of, { after, limit: limit + 1 }),
+      );
       if (events.length === 0 && after === 0)
         throw new ServiceError('not_found', `there never was a ${entity} ${params.id}`);
       const rows = events.map(toEvent).map(({ position, json }) => ({ position, document: json }));

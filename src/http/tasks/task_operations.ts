@@ -3,11 +3,12 @@
 import type { DatabasePool } from '../../postgres/pool.ts';
 import { restoreTask, tasks } from '../../queries/tasks.ts';
 import type { Operation } from '../../web/operation.ts';
+import type { Lanes } from '../resources/resource.ts';
 import { createNounOperations } from '../resources/resource_operations.ts';
 import { NewTask, Task, TaskPatch, taskFilters } from './task_fields.ts';
 
 /** /tasks, with everything below it. */
-export function createTaskOperations({ pool }: { pool: DatabasePool }): Operation[] {
+export function createTaskOperations(at: { pool: DatabasePool; lanes?: Lanes }): Operation[] {
   return createNounOperations(
     {
       noun: tasks,
@@ -20,6 +21,6 @@ export function createTaskOperations({ pool }: { pool: DatabasePool }): Operatio
       hasPast: true,
       restore: restoreTask,
     },
-    { pool },
+    at,
   );
 }
