@@ -107,18 +107,18 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const result = Settings.safeParse(given);
-  const faults = result.success
+  const violations = result.success
     ? []
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
-  faults.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
+  violations.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
-    faults.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
+    violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
-  if (!result.success || faults.length > 0) {
+  if (!result.success || violations.length > 0) {
     throw new ServiceError(
       'unfit_settings',
-      `the settings are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`,
+      `the settings are wrong:\n${violations.map(violation => `  - ${violation}`).join('\n')}`,
     );
   }
   const settings = result.data;
@@ -131,7 +131,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     stopDelay: settings.STOP_DELAY * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
     directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
-    pooled: settings.DATABASE_DIRECT_URL !== undefined,
+    throughPooler: settings.DATABASE_DIRECT_URL !== undefined,
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
@@ -169,15 +169,15 @@ function hostFaults(given: Record<string, string | undefined>): string[] {
 function tlsFaults(given: Record<string, string | undefined>): string[] {
   return ['DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap(name => {
     const { data: address } = postgresUrl.safeParse(given[name]);
-    const fault = address && tlsFault(address, given.PGSSLMODE);
-    return fault ? [`${name} ${fault}`] : [];
+    const violation = address && tlsFault(address, given.PGSSLMODE);
+    return violation ? [`${name} ${violation}`] : [];
   });
 }
 
 // An address may hold a password, so no fault repeats it.
 function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly AdapterNeeds[]): string[] {
   const names = (sources ?? []).map(({ adapter }) => adapter);
-  const faults = (sources ?? []).flatMap(({ adapter, url }) => {
+  const violations = (sources ?? []).flatMap(({ adapter, url }) => {
     const known = adapters.find(({ name }) => name === adapter);
     if (!known) {
       const names = adapters.map(({ name }) => name).join(', ');
@@ -193,7 +193,7 @@ function sourceFaults(sources: TaskSource[] | undefined, adapters: readonly Adap
   });
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index));
   // A task is known by its adapter and id: two addresses of one adapter would take each other's tasks for their own.
-  return [...faults, ...[...repeated].map(name => `TASK_SOURCES names ${name} twice`)];
+  return [...violations, ...[...repeated].map(name => `TASK_SOURCES names ${name} twice`)];
 }
 
 function splitSources(text: string | undefined): TaskSource[] | undefined {

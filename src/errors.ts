@@ -149,7 +149,7 @@ export const CATALOGUE = {
 export type ErrorCode = keyof typeof CATALOGUE;
 
 /** One fault of an input and where it is: a JSON Pointer (RFC 6901) into the body, or a parameter's name. */
-export interface Fault {
+export interface Violation {
   path: string;
   message: string;
 }
@@ -160,7 +160,7 @@ export interface Fault {
  */
 export class ServiceError extends Error {
   readonly code: ErrorCode;
-  readonly faults: readonly Fault[];
+  readonly violations: readonly Violation[];
   readonly headers: Readonly<Record<string, string>>;
   readonly reason: string | undefined;
 
@@ -168,7 +168,7 @@ export class ServiceError extends Error {
     code: ErrorCode,
     message: string,
     more: {
-      faults?: readonly Fault[];
+      violations?: readonly Violation[];
       headers?: Record<string, string>;
       reason?: string;
       cause?: unknown;
@@ -177,21 +177,21 @@ export class ServiceError extends Error {
     super(message, { cause: more.cause });
     this.name = 'ServiceError';
     this.code = code;
-    this.faults = more.faults ?? [];
+    this.violations = more.violations ?? [];
     this.headers = more.headers ?? {};
     this.reason = more.reason;
   }
 }
 
 /** Whether the same thing, done again later, may succeed without a change of its own. */
-export function isPassing(error: unknown): boolean {
-  return error instanceof ServiceError && PASSING.has(error.code);
+export function isTransient(error: unknown): boolean {
+  return error instanceof ServiceError && TRANSIENT.has(error.code);
 }
 
-const PASSING: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'busy', 'timeout']);
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set(['unavailable', 'not_writable', 'busy', 'timeout']);
 
 /** An error with its faults in one sentence, for where there is no list of them. */
-export function sentenceOf({ message, faults }: ServiceError): string {
-  if (faults.length === 0) return message;
-  return faults.map(fault => `${fault.path.slice(1)} ${fault.message}`).join('; ');
+export function sentenceOf({ message, violations }: ServiceError): string {
+  if (violations.length === 0) return message;
+  return violations.map(violation => `${violation.path.slice(1)} ${violation.message}`).join('; ');
 }

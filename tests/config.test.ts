@@ -8,7 +8,7 @@ const DATABASE = 'postgresql://me:secret@db:5432/tasks';
 const settings = (environment: Record<string, string | undefined>) => parse(environment, ADAPTERS);
 
 /** The lines of the complaint, a fault each. */
-function faults(environment: Record<string, string>): string[] {
+function violations(environment: Record<string, string>): string[] {
   try {
     settings(environment);
     return [];
@@ -86,8 +86,8 @@ test('every setting wrong: all are named in one message, each fault once, in wor
   };
   const sources = Array.from({ length: 20 }, (_, index) => `nowhere${index}`);
   const TASK_SOURCES = [...sources, 'github=ftp://x', 'sample', 'sample'].join(',');
-  const found = faults({ ...wrong, TASK_SOURCES });
-  const named = (name: string) => found.filter(fault => fault.startsWith(`  - ${name} `));
+  const found = violations({ ...wrong, TASK_SOURCES });
+  const named = (name: string) => found.filter(violation => violation.startsWith(`  - ${name} `));
   for (const name of Object.keys(wrong)) t.is(named(name).length, 1, `${name}: ${named(name)}`);
   t.is(named('TASK_SOURCES').length, 22);
   t.is(found.length, 35);
@@ -132,7 +132,7 @@ for (const [name, values] of Object.entries({
 })) {
   test(`${name} cannot be ${values.join(' or ')}`, t => {
     for (const value of values) {
-      const found = faults({ [name]: value, AUTH: 'none' });
+      const found = violations({ [name]: value, AUTH: 'none' });
       t.true(found.length === 1 && found[0]?.startsWith(`  - ${name} `), `${value}: ${found}`);
     }
   });
@@ -158,7 +158,8 @@ test('PORT=0 asks for a free one, and GENERATOR_CRON=off and RATES_CRON=off for 
 });
 
 test('only loopback is open without a word', t => {
-  for (const HOST of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) t.deepEqual(faults({ HOST }), [], HOST);
+  for (const HOST of ['127.0.0.1', '127.8.9.1', '::1', 'localhost'])
+    t.deepEqual(violations({ HOST }), [], HOST);
   for (const HOST of [
     '0.0.0.0',
     '::',
@@ -167,22 +168,26 @@ test('only loopback is open without a word', t => {
     '127.0.0.1.example.org',
     'localhost.example.org',
   ]) {
-    t.like(faults({ HOST }), { length: 1 }, HOST);
-    t.deepEqual(faults({ HOST, AUTH: 'none' }), [], HOST);
+    t.like(violations({ HOST }), { length: 1 }, HOST);
+    t.deepEqual(violations({ HOST, AUTH: 'none' }), [], HOST);
   }
 });
 
 test('a protection that does not exist is not promised', t => {
-  t.regex(faults({ AUTH: 'token' }).join(), /AUTH=token is not available/);
-  t.regex(faults({ AUTH: 'token', HOST: '0.0.0.0' }).join(), /AUTH=token is not available/);
+  t.regex(violations({ AUTH: 'token' }).join(), /AUTH=token is not available/);
+  t.regex(violations({ AUTH: 'token', HOST: '0.0.0.0' }).join(), /AUTH=token is not available/);
 });
 
 test('DATABASE_DIRECT_URL is DATABASE_URL unless a pooler stands in between', t => {
-  t.like(settings({ DATABASE_URL: DATABASE }), { databaseUrl: DATABASE, directUrl: DATABASE, pooled: false });
+  t.like(settings({ DATABASE_URL: DATABASE }), {
+    databaseUrl: DATABASE,
+    directUrl: DATABASE,
+    throughPooler: false,
+  });
   const direct = 'postgres://me@db:5433/tasks';
   t.like(settings({ DATABASE_URL: DATABASE, DATABASE_DIRECT_URL: direct }), {
     directUrl: direct,
-    pooled: true,
+    throughPooler: true,
   });
 });
 
@@ -203,7 +208,7 @@ test('a source may have an address, and the address an equals sign and a query',
 
 test('a source that needs an address is not taken without one', t => {
   for (const TASK_SOURCES of ['github', 'sample,github=']) {
-    t.deepEqual(faults({ TASK_SOURCES }), [
+    t.deepEqual(violations({ TASK_SOURCES }), [
       '  - TASK_SOURCES gives github no address, which it needs: write github=https://…',
     ]);
   }
@@ -213,7 +218,7 @@ test('a token is taken without the white space around it, and shown in no fault'
   t.deepEqual(settings({ GITHUB_TOKEN: 'ghp_hush\n' }).sourceTokens, { github: 'ghp_hush' });
   t.deepEqual(settings({}).sourceTokens, { github: undefined });
   for (const GITHUB_TOKEN of ['ghp hush', 'ghp\r\nhush', 'ghp_тише']) {
-    t.deepEqual(faults({ GITHUB_TOKEN }), ['  - GITHUB_TOKEN must be one word of plain ASCII']);
+    t.deepEqual(violations({ GITHUB_TOKEN }), ['  - GITHUB_TOKEN must be one word of plain ASCII']);
   }
 });
 

@@ -4,7 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter } from '../web/query.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './static_asset.ts';
+import {
+  answersOf,
+  NoParameters,
+  type StaticAsset,
+  StaticAssetHeaders,
+  send,
+  staticAsset,
+} from './static_asset.ts';
 
 // Only what is named here can be asked for.
 const FILES = {
@@ -38,7 +45,7 @@ const Query = z.strictObject({
 
 /** GET /docs and the files that it needs. */
 export function createDocsOperations(): Operation[] {
-  const files = new Map<Name, Promise<Fixed>>();
+  const files = new Map<Name, Promise<StaticAsset>>();
   const fileOf = (name: Name) => {
     const file = files.get(name) ?? read(name);
     files.set(name, file);
@@ -52,13 +59,13 @@ export function createDocsOperations(): Operation[] {
       summary: 'Shows what REST can be asked, and lets it be tried.',
       tag: 'documents',
       query: NoParameters,
-      headers: FixedHeaders,
+      headers: StaticAssetHeaders,
       answers: answersOf('text/html', undefined, PAGE_HEADERS),
       async handle(ctx) {
         const addresses = NAMES.map(async name => [name, addressOf(name, await fileOf(name))]);
         const page = pageOf(Object.fromEntries(await Promise.all(addresses)));
         ctx.set({ 'Content-Security-Policy': POLICY, 'Referrer-Policy': 'no-referrer' });
-        send(ctx, fix('text/html', page));
+        send(ctx, staticAsset('text/html', page));
       },
     }),
     operation({
@@ -69,7 +76,7 @@ export function createDocsOperations(): Operation[] {
       tag: 'documents',
       params: Params,
       query: Query,
-      headers: FixedHeaders,
+      headers: StaticAssetHeaders,
       answers: fileAnswers(),
       async handle(ctx, { params, query }) {
         const file = await fileOf(params.file);
@@ -84,12 +91,12 @@ function fileAnswers() {
   return answersOf(types);
 }
 
-async function read(name: Name): Promise<Fixed> {
+async function read(name: Name): Promise<StaticAsset> {
   const { type, from } = FILES[name];
-  return fix(type, await readFile(new URL(import.meta.resolve(from))));
+  return staticAsset(type, await readFile(new URL(import.meta.resolve(from))));
 }
 
-function addressOf(name: Name, { etag }: Fixed): string {
+function addressOf(name: Name, { etag }: StaticAsset): string {
   return `/docs/${name}?v=${etag.slice(1, -1)}`;
 }
 

@@ -5,7 +5,14 @@ import { readVersion } from '../version.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { describeSockets } from './asyncapi.ts';
 import { describeHttp } from './openapi.ts';
-import { answersOf, type Fixed, FixedHeaders, fix, NoParameters, send } from './static_asset.ts';
+import {
+  answersOf,
+  NoParameters,
+  type StaticAsset,
+  StaticAssetHeaders,
+  send,
+  staticAsset,
+} from './static_asset.ts';
 
 export interface DocumentOptions {
   /** All that can be asked, these operations among them: known once the application is put together. */
@@ -26,7 +33,7 @@ export function createDocumentOperations({ operations, places }: DocumentOptions
 }
 
 function documentOf(name: string, summary: string, describe: (version: string) => object): Operation {
-  let made: Fixed | undefined;
+  let made: StaticAsset | undefined;
   return operation({
     id: `show_${name}`,
     method: 'get',
@@ -34,10 +41,10 @@ function documentOf(name: string, summary: string, describe: (version: string) =
     summary,
     tag: 'documents',
     query: NoParameters,
-    headers: FixedHeaders,
+    headers: StaticAssetHeaders,
     answers: answersOf('application/json', z.looseObject({})),
     handle(ctx) {
-      made ??= fix('application/json', JSON.stringify(describe(readVersion())));
+      made ??= staticAsset('application/json', JSON.stringify(describe(readVersion())));
       send(ctx, made);
     },
   });

@@ -71,7 +71,7 @@ export function describeHttp(operations: readonly Operation[], version: string) 
     tags: [...new Set(operations.map(({ tag }) => tag))].map(name => ({ name })),
     paths,
     // Not part of any path: what OPTIONS answers, and what a request gets that no operation is for.
-    'x-unmatched': { responses: unmatched(responses) },
+    'x-unmatched': { responses: answerNotFound(responses) },
     components: {
       schemas: describeEvents(topicsOf(operations), schemas),
       responses,
@@ -176,7 +176,7 @@ function exampleOf(code: ErrorCode): Json {
   return known.type === made.type ? known : made;
 }
 
-function unmatched(components: Record<string, Response>): Json {
+function answerNotFound(components: Record<string, Response>): Json {
   const refusals = [...byStatus(ELSEWHERE)].map(([status, codes]) => [
     status,
     { $ref: refusalOf(codes, components) },

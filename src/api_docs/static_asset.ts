@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { isKnownTag } from '../web/entity_tag.ts';
 
-export interface Fixed {
+export interface StaticAsset {
   type: string;
   body: Buffer;
   /** A strong one (RFC 9110, section 8.8.3), quotes included. */
@@ -12,7 +12,7 @@ export interface Fixed {
 }
 
 /** The header that send() reads. */
-export const FixedHeaders = z.object({
+export const StaticAssetHeaders = z.object({
   'If-None-Match': z
     .string()
     .optional()
@@ -35,14 +35,18 @@ export function answersOf(
   };
 }
 
-export function fix(type: string, content: Buffer | string): Fixed {
+export function staticAsset(type: string, content: Buffer | string): StaticAsset {
   const body = Buffer.from(content);
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   return { type, body, etag };
 }
 
 /** Sends it, or 304 when the client has it. Caches ask again each time, unless its address changes with it. */
-export function send(ctx: Context, { type, body, etag }: Fixed, how: { immutable?: boolean } = {}): void {
+export function send(
+  ctx: Context,
+  { type, body, etag }: StaticAsset,
+  how: { immutable?: boolean } = {},
+): void {
   ctx.set({ ETag: etag, 'Cache-Control': how.immutable ? FOR_EVER : 'public, no-cache' });
   ctx.type = type;
   ctx.body = body;

@@ -26,7 +26,7 @@ await runCommand(async ({ config: { service }, url }) => {
     process.stdout.write(chunk),
   );
   try {
-    await session.query(FIND_TABLES, [schemasOf(service).nouns]);
+    await session.query(FIND_TABLES, [schemasOf(service).resources]);
     const answer = await session.query({ text: statement, rowMode: 'array' });
     for (const result of Array.isArray(answer) ? answer : [answer]) {
       if (result.command === null) throw new Error('there is no statement in it');

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { ServiceError } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { EVERYTHING, type Filter } from '../feed/filter.ts';
-import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
+import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import { openPool } from '../postgres/pool.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { type CommandContext, runCommand } from './command.ts';
@@ -62,7 +62,7 @@ async function filterFor({ log }: Receiver, topic: string | undefined): Promise<
 // Until the end of whoever reads, or a reset.
 async function print({ hub, log }: Receiver, filter: Filter, after: number | undefined): Promise<number> {
   const head = await log.head();
-  const refusal = judge(head, { after, log: undefined });
+  const refusal = canResume(head, { after, log: undefined });
   if (refusal) return refuse(refusal);
   const ended = Promise.withResolvers<number>();
   const outlet = {

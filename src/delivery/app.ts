@@ -9,7 +9,7 @@ import { isTypeOf, type WatchedTopic } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
-import { judge } from '../feed/subscription.ts';
+import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
 import type { Origins } from '../web/origins.ts';
 import type { Channel } from './channel.ts';
@@ -18,7 +18,7 @@ import { type Place, readParameters, sentence } from './parameters.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
-import { letGo } from './upgrade.ts';
+import { detachResponse } from './upgrade.ts';
 
 type WithSocket = { ws?: () => Promise<WebSocket> };
 
@@ -59,7 +59,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
   app.silent = true;
   for (const each of options.around) app.use(each);
   const upgrading = webSockets('ws', { wsOptions: WS_OPTIONS });
-  const faults = faultsOf(upgrading.server);
+  const violations = violationsOf(upgrading.server);
   app.use(upgrading);
   app.use(async context => {
     const { req, res, path, querystring, state } = context;
@@ -69,9 +69,9 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     if (context.method !== 'GET')
       throw new ServiceError('method_not_allowed', `${path} takes GET`, { headers: { Allow: 'GET' } });
     context.status = 101;
-    const webSocket = await accept(context, faults);
+    const webSocket = await accept(context, violations);
     if (!webSocket) return;
-    letGo(res);
+    detachResponse(res);
     const { socket, headers } = req;
     const { requestId } = state;
     await serve(webSocket, { place, path, query: querystring, socket, headers, requestId });
@@ -101,7 +101,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       return undefined;
     }
     const head = await log.head();
-    const reason = judge(head, { after: wanted.after, log: wanted.log });
+    const reason = canResume(head, { after: wanted.after, log: wanted.log });
     if (reason) {
       channel.control({ type: 'reset', reason });
       channel.end(CLOSE.reset, reason);
@@ -161,24 +161,24 @@ function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {
 }
 
 // What ws finds wrong with a handshake, which it tells at once: without somebody to tell it would answer by itself.
-function faultsOf(server: WebSocketServer): WeakMap<IncomingMessage, Error> {
-  const faults = new WeakMap<IncomingMessage, Error>();
-  server.on('wsClientError', (error, _socket, request) => faults.set(request, error));
-  return faults;
+function violationsOf(server: WebSocketServer): WeakMap<IncomingMessage, Error> {
+  const violations = new WeakMap<IncomingMessage, Error>();
+  server.on('wsClientError', (error, _socket, request) => violations.set(request, error));
+  return violations;
 }
 
 // Throws for what is no handshake; undefined for a client that has gone, whose handshake never settles.
 async function accept(
   context: Koa.ParameterizedContext<Koa.DefaultState, WithSocket>,
-  faults: WeakMap<IncomingMessage, Error>,
+  violations: WeakMap<IncomingMessage, Error>,
 ): Promise<WebSocket | undefined> {
   const { req } = context;
   const closed = new Promise<undefined>(resolve => req.socket.once('close', () => resolve(undefined)));
   const upgraded = context.ws?.();
-  const fault = faults.get(req);
-  if (!fault) return Promise.race([upgraded, closed]);
+  const violation = violations.get(req);
+  if (!violation) return Promise.race([upgraded, closed]);
   context.respond = true; // koa-easy-ws takes it for upgraded
-  throw new ServiceError('malformed', `this is no WebSocket handshake: ${fault.message}`, {
+  throw new ServiceError('malformed', `this is no WebSocket handshake: ${violation.message}`, {
     headers: { 'Sec-WebSocket-Version': '13' }, // RFC 6455, section 4.4
   });
 }

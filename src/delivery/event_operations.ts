@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.ts';
 import { EventEnvelope, type FeedEvent, PAGE_BYTES } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
-import { judge, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
+import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
@@ -202,7 +202,7 @@ function clientOf(ctx: Context) {
 async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
   const wanted = await read;
   if (!Array.isArray(wanted)) return wanted;
-  throw new ServiceError('malformed', sentence(wanted), { faults: wanted });
+  throw new ServiceError('malformed', sentence(wanted), { violations: wanted });
 }
 
 async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
@@ -213,7 +213,7 @@ async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise
 
 async function judged({ after, log: id }: Pick<Wanted, 'after' | 'log'>, log: Log) {
   const head = await log.head();
-  return { head, reason: judge(head, { after, log: id }) };
+  return { head, reason: canResume(head, { after, log: id }) };
 }
 
 function gone(reason: ResetReason): ServiceError {

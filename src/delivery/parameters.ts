@@ -1,6 +1,6 @@
 // What a client asks for in the query of a socket, a stream or a page of events; checked at the border.
 import { z } from 'zod';
-import type { Fault } from '../errors.ts';
+import type { Violation } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import { parameter, readQuery, repeated, wholeNumber } from '../web/query.ts';
@@ -75,11 +75,11 @@ export async function readParameters(
   query: string,
   place: Place,
   topics: () => Promise<readonly TopicInfo[]>,
-): Promise<Wanted | Fault[]> {
-  const { lists, faults } = readQuery(query);
+): Promise<Wanted | Violation[]> {
+  const { lists, violations } = readQuery(query);
   const result = querySchemaOf(place).safeParse(lists);
-  if (!result.success) return [...faults, ...result.error.issues.flatMap(faultsOf)];
-  if (faults.length > 0) return faults;
+  if (!result.success) return [...violations, ...result.error.issues.flatMap(violationsOf)];
+  if (violations.length > 0) return violations;
   return toWanted(result.data, place, topics);
 }
 
@@ -88,22 +88,22 @@ export async function toWanted(
   checked: object,
   place: Place,
   topics: () => Promise<readonly TopicInfo[]>,
-): Promise<Wanted | Fault[]> {
+): Promise<Wanted | Violation[]> {
   const { after, log, snapshot, limit, wait, ...filters } = checked as Partial<Wanted> & Lists;
   const filter = toFilter(filters, place);
-  const faults = snapshot && after !== undefined ? [CONTRADICTION] : [];
-  if (filter.types.size > 0 || filters.topic) faults.push(...unknownNames(filter, await topics()));
-  return faults.length > 0 ? faults : { after, log, snapshot, limit, wait, filter };
+  const violations = snapshot && after !== undefined ? [CONTRADICTION] : [];
+  if (filter.types.size > 0 || filters.topic) violations.push(...unknownNames(filter, await topics()));
+  return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, filter };
 }
 
 /** The faults in a sentence. */
-export function sentence(faults: readonly Fault[]): string {
-  return faults.map(({ path, message }) => `${path} ${message}`).join('; ');
+export function sentence(violations: readonly Violation[]): string {
+  return violations.map(({ path, message }) => `${path} ${message}`).join('; ');
 }
 
 type Lists = Readonly<Record<string, readonly string[] | undefined>>;
 
-const CONTRADICTION: Fault = {
+const CONTRADICTION: Violation = {
   path: 'after',
   message: 'contradicts snapshot=true, which begins with the present state',
 };
@@ -164,7 +164,7 @@ function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filte
   };
 }
 
-function unknownNames({ topics, types }: Filter, known: readonly TopicInfo[]): Fault[] {
+function unknownNames({ topics, types }: Filter, known: readonly TopicInfo[]): Violation[] {
   const strange = [...topics].filter(name => !known.some(({ topic }) => topic === name));
   const meant = known.filter(({ topic }) => topics.size === 0 || topics.has(topic));
   const alien = [...types].filter(type => !meant.some(info => isTypeOf(type, info)));
@@ -180,7 +180,7 @@ function unknownNames({ topics, types }: Filter, known: readonly TopicInfo[]): F
 const list = (topics: readonly TopicInfo[]) => topics.map(({ topic }) => topic).join(', ');
 const quote = (name: string) => JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
 
-function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+function violationsOf(issue: z.core.$ZodIssue): Violation[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map(key => ({ path: key, message: 'is not known here' }));
   }

@@ -133,17 +133,17 @@ function answerPings(webSocket: WebSocket): void {
 // the others: the more came at once, the longer it is not read from.
 function holdBack(webSocket: WebSocket, socket: Socket): void {
   let bytes = 0;
-  let breath: NodeJS.Timeout | undefined;
+  let loopLimiter: NodeJS.Timeout | undefined;
   const goOn = () => {
     bytes -= BYTES_PER_BREATH;
     if (bytes < BYTES_PER_BREATH || webSocket.readyState !== WebSocket.OPEN) webSocket.resume();
-    else breath = setTimeout(goOn, BREATH);
+    else loopLimiter = setTimeout(goOn, BREATH);
   };
   socket.on('data', chunk => {
     bytes += chunk.length;
     if (bytes < BYTES_PER_BREATH || webSocket.isPaused || webSocket.readyState !== WebSocket.OPEN) return;
     webSocket.pause();
-    breath = setTimeout(goOn, BREATH);
+    loopLimiter = setTimeout(goOn, BREATH);
   });
-  webSocket.on('close', () => clearTimeout(breath));
+  webSocket.on('close', () => clearTimeout(loopLimiter));
 }

@@ -38,7 +38,7 @@ function ignore(): void {}
  * Forgets the request of a connection that is a WebSocket now. Whoever waits for its answer to finish, as Koa does, would
  * otherwise keep it, the answer and the context for as long as the socket lives: a third of what a socket costs.
  */
-export function letGo(response: ServerResponse): void {
+export function detachResponse(response: ServerResponse): void {
   if (response.socket) response.detachSocket(response.socket);
   response.emit('finish');
 }

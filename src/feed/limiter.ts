@@ -1,6 +1,6 @@
 // Whoever asks much of the same: some wait for their turn, some share an answer.
 
-export interface Turns {
+export interface Limiter {
   /** Does some work when it may, and gives what came of it. */
   take<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Whether the next one would come at once. */
@@ -8,7 +8,7 @@ export interface Turns {
 }
 
 /** So many at a time, first come, first served: whoever wants more goes to the end of the line. */
-export function createTurns(most: number): Turns {
+export function createLimiter(most: number): Limiter {
   const waiting: (() => void)[] = [];
   let busy = 0;
   return {
@@ -31,7 +31,7 @@ export function createTurns(most: number): Turns {
 export const nextOfLoop = () => new Promise<void>(resolve => setImmediate(resolve));
 
 /** Those who ask for the same while it is under way share it: for what does not depend on when it is asked. */
-export function shareEqual<Request, Result>(
+export function singleFlightByRequest<Request, Result>(
   ask: (request: Request) => Promise<Result>,
 ): { ask(request: Request): Promise<Result>; forget(): void } {
   let coming = new Map<string, Promise<Result>>();
@@ -51,7 +51,7 @@ export function shareEqual<Request, Result>(
 }
 
 /** Those who ask while an answer is under way share the one after it: theirs must not be older than their question. */
-export function shareNext<Result>(ask: () => Promise<Result>): () => Promise<Result> {
+export function singleFlight<Result>(ask: () => Promise<Result>): () => Promise<Result> {
   let asking: Promise<Result> | undefined;
   let next: Promise<Result> | undefined;
   const begin = async () => {

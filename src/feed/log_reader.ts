@@ -3,7 +3,7 @@
 import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import type { Filter } from './filter.ts';
-import { createTurns, nextOfLoop, shareEqual, shareNext, type Turns } from './limiter.ts';
+import { createLimiter, type Limiter, nextOfLoop, singleFlight, singleFlightByRequest } from './limiter.ts';
 
 /** Where the log stands: its last position, and the first one it still keeps (head + 1 while it is empty). */
 export interface Head {
@@ -82,20 +82,20 @@ const SNAPSHOTS = 1; // of these: a page that waits for a locked table holds up 
 
 /** Reads the log for every subscription of an instance; what they cannot read and wait for is logged once. */
 export function createLogReader(queries: LogQueries, logger: Logger): Log {
-  const turns = createTurns(READERS);
-  const snapshotTurns = createTurns(SNAPSHOTS);
-  const breath = createTurns(1);
+  const limiter = createLimiter(READERS);
+  const snapshotLimiter = createLimiter(SNAPSHOTS);
+  const loopLimiter = createLimiter(1);
   const noticeEvents = createNotice(logger, 'events');
   const noticeSnapshots = createNotice(logger, 'snapshots');
-  const head = shareNext(queries.head);
+  const head = singleFlight(queries.head);
   const note = createNoteOfWithheld(logger);
   const read = async (query: () => Promise<readonly LogRow[]>) =>
-    note((await turns.take(query)).map(toEvent));
+    note((await limiter.take(query)).map(toEvent));
   const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
   // The state as of a position is one state, whoever asks: a crowd that comes at once has each page read once.
-  const snapshots = shareEqual((request: SnapshotRequest) =>
-    noticeSnapshots(() => snapshotTurns.take(() => turns.take(() => queries.snapshot(request)))),
+  const snapshots = singleFlightByRequest((request: SnapshotRequest) =>
+    noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
 
   async function pageOfSubjects({ log, after, goal, filter }: PageRequest): Promise<Page> {
@@ -115,7 +115,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     const block = isCut ? await blocks.read(log, after, goal) : whole;
     // The next one comes while this one is sent, unless another reader needs its own first; who needs it asks again.
     const end = endOf(block, after);
-    if (end > after && end < goal && turns.isFree()) blocks.read(log, end, goal).catch(() => {});
+    if (end > after && end < goal && limiter.isFree()) blocks.read(log, end, goal).catch(() => {});
     const events = block.slice(Math.max(0, block.length - (end - after)));
     const through = events.at(-1)?.position ?? after;
     if (events[0]?.position === after + 1) return { from: after, through, events };
@@ -134,10 +134,10 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     page: async request => {
       const found = await noticeEvents(() => page(request));
       // A crowd that reads on takes one page in a turn of the event loop: between two there is room for who is live.
-      await breath.take(nextOfLoop);
+      await loopLimiter.take(nextOfLoop);
       return found;
     },
-    topics: shareNext(queries.topics),
+    topics: singleFlight(queries.topics),
     snapshot: snapshots.ask,
     forget() {
       blocks.forget();
@@ -147,7 +147,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
 }
 
 // Whoever reads tries again by itself, however often: said is when it begins to fail and when it works again.
-function createNotice(logger: Logger, what: string): Turns['take'] {
+function createNotice(logger: Logger, what: string): Limiter['take'] {
   let failing = false;
   return async read => {
     try {

@@ -44,7 +44,7 @@ const RETRY = 500; // ms
  * earlier epoch is as good as the present one up to the last position that it has here: what a client has seen beyond
  * that, this log has lost.
  */
-export function judge(
+export function canResume(
   head: Head,
   wanted: { after: number | undefined; log: string | undefined },
 ): ResetReason | undefined {
@@ -138,7 +138,7 @@ export function subscribe(options: {
 
   // In the log as it stands now; false if it has lost what was seen, and the subscription has ended.
   function goOn(head: Head): boolean {
-    const reason = judge(head, { after: cursor, log: epoch });
+    const reason = canResume(head, { after: cursor, log: epoch });
     if (reason) {
       end(reason);
       return false;

@@ -1,14 +1,14 @@
 // Puts the HTTP side together. It assembles and does not listen; nothing here can tell a socket anything.
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from '../logger.ts';
-import { createPresence, type Presence } from '../postgres/availability.ts';
+import { type Availability, createAvailability } from '../postgres/availability.ts';
 import { unavailable } from '../postgres/errors.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import { compression } from './middleware/compression.ts';
 import { oneHost } from './middleware/host.ts';
-import { unmatched } from './middleware/not_found.ts';
-import { refuseStrangers } from './middleware/origin_check.ts';
+import { answerNotFound } from './middleware/not_found.ts';
+import { checkOrigin } from './middleware/origin_check.ts';
 import { problems } from './middleware/problems.ts';
 import { requestId } from './middleware/request_id.ts';
 import { type RequestLogOptions, type RequestOutcome, requestLog } from './middleware/request_log.ts';
@@ -29,7 +29,7 @@ export interface HttpAppOptions {
   /** What readiness asks for. */
   readiness: Readiness;
   /** Told of requests that met no database. */
-  presence?: Presence | undefined;
+  availability?: Availability | undefined;
   /** Told of every request once it is answered. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
   /** What becomes of requests that no operation is for; they are refused. */
@@ -47,18 +47,22 @@ export function createHttpApp({
   origins,
   operations,
   readiness,
-  presence,
+  availability,
   answered,
-  otherwise = unmatched(),
+  otherwise = answerNotFound(),
 }: HttpAppOptions): HttpApp {
   const app = new Koa();
   app.on('error', error => {
     if (CLIENT_GONE.test(error.code)) logger.debug({ code: error.code }, 'the client broke off its request');
     else logger.error({ err: error }, 'an answer was cut off');
   });
-  for (const each of answering({ logger, presence: presence ?? createPresence(logger), answered }))
+  for (const each of answering({
+    logger,
+    availability: availability ?? createAvailability(logger),
+    answered,
+  }))
     app.use(each);
-  app.use(refuseStrangers(origins));
+  app.use(checkOrigin(origins));
   const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
   app.use(routesTo(all));
   app.use(otherwise);
@@ -82,7 +86,7 @@ export function answering(options: RequestLogOptions): Middleware[] {
   ];
 }
 
-export type WaitingOptions = Pick<HttpAppOptions, 'logger' | 'origins' | 'presence' | 'answered'>;
+export type WaitingOptions = Pick<HttpAppOptions, 'logger' | 'origins' | 'availability' | 'answered'>;
 
 /** The app of an instance that has no database yet: it lives, is not ready, and everything else is 503. */
 export function createWaitingApp(options: WaitingOptions): HttpApp {

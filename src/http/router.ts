@@ -41,8 +41,8 @@ function middlewareOf(router: Router): Middleware {
   return router.routes() as Middleware;
 }
 
-async function serve(ctx: Context, { admit, params, query, headers, body, handle }: Operation) {
-  admit?.(ctx);
+async function serve(ctx: Context, { authorize, params, query, headers, body, handle }: Operation) {
+  authorize?.(ctx);
   await handle(ctx, {
     params: params && checkParams(params, ctx),
     query: query && checkQuery(query, ctx),

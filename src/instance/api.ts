@@ -16,7 +16,7 @@ import type { RunKind } from '../jobs/run_kind.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics, Present, Stored } from '../metrics/metrics.ts';
 import type { Nats } from '../nats/nats.ts';
-import type { Presence } from '../postgres/availability.ts';
+import type { Availability } from '../postgres/availability.ts';
 import { readProgramSchema } from '../postgres/migrate.ts';
 import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
@@ -34,7 +34,7 @@ export interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;
-  presence: Presence;
+  availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
   sequencer: Sequencer;
@@ -53,7 +53,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     config,
     logger,
     origins,
-    presence,
+    availability,
     metrics,
     receiver,
     sequencer,
@@ -66,7 +66,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const readiness = createReadiness({
     ...receiver,
     pool,
-    presence,
+    availability,
     sequencer,
     schema: await readProgramSchema(),
     stopping,
@@ -96,7 +96,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
-  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, presence, answered });
+  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, availability, answered });
   return app;
 }
 

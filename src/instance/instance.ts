@@ -12,7 +12,7 @@ import { createWorker } from '../jobs/worker.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
-import { createPresence } from '../postgres/availability.ts';
+import { createAvailability } from '../postgres/availability.ts';
 import { isAway } from '../postgres/errors.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
@@ -23,7 +23,7 @@ import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { createOrigins } from '../web/origins.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
-import { createBroker } from './nats.ts';
+import { createNatsPart } from './nats.ts';
 
 export interface InstanceOptions {
   config: Config;
@@ -54,12 +54,12 @@ const DATABASE_RETRY = 1_000; // ms
  */
 export function createInstance(options: InstanceOptions): Instance {
   const { config, logger } = options;
-  const presence = createPresence(logger);
+  const availability = createAvailability(logger);
   const origins = createOrigins({ loopback: config.loopback, allowed: config.allowedOrigins });
   // Once, whatever begins again: a counter only rises, and the process's own are watched once.
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
   const kinds = createKinds(config);
-  const shared = { config, logger, origins, presence, answered: metrics.answered };
+  const shared = { config, logger, origins, availability, answered: metrics.answered };
   const server = createHttpServer(shared);
   const started: Service[] = [];
   const stopping = new AbortController();
@@ -90,7 +90,7 @@ export function createInstance(options: InstanceOptions): Instance {
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const feed = await createFeed(logPool, options, metrics);
     const { sessions, receiver, sequencer } = feed;
-    const nats = await createBroker(pool, { ...options, receiver, metrics });
+    const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
     for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
     const api = await createApi(pool, {
@@ -114,9 +114,9 @@ export function createInstance(options: InstanceOptions): Instance {
       url: options.databaseUrl,
       service: config.service,
       size,
-      role: !config.pooled,
-      throughPooler: config.pooled,
-      presence,
+      role: !config.throughPooler,
+      throughPooler: config.throughPooler,
+      availability,
       ...(statementTimeout !== undefined && { statementTimeout }),
     });
     started.push({ name, start: async () => {}, stop: () => pool.end() });
@@ -195,7 +195,7 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     leads: receiver.relay.catchUp,
     numbered: receiver.relay.take,
     clean: after => cleanStaged(pool, after),
-    looked: metrics.looked,
+    sequenced: metrics.sequenced,
     rang: metrics.rang,
     logger,
   });

@@ -8,7 +8,7 @@ import type { DatabasePool } from '../postgres/pool.ts';
 import { keepRejected, storeRate } from '../queries/ingest.ts';
 import type { Receiver } from '../relay/receiver.ts';
 
-export interface BrokerOptions {
+export interface NatsPartOptions {
   config: Config;
   /** A session-level address: one instance at a time publishes. */
   directUrl: string;
@@ -18,9 +18,9 @@ export interface BrokerOptions {
 }
 
 /** NATS, or undefined where there is none. What comes in is stored by way of the pool. */
-export async function createBroker(
+export async function createNatsPart(
   pool: DatabasePool,
-  { config: { natsUrl, service }, directUrl, receiver: { hub, log }, metrics, logger }: BrokerOptions,
+  { config: { natsUrl, service }, directUrl, receiver: { hub, log }, metrics, logger }: NatsPartOptions,
 ): Promise<Nats | undefined> {
   if (natsUrl === undefined) return undefined;
   const { createNats } = await import('../nats/nats.ts'); // a client that others need not load

@@ -1,6 +1,6 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Presence } from '../postgres/availability.ts';
+import type { Availability } from '../postgres/availability.ts';
 import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
@@ -16,7 +16,7 @@ export interface ReadinessOptions {
   sequencer: { readonly obstacle: string | undefined };
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
-  presence: Pick<Presence, 'refusesWrites'>;
+  availability: Pick<Availability, 'refusesWrites'>;
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -33,7 +33,7 @@ export function createReadiness({
   hub,
   sequencer,
   stopping,
-  presence,
+  availability,
   warnings,
 }: ReadinessOptions) {
   return {
@@ -42,7 +42,7 @@ export function createReadiness({
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
-        whyNotWritable(pool, presence),
+        whyNotWritable(pool, availability),
       ]);
       const { behind, ahead } = compareSchemas(schema, found);
       const reasons = [
@@ -67,7 +67,7 @@ export function createReadiness({
 // A write that was refused is tried again here: an instance that is not ready is sent no other.
 async function whyNotWritable(
   pool: DatabasePool,
-  { refusesWrites }: ReadinessOptions['presence'],
+  { refusesWrites }: ReadinessOptions['availability'],
 ): Promise<readonly string[]> {
   if (!refusesWrites) return [];
   try {

@@ -95,7 +95,7 @@ function createFeedMetrics(registers: Registry[]) {
       events.inc({ type });
       latency.observe(Math.max(0, Date.now() - Date.parse(time)) / 1000);
     },
-    looked(found: number, took: number): void {
+    sequenced(found: number, took: number): void {
       looks.observe(took / 1000);
       if (found > 0) batches.observe(found);
     },

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Consumer, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { isPassing } from '../errors.ts';
+import { isTransient } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
 import { ingestName, openConsumer, openIngestStream } from './ingest_stream.ts';
@@ -75,7 +75,7 @@ export function createIngest(options: IngestOptions): Ingest {
       overIfNone();
     } catch (error) {
       const before = failures.get(message.seq) ?? 0;
-      failures.set(message.seq, isPassing(error) ? before : before + 1);
+      failures.set(message.seq, isTransient(error) ? before : before + 1);
       trouble.meet(error);
       settle(() => message.nak(AGAIN_AFTER));
     }
@@ -84,7 +84,7 @@ export function createIngest(options: IngestOptions): Ingest {
   async function storeRate(message: JsMsg, rate: RateMessage): Promise<void> {
     const stored = await store(rate).catch((error: unknown) => {
       // What nobody has foreseen may pass, too, but not every time.
-      if (isPassing(error) || (failures.get(message.seq) ?? 0) + 1 < MOST_FAILURES) throw error;
+      if (isTransient(error) || (failures.get(message.seq) ?? 0) + 1 < MOST_FAILURES) throw error;
       logger.error({ err: error }, 'a message cannot be stored, for a reason that does not pass');
       return { refused: 'it could not be stored; the log of the service says why' };
     });

@@ -1,9 +1,9 @@
 // What other services tell about a currency's rate: the message, checked once.
 import { z } from 'zod';
-import { findTwinKey } from '../parsing/duplicate_keys.ts';
+import { findDuplicateKey } from '../parsing/duplicate_keys.ts';
 import { parseExactly } from '../parsing/exact_json.ts';
 import { code, type RateMessage, rate } from '../parsing/rate.ts';
-import { moment } from '../parsing/timestamp.ts';
+import { timestamp } from '../parsing/timestamp.ts';
 import { trim } from '../parsing/trim.ts';
 
 /** The message, or all that is wrong with it in one sentence. */
@@ -17,7 +17,7 @@ const Message = z.strictObject({
   rate,
   timestamp: z
     .string({ error: issue => (issue.input === undefined ? 'is required' : 'must be a time in RFC 3339') })
-    .pipe(moment)
+    .pipe(timestamp)
     // From then on every other message would be an older one.
     .refine(text => Date.parse(text) < Date.now() + DAY, 'must not be more than a day in the future'),
   name: z
@@ -34,8 +34,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function readRateMessage(payload: Uint8Array): RateReading {
   const parsed = parse(payload);
   if (parsed === undefined) return { fault: 'it is not JSON' };
-  const twin = findTwinKey(Buffer.from(payload));
-  if (twin !== undefined) return { fault: `${twin} stands twice` };
+  const duplicate = findDuplicateKey(Buffer.from(payload));
+  if (duplicate !== undefined) return { fault: `${duplicate} stands twice` };
   const result = Message.safeParse(parsed);
   if (!result.success) return { fault: result.error.issues.slice(0, MOST_FAULTS).map(toSentence).join('; ') };
   const { name, ...rest } = result.data;

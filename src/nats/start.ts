@@ -3,7 +3,7 @@
 import type { FeedEvent } from '../events.ts';
 import { EVERYTHING } from '../feed/filter.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
-import { judge } from '../feed/subscription.ts';
+import { canResume } from '../feed/subscription.ts';
 import { identityOf, type StreamedEvent, type Tail } from './event_stream.ts';
 import { NeedsPerson } from './trouble.ts';
 
@@ -42,7 +42,7 @@ export async function findStart({ last }: Tail, log: Log, stream: string): Promi
     return { head, after: position, missing: undefined };
   }
   // What was there cannot be looked up any more.
-  if (judge(head, { after: position, log: last.log }) === 'other_log') {
+  if (canResume(head, { after: position, log: last.log }) === 'other_log') {
     throw refuse(
       stream,
       `its last position ${position} is of another log, and no longer kept in this one`,

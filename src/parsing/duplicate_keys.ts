@@ -9,7 +9,7 @@ const WHITE_SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
  * The first key that stands twice in one object; undefined if none does. `json` is JSON, in UTF-8: of its bytes only those
  * that stand for themselves are looked at.
  */
-export function findTwinKey(json: Buffer): string | undefined {
+export function findDuplicateKey(json: Buffer): string | undefined {
   const stack: (Set<string> | undefined)[] = []; // a list has no keys
   for (let index = 0; index < json.length; index++) {
     const byte = json[index];

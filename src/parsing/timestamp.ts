@@ -11,7 +11,7 @@ const END = Date.parse('9999-12-31T23:59:59.999Z') + 1;
  * A real moment of the years 0001 to 9999 in UTC, with an offset. Of a fraction with more than six digits, as .NET and Go
  * write it, the database keeps the nearest microsecond.
  */
-export const moment = z
+export const timestamp = z
   .string({ error: 'must be a time in RFC 3339' })
   .superRefine((text, context) => {
     const fault = faultOf(text);

@@ -1,7 +1,7 @@
 // Whether the database is there, as its queries tell: said once per change, however many requests meet it.
 import type { Logger } from '../logger.ts';
 
-export interface Presence {
+export interface Availability {
   /** A query was answered. */
   here(): void;
   /** One could not even be asked, and why. */
@@ -15,7 +15,7 @@ export interface Presence {
 }
 
 /** Takes the database for present until somebody misses it. */
-export function createPresence(logger: Logger): Presence {
+export function createAvailability(logger: Logger): Availability {
   let isHere = true;
   let refusesWrites = false;
   return {

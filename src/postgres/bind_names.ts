@@ -89,7 +89,7 @@ function defaultNames(service: string): ReadonlyMap<string, string> {
   const here = schemasOf(DEFAULT_SERVICE);
   const there = schemasOf(service);
   return new Map([
-    [here.nouns, there.nouns],
+    [here.resources, there.resources],
     [here.feed, there.feed],
     [here.jobs, there.jobs],
     [appRole(DEFAULT_SERVICE), appRole(service)],

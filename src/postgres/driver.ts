@@ -8,11 +8,11 @@ import { settleWithin } from '../within.ts';
 import { bindStatement } from './bind_names.ts';
 import { queryScoped } from './scoped_query.ts';
 import {
-  askWithin,
   closeSession,
-  cutSession,
+  destroySession,
   openBareSession,
   openSession,
+  queryWithTimeout,
   refuseStandby,
   type SessionOptions,
 } from './session.ts';
@@ -49,7 +49,7 @@ let nextId = 1;
 export function createDriverFactory(options: DriverOptions): DriverFactory {
   return async () => {
     const clients = new Set<PoolClient>();
-    const ask = options.throughPooler ? askThroughPooler(options.session) : askDirectly;
+    const ask = options.throughPooler ? queryThroughPooler(options.session) : queryDirectly;
     // What has rested meanwhile is as dead, most likely: better a new connection than so long a wait on each.
     const silent = () => {
       for (const client of clients) client.distrust();
@@ -75,10 +75,10 @@ interface Question {
 
 type Ask = (session: pg.Client, question: Question) => Promise<pg.QueryResult>;
 
-const askDirectly: Ask = (session, { text, values, name }) =>
+const queryDirectly: Ask = (session, { text, values, name }) =>
   session.query({ text, values, ...(name && { name }) });
 
-function askThroughPooler({ service, settings }: SessionOptions): Ask {
+function queryThroughPooler({ service, settings }: SessionOptions): Ask {
   const first = transactionSettings(settings);
   return (session, { text, values }) =>
     session.getTransactionStatus() === 'I'
@@ -97,7 +97,7 @@ async function connect(options: DriverOptions): Promise<pg.Client> {
   });
   try {
     await refuseStandby(session);
-    for (const statement of onConnect) await askWithin(session, answerWithin, statement);
+    for (const statement of onConnect) await queryWithTimeout(session, answerWithin, statement);
     // The end of a session may have come in one packet with its last answer: then nobody has been told yet.
     if (lost) throw lost;
     return session;
@@ -161,7 +161,7 @@ function createClient(
       throw lost ?? new ConnectionError('the connection is closed');
     const giveUp = setTimeout(() => {
       lose(new Error('the connection does not answer'));
-      cutSession(session);
+      destroySession(session);
       silent();
     }, answerWithin);
     try {

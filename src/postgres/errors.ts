@@ -1,10 +1,10 @@
 // The one place that translates what PostgreSQL says into the catalogue: by SQLSTATE and constraint name.
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError } from 'slonik';
-import { type ErrorCode, type Fault, ServiceError } from '../errors.ts';
+import { type ErrorCode, ServiceError, type Violation } from '../errors.ts';
 import { blameOf, isRaised, SQLSTATE } from './sqlstate.ts';
 
-const RULES: Record<string, Fault> = {
+const RULES: Record<string, Violation> = {
   tasks_title_length: { path: '/title', message: 'must have 1 to 200 characters after trimming' },
   tasks_description_length: { path: '/description', message: 'must have at most 10,000 characters' },
   tasks_status_known: { path: '/status', message: 'must be todo, in_progress or done' },
@@ -68,8 +68,8 @@ function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
   const { code = '', constraint = '', message } = said;
   const means = (what: ErrorCode, text: string, more: MeaningOptions = {}) =>
     new ServiceError(what, text, { ...more, cause: said });
-  const fault = RULES[constraint];
-  if (fault) return means('invalid', 'the content breaks a rule', { faults: [fault] });
+  const violation = RULES[constraint];
+  if (violation) return means('invalid', 'the content breaks a rule', { violations: [violation] });
   const notAsSaid = NOT_AS_SAID[constraint];
   if (notAsSaid) return means(notAsSaid, message);
   switch (blameOf(code)) {
@@ -87,7 +87,7 @@ function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
 }
 
 interface MeaningOptions {
-  faults?: Fault[];
+  violations?: Violation[];
   headers?: Record<string, string>;
 }
 

@@ -2,7 +2,13 @@
 // and the locks are free for another one.
 import type pg from 'pg';
 import { z } from 'zod';
-import { askWithin, closeSession, openSession, refuseStandby, type SessionOptions } from './session.ts';
+import {
+  closeSession,
+  openSession,
+  queryWithTimeout,
+  refuseStandby,
+  type SessionOptions,
+} from './session.ts';
 
 export interface LockSession {
   readonly client: pg.Client;
@@ -39,7 +45,8 @@ const Taken = z.tuple([z.object({ taken: z.boolean() })]);
 /** Opens it; `cut` ends it at once. Throws where there is no primary to work on. */
 export async function openLockSession(options: SessionOptions, cut: AbortSignal): Promise<LockSession> {
   const client = await openSession({ ...options, settings: SETTINGS }, cut);
-  const ask = (text: string, values: unknown[] = []) => askWithin(client, SHORT_QUERY, { text, values });
+  const ask = (text: string, values: unknown[] = []) =>
+    queryWithTimeout(client, SHORT_QUERY, { text, values });
   try {
     await refuseStandby(client);
     const { rows } = await ask('SELECT pg_backend_pid() AS backend');

@@ -142,10 +142,10 @@ async function endStrangers(
 
 // By hand: CREATE SCHEMA IF NOT EXISTS asks for the right to create one also where it is there.
 async function createSchemas(client: pg.Client, service: string): Promise<readonly string[]> {
-  const { nouns, feed } = schemasOf(service);
+  const { resources, feed } = schemasOf(service);
   const { rows } = await client.query<{ name: string }>(
     'SELECT name FROM unnest(ARRAY[$1, $2]) AS wanted (name) WHERE to_regnamespace(name) IS NULL',
-    [nouns, feed],
+    [resources, feed],
   );
   for (const { name } of rows) await client.query(`CREATE SCHEMA ${name}`);
   return rows.map(({ name }) => name);

@@ -5,15 +5,15 @@ export const DEFAULT_SERVICE = 'taskwire';
 
 /** The schemas of a service: of tasks, runs and imports, of the event path, and of the job queue. */
 export interface Schemas {
-  nouns: string;
+  resources: string;
   feed: string;
   jobs: string;
 }
 
 export function schemasOf(service: string): Schemas {
   return service === DEFAULT_SERVICE
-    ? { nouns: 'public', feed: 'feed', jobs: 'graphile_worker' }
-    : { nouns: service, feed: `${service}_feed`, jobs: `${service}_worker` };
+    ? { resources: 'public', feed: 'feed', jobs: 'graphile_worker' }
+    : { resources: service, feed: `${service}_feed`, jobs: `${service}_worker` };
 }
 
 /** The role that the application works as. */

@@ -8,7 +8,7 @@ import {
   sql,
 } from 'slonik';
 import { z } from 'zod';
-import type { Presence } from './availability.ts';
+import type { Availability } from './availability.ts';
 import { createDriverFactory } from './driver.ts';
 import { withQueue } from './pool_queue.ts';
 import { takeRole } from './session.ts';
@@ -27,7 +27,7 @@ export interface PoolOptions {
   statementTimeout?: number;
   /** How many milliseconds to wait for a connection while all are in use. */
   patience?: number;
-  presence?: Presence;
+  availability?: Availability;
 }
 
 // The driver has its own: Slonik would refuse some of what an address may say.
@@ -65,7 +65,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
     }),
     maxPoolSize: options.size,
     idleTimeout: 60_000,
-    interceptors: [checkRows, ...(options.presence ? [tell(options.presence)] : [])],
+    interceptors: [checkRows, ...(options.availability ? [tell(options.availability)] : [])],
   });
   const detail = 'all connections to the database are in use';
   return withQueue(pool, { size: options.size, patience: options.patience ?? PATIENCE, detail });
@@ -116,12 +116,12 @@ const checkRows: Interceptor = {
   },
 };
 
-function tell(presence: Presence): Interceptor {
+function tell(availability: Availability): Interceptor {
   return {
-    name: 'presence',
+    name: 'availability',
     afterQueryExecution: (_context, _query, { command }) => {
-      presence.here();
-      if (WRITES.has(command)) presence.tookWrite();
+      availability.here();
+      if (WRITES.has(command)) availability.tookWrite();
       return null;
     },
   };

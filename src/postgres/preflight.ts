@@ -101,7 +101,7 @@ async function describe(client: pg.Client, service: string): Promise<Fitness> {
 
 // Of the nouns' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
 async function describeSchemas(client: pg.Client, service: string): Promise<FoundSchema[]> {
-  const { nouns, feed, jobs } = schemasOf(service);
+  const { resources, feed, jobs } = schemasOf(service);
   const { rows } = await client.query(
     `SELECT wanted.name, quote_ident(wanted.name) AS ident, quote_ident(owner.rolname) AS owner,
        has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE') AS may_create,
@@ -115,7 +115,7 @@ async function describeSchemas(client: pg.Client, service: string): Promise<Foun
      LEFT JOIN pg_namespace AS n ON n.nspname = wanted.name
      LEFT JOIN pg_roles AS owner ON owner.oid = n.nspowner
      ORDER BY wanted.place`,
-    [nouns, feed, jobs],
+    [resources, feed, jobs],
   );
   return z.array(FoundSchema).parse(rows);
 }

@@ -54,7 +54,7 @@ export const takeRole = (service: string) => `
 /** A pool of pg's own, for packages that take nothing else; its connections have the settings of every session. */
 export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
   const onConnect = async (client: pg.ClientBase) => {
-    await askWithin(client as pg.Client, SET_WITHIN, sessionSettings(options.settings)); // what pg's pool makes
+    await queryWithTimeout(client as pg.Client, SET_WITHIN, sessionSettings(options.settings)); // what pg's pool makes
   };
   return new pg.Pool({ ...sessionConfig(options), max, onConnect });
 }
@@ -67,7 +67,7 @@ export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
 export async function openSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = await openBareSession(options, cut);
   try {
-    await askWithin(client, SET_WITHIN, sessionSettings(options.settings));
+    await queryWithTimeout(client, SET_WITHIN, sessionSettings(options.settings));
     return client;
   } catch (error) {
     await closeSession(client);
@@ -82,7 +82,7 @@ const SET_WITHIN = 10_000; // ms
 export async function openBareSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = speakFor(options.service, new pg.Client(sessionConfig(options)));
   client.on('error', () => {}); // 'end' follows, and whoever queries is told
-  const destroy = () => cutSession(client);
+  const destroy = () => destroySession(client);
   cut?.addEventListener('abort', destroy);
   client.once('end', () => cut?.removeEventListener('abort', destroy));
   try {
@@ -105,12 +105,12 @@ function unanswered(cause: unknown): ServiceError {
  * Asks, and ends the session if no answer has come after so many milliseconds: that is how a connection is found out
  * that has silently died. Nobody else waits on it for ever then, and 'end' tells.
  */
-export async function askWithin(
+export async function queryWithTimeout(
   session: pg.Client,
   milliseconds: number,
   query: string | pg.QueryConfig,
 ): Promise<pg.QueryResult> {
-  const giveUp = setTimeout(() => cutSession(session), milliseconds);
+  const giveUp = setTimeout(() => destroySession(session), milliseconds);
   try {
     return await session.query(query);
   } finally {
@@ -120,13 +120,13 @@ export async function askWithin(
 
 /** Ends a session, also one whose other end no longer answers: after 2 s its socket is simply closed. */
 export async function closeSession(session: pg.Client): Promise<void> {
-  const giveUp = setTimeout(() => cutSession(session), 2_000);
+  const giveUp = setTimeout(() => destroySession(session), 2_000);
   await session.end().catch(() => {}); // it is over either way
   clearTimeout(giveUp);
 }
 
 /** Closes a session's socket, without a word to the server. */
-export function cutSession(session: pg.Client): void {
+export function destroySession(session: pg.Client): void {
   session.connection.stream.destroy();
 }
 
@@ -136,7 +136,7 @@ export function cutSession(session: pg.Client): void {
  */
 export async function isLost(session: pg.Client): Promise<boolean> {
   try {
-    await askWithin(session, 2_000, 'SELECT 1');
+    await queryWithTimeout(session, 2_000, 'SELECT 1');
     return false;
   } catch (error) {
     return !(error instanceof pg.DatabaseError && error.code === SQLSTATE.inFailedTransaction);
@@ -147,7 +147,7 @@ const Standby = z.tuple([z.object({ standby: z.boolean() })]);
 
 /** Throws a ServiceError `unavailable` if the session's server is a standby: it takes no writes and knows no LISTEN. */
 export async function refuseStandby(session: pg.Client): Promise<void> {
-  const { rows } = await askWithin(session, 5_000, IS_STANDBY);
+  const { rows } = await queryWithTimeout(session, 5_000, IS_STANDBY);
   if (Standby.parse(rows)[0].standby) {
     throw new ServiceError('unavailable', 'the database is a standby, which takes no writes');
   }

@@ -1,11 +1,11 @@
 // Many writes to the rows of a noun, in the order of a list, all or nothing.
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { type Fault, ServiceError } from '../errors.ts';
+import { ServiceError, type Violation } from '../errors.ts';
 import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
 import type { Connection } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
-import type { Noun } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 const Applied = z.strictObject({ document: z.string().nullable() });
 
@@ -15,7 +15,7 @@ const Applied = z.strictObject({ document: z.string().nullable() });
  */
 export async function applyBatch(
   connection: Connection,
-  { topic, entity, columns }: Noun,
+  { topic, entity, columns }: Resource,
   operations: readonly object[],
   requestId: string,
 ): Promise<readonly (string | null)[]> {
@@ -39,16 +39,16 @@ function placed(error: unknown, entity: string): unknown {
   const known = translateDatabaseError(error);
   if (at === undefined || !known) return error;
   return new ServiceError(known.code, `operation ${at}: ${known.message}`, {
-    faults: faultsAt(`/operations/${at}`, known, entity),
+    violations: faultsAt(`/operations/${at}`, known, entity),
     headers: { ...known.headers },
     cause: error,
   });
 }
 
 // A row's own fields stand below its noun's name, what the operation says of the row beside it.
-function faultsAt(place: string, { code, faults, message }: ServiceError, entity: string): Fault[] {
+function faultsAt(place: string, { code, violations, message }: ServiceError, entity: string): Violation[] {
   if (code === 'not_found') return [{ path: `${place}/id`, message }];
   if (code === 'stale') return [{ path: `${place}/version`, message }];
-  if (faults.length === 0) return [{ path: place, message }];
-  return faults.map(fault => ({ ...fault, path: `${place}/${entity}${fault.path}` }));
+  if (violations.length === 0) return [{ path: place, message }];
+  return violations.map(violation => ({ ...violation, path: `${place}/${entity}${violation.path}` }));
 }

@@ -2,9 +2,9 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
-import type { Noun } from './resource.ts';
+import type { Resource } from './resource.ts';
 
-export const currencies: Noun = {
+export const currencies: Resource = {
   topic: 'currencies',
   entity: 'currency',
   table: ['public', 'currencies'],
@@ -16,7 +16,7 @@ export const currencies: Noun = {
     rate_date: 'date',
     source: 'text',
   },
-  alias: { column: 'currency', pattern: /^[A-Z]{3}$/i, normalise: text => text.toUpperCase() },
+  naturalKey: { column: 'currency', pattern: /^[A-Z]{3}$/i, normalise: text => text.toUpperCase() },
   sorts: {
     currency: { by: sql.fragment`t.currency`, type: 'text' },
     name: { by: sql.fragment`t.name`, type: 'text' },

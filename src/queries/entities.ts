@@ -10,10 +10,10 @@ import {
   type After,
   type ColumnType,
   keyOf,
-  type Noun,
   type Order,
   orderBy,
   orderOf,
+  type Resource,
   stretchesOf,
 } from './resource.ts';
 
@@ -41,14 +41,14 @@ const Identified = z.strictObject({ id: z.string() });
 /** Inserts a row. `fields` holds every column that a client may write: one that is missing would be NULL. */
 export async function insertEntity(
   connection: Connection,
-  noun: Noun,
+  resource: Resource,
   fields: Fields,
   requestId: string,
 ): Promise<Stored> {
-  const { table, columns } = partsOf(noun);
+  const { table, columns } = partsOf(resource);
   // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
-  const values = Object.entries(noun.columns).map(([name, type]) => valueAs(fields[name], type));
-  const stored = await connection.maybeOne(sql.prepared(`insert_${noun.entity}`, Stored)`
+  const values = Object.entries(resource.columns).map(([name, type]) => valueAs(fields[name], type));
+  const stored = await connection.maybeOne(sql.prepared(`insert_${resource.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     INSERT INTO ${table} AS t (${columns})
     SELECT ${sql.join(values, COMMA)}
@@ -58,20 +58,28 @@ export async function insertEntity(
   return stored;
 }
 
-export async function readEntity(connection: Connection, noun: Noun, id: string): Promise<Stored | null> {
-  return connection.maybeOne(sql.prepared(`read_${noun.entity}`, Stored)`
+export async function readEntity(
+  connection: Connection,
+  resource: Resource,
+  id: string,
+): Promise<Stored | null> {
+  return connection.maybeOne(sql.prepared(`read_${resource.entity}`, Stored)`
     SELECT ${STORED}
-    FROM ${partsOf(noun).table} AS t
+    FROM ${partsOf(resource).table} AS t
     WHERE t.id = ${id}`);
 }
 
 /** The id of the row that has this value in the noun's second key. */
-export async function identify(connection: Connection, noun: Noun, value: string): Promise<string | null> {
-  if (!noun.alias) return null;
-  return connection.maybeOneFirst(sql.prepared(`identify_${noun.entity}`, Identified)`
+export async function identify(
+  connection: Connection,
+  resource: Resource,
+  value: string,
+): Promise<string | null> {
+  if (!resource.naturalKey) return null;
+  return connection.maybeOneFirst(sql.prepared(`identify_${resource.entity}`, Identified)`
     SELECT t.id::text AS id
-    FROM ${partsOf(noun).table} AS t
-    WHERE t.${sql.identifier([noun.alias.column])} = ${value}`);
+    FROM ${partsOf(resource).table} AS t
+    WHERE t.${sql.identifier([resource.naturalKey.column])} = ${value}`);
 }
 
 export interface ListOptions {
@@ -86,16 +94,16 @@ export interface ListOptions {
 /** A page of the first rows in an order, or of those behind the one with these keys. */
 export async function listEntities(
   connection: Connection,
-  noun: Noun,
+  resource: Resource,
   { sort, filters, after, limit }: ListOptions,
 ): Promise<readonly Listed[]> {
-  const order = orderOf(noun, sort);
-  const conditions = Object.entries(filters).map(([name, values]) => conditionOf(noun, name, values));
-  const isSearch = noun.searches?.some(name => name in filters) ?? false;
+  const order = orderOf(resource, sort);
+  const conditions = Object.entries(filters).map(([name, values]) => conditionOf(resource, name, values));
+  const isSearch = resource.searches?.some(name => name in filters) ?? false;
   const stretches = stretchesOf(order, after)
     // As a test of its truth no index of the sort answers it.
     .map(stretch => (isSearch ? sql.fragment`(${stretch}) IS TRUE` : stretch))
-    .map(stretch => rowsOf(noun, order, [stretch, ...conditions], limit));
+    .map(stretch => rowsOf(resource, order, [stretch, ...conditions], limit));
   const text = within(oneAfterTheOther(stretches, limit), { columns: sql.fragment`id, key, document` });
   // A filter's values decide which plan is good, so there is none to keep.
   const isFiltered = Object.keys(filters).length > 0;
@@ -104,18 +112,18 @@ export async function listEntities(
       if (isSearch) await lookUpWords(transaction);
       return transaction.any(sql.type(Listed)`${text}`);
     });
-  return connection.any(sql.prepared(nameOfList(noun, order, after), Listed)`${text}`);
+  return connection.any(sql.prepared(nameOfList(resource, order, after), Listed)`${text}`);
 }
 
 /** Changes a row. Its version is looked at by the writing statement itself: of two writers, one finds it changed. */
 export async function updateEntity(
   connection: Connection,
-  noun: Noun,
+  resource: Resource,
   { changes, requestId, ...target }: Target & { changes: Fields },
 ): Promise<Stored | null> {
-  const { table, columns, ofRecord } = partsOf(noun);
+  const { table, columns, ofRecord } = partsOf(resource);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
-  return connection.maybeOne(sql.prepared(`update_${noun.entity}`, Stored)`
+  return connection.maybeOne(sql.prepared(`update_${resource.entity}`, Stored)`
     WITH ${writtenBy('rest', requestId)}
     UPDATE ${table} AS t
     SET (${columns}) = (
@@ -130,12 +138,12 @@ export async function updateEntity(
 /** Whether there was such a row to delete. */
 export async function deleteEntity(
   connection: Connection,
-  noun: Noun,
+  resource: Resource,
   { requestId, ...target }: Target,
 ): Promise<boolean> {
-  const { rowCount } = await connection.query(sql.prepared(`delete_${noun.entity}`, noRow)`
+  const { rowCount } = await connection.query(sql.prepared(`delete_${resource.entity}`, noRow)`
     WITH ${writtenBy('rest', requestId)}
-    DELETE FROM ${partsOf(noun).table} AS t
+    DELETE FROM ${partsOf(resource).table} AS t
     USING context
     WHERE ${isTarget(target)}`);
   return rowCount > 0;
@@ -151,20 +159,20 @@ interface Parts {
   ofRecord: FragmentSqlToken;
 }
 
-const known = new WeakMap<Noun, Parts>();
+const known = new WeakMap<Resource, Parts>();
 
 // Put together once for each noun, not for each query.
-function partsOf(noun: Noun): Parts {
-  const found = known.get(noun);
+function partsOf(resource: Resource): Parts {
+  const found = known.get(resource);
   if (found) return found;
   const list = (prefix: readonly string[]) =>
     sql.fragment`${sql.join(
-      Object.keys(noun.columns).map(column => sql.identifier([...prefix, column])),
+      Object.keys(resource.columns).map(column => sql.identifier([...prefix, column])),
       COMMA,
     )}`;
-  const table = sql.fragment`${sql.identifier([...noun.table])}`;
+  const table = sql.fragment`${sql.identifier([...resource.table])}`;
   const parts = { table, columns: list([]), ofRecord: list(['n']) };
-  known.set(noun, parts);
+  known.set(resource, parts);
   return parts;
 }
 
@@ -176,14 +184,14 @@ function valueAs(value: FieldValue = null, type: ColumnType): FragmentSqlToken {
 }
 
 function rowsOf(
-  noun: Noun,
+  resource: Resource,
   order: Order,
   conditions: readonly FragmentSqlToken[],
   limit: number,
 ): FragmentSqlToken {
   return sql.fragment`
     SELECT t.id::text AS id, ${keyOf(order)} AS key, feed.render(t)::text AS document
-    FROM ${partsOf(noun).table} AS t
+    FROM ${partsOf(resource).table} AS t
     WHERE ${sql.join([...conditions], sql.fragment` AND `)}
     ORDER BY ${orderBy(order)}
     LIMIT ${limit}`;
@@ -202,7 +210,7 @@ function oneAfterTheOther(parts: readonly FragmentSqlToken[], limit: number): Fr
     LIMIT ${limit}`;
 }
 
-function nameOfList({ topic }: Noun, { name }: Order, after: After | undefined): string {
+function nameOfList({ topic }: Resource, { name }: Order, after: After | undefined): string {
   const first = `list_${topic}_${name}`;
   if (!after) return first;
   return after.key === null ? `${first}_after_null` : `${first}_after`;
@@ -216,7 +224,11 @@ async function lookUpWords(transaction: Connection): Promise<void> {
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
 }
 
-function conditionOf({ filters, topic }: Noun, name: string, values: readonly string[]): FragmentSqlToken {
+function conditionOf(
+  { filters, topic }: Resource,
+  name: string,
+  values: readonly string[],
+): FragmentSqlToken {
   const filter = filters?.[name];
   if (!filter) throw new TypeError(`${topic} cannot be filtered by ${name}`);
   return filter(values);

@@ -5,7 +5,7 @@ import { LogRow } from '../events.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import { pageOfLog, readSnapshotPage } from './log.ts';
 import { within } from './page.ts';
-import type { After, Noun } from './resource.ts';
+import type { After, Resource } from './resource.ts';
 
 /** One entity of a topic. */
 export interface Entity {
@@ -84,16 +84,16 @@ const Identified = z.strictObject({ subject: z.string() });
  */
 export async function identifyPast(
   pool: DatabasePool,
-  { topic, entity, alias }: Noun,
+  { topic, entity, naturalKey }: Resource,
   value: string,
   position: number,
 ): Promise<string | null> {
-  if (!alias) return null;
+  if (!naturalKey) return null;
   return pool.maybeOneFirst(sql.prepared(`identify_past_${entity}`, Identified)`
     SELECT subject
     FROM feed.events
     WHERE topic = ${sql.literalValue(topic)} AND type = ${sql.literalValue(`${entity}_created`)}
-      AND data ->> ${sql.literalValue(alias.column)} = ${value} AND position <= ${position}
+      AND data ->> ${sql.literalValue(naturalKey.column)} = ${value} AND position <= ${position}
     ORDER BY position DESC
     LIMIT 1`);
 }

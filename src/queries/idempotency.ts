@@ -18,10 +18,10 @@ const Kept = z.strictObject({
 /** An answer as it was given the first time. */
 export type KeptAnswer = z.output<typeof Kept>;
 
-const nothing = { status: z.null(), headers: z.null(), body: z.null() };
+const notFound = { status: z.null(), headers: z.null(), body: z.null() };
 const Claim = z.discriminatedUnion('outcome', [
   Kept.extend({ outcome: z.literal('kept') }),
-  z.strictObject({ outcome: z.enum(['new', 'another', 'running']), ...nothing }),
+  z.strictObject({ outcome: z.enum(['new', 'another', 'running']), ...notFound }),
 ]);
 
 /** What a key is found to be, at once; see sql/rest/claim_idempotency_key.sql. */

@@ -2,7 +2,7 @@
 // for every noun is done from this description, see entities.ts.
 import { type FragmentSqlToken, sql } from 'slonik';
 
-export interface Noun {
+export interface Resource {
   /** The topic of its events, and the last part of its path: tasks. */
   topic: string;
   /** What one row is called: task. */
@@ -12,7 +12,7 @@ export interface Noun {
   /** The columns that a client may write, and their types. */
   columns: Readonly<Record<string, ColumnType>>;
   /** A second unique column that it may be found by, and how its values are written, so that none is taken for an id. */
-  alias?: { column: string; pattern: RegExp; normalise(text: string): string };
+  naturalKey?: { column: string; pattern: RegExp; normalise(text: string): string };
   /** What lists may be sorted by. */
   sorts: Readonly<Record<string, Sort>>;
   /** The name of a sort, with - for descending. */
@@ -51,12 +51,12 @@ export interface Order extends Sort {
 }
 
 /** The names of all that the noun may be sorted by, in both directions. */
-export function sortsOf({ sorts }: Noun): string[] {
+export function sortsOf({ sorts }: Resource): string[] {
   return Object.keys(sorts).flatMap(name => [name, `-${name}`]);
 }
 
 /** The sort of a name such as created_at or -created_at. Throws for one that the noun does not have. */
-export function orderOf({ sorts, topic }: Noun, name: string): Order {
+export function orderOf({ sorts, topic }: Resource, name: string): Order {
   const descending = name.startsWith('-');
   const sort = sorts[descending ? name.slice(1) : name];
   if (!sort) throw new TypeError(`${topic} cannot be sorted by ${name}`);

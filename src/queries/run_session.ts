@@ -1,7 +1,13 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
 // is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
 import type pg from 'pg';
-import { askWithin, closeSession, openSession, type SessionOptions, takeRole } from '../postgres/session.ts';
+import {
+  closeSession,
+  openSession,
+  queryWithTimeout,
+  type SessionOptions,
+  takeRole,
+} from '../postgres/session.ts';
 
 /** What a run has come to, as it is stored. */
 export interface RunResult {
@@ -124,5 +130,5 @@ async function finish(client: pg.Client, id: string, attempt: number, result: Ru
 
 /** A query of the run's session. If no answer comes, the session is lost, and with it the claim. */
 export function ask(client: pg.Client, text: string, values: unknown[] = []): Promise<pg.QueryResult> {
-  return askWithin(client, ANSWER_WITHIN, { text, values });
+  return queryWithTimeout(client, ANSWER_WITHIN, { text, values });
 }

@@ -3,13 +3,13 @@ import { sql } from 'slonik';
 import type { Connection } from '../postgres/pool.ts';
 import { Stored } from './entities.ts';
 import { writtenBy } from './origin.ts';
-import type { Noun } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 // A minus means "without" only before a word and behind none; elsewhere it parts words, as in the texts that are searched.
 // More than thirty in a row are an error to websearch_to_tsquery(), which takes everything else.
 const LOOSE_MINUS = /(?<![\s"]|^)-|-(?![\p{L}\p{N}\p{Extended_Pictographic}"])/gu;
 
-export const tasks: Noun = {
+export const tasks: Resource = {
   topic: 'tasks',
   entity: 'task',
   table: ['public', 'tasks'],

@@ -3,7 +3,7 @@
 import { type Batch, type LogRow, toEvent } from '../events.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head } from '../feed/log_reader.ts';
-import { judge } from '../feed/subscription.ts';
+import { canResume } from '../feed/subscription.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 
@@ -79,7 +79,7 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
     const known = hub.position; // what was known before asking cannot lie beyond the answer
     const head = await log.head();
     settled = asked;
-    const reason = judge(head, { after: known, log: hub.log });
+    const reason = canResume(head, { after: known, log: hub.log });
     if (reason === 'retention') {
       logger.warn({ first: head.first }, 'the log was cut off beyond where the relay stood');
       hub.restart(head, head.first - 1);

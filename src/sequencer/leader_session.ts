@@ -3,19 +3,19 @@ import type pg from 'pg';
 import { z } from 'zod';
 import { type LockSession, openLockSession, SHORT_QUERY } from '../postgres/lock_session.ts';
 import {
-  askWithin,
   closeSession,
-  cutSession,
+  destroySession,
   openSession,
+  queryWithTimeout,
   type SessionOptions,
 } from '../postgres/session.ts';
 
 /** It may hold the locks `leader` and `doorbell`. */
 export interface LeaderSession extends LockSession {
   /** Lets the doorbell lock go: writers pass in silence. */
-  letPass(): Promise<void>;
+  releaseDoorbell(): Promise<void>;
   /** Asks what may take as long as it takes: as long as the server works on it. */
-  askPatiently(query: string | pg.QueryConfig): Promise<pg.QueryResult>;
+  queryPatiently(query: string | pg.QueryConfig): Promise<pg.QueryResult>;
   /** Gives leadership up and tells the candidates, who would try only once a second. */
   resign(): Promise<void>;
 }
@@ -26,10 +26,10 @@ export async function openLeaderSession(database: Database, cut: AbortSignal): P
   const { client, backend } = session;
   return {
     ...session,
-    letPass: async () => {
+    releaseDoorbell: async () => {
       await session.ask(`SELECT pg_advisory_unlock(feed.lock_key('doorbell'))`);
     },
-    askPatiently: query => whileWorking(client, { ...database, backend }, client.query(query)),
+    queryPatiently: query => whileWorking(client, { ...database, backend }, client.query(query)),
     resign: () => resign(client),
   };
 }
@@ -51,7 +51,7 @@ async function whileWorking<Answer>(
   const look = async () => {
     idle = (await isWorking(of, answered.signal)) ? 0 : idle + 1;
     if (answered.signal.aborted) return;
-    if (idle === 2) cutSession(client);
+    if (idle === 2) destroySession(client);
     else timer = setTimeout(look, SHORT_QUERY);
   };
   let timer = setTimeout(look, SHORT_QUERY);
@@ -68,7 +68,7 @@ async function isWorking({ backend, ...database }: Backend, cut: AbortSignal): P
   if (!client) return false; // why does not matter here: whatever it is, the sequencer will meet it
   try {
     const query = { text: 'SELECT feed.is_working($1) AS working', values: [backend] };
-    const { rows } = await askWithin(client, SHORT_QUERY, query);
+    const { rows } = await queryWithTimeout(client, SHORT_QUERY, query);
     return Working.parse(rows)[0].working ?? true;
   } catch {
     return false;
@@ -79,7 +79,7 @@ async function isWorking({ backend, ...database }: Backend, cut: AbortSignal): P
 
 async function resign(client: pg.Client): Promise<void> {
   const vacant = JSON.stringify({ vacant: true });
-  await askWithin(client, SHORT_QUERY, {
+  await queryWithTimeout(client, SHORT_QUERY, {
     text: `SELECT pg_advisory_unlock_all(), pg_notify(feed.channel('events'), $1)`,
     values: [vacant],
   });

@@ -13,11 +13,11 @@ export interface PassOptions {
   /** Hears each batch as its statement returns; a short cut past NOTIFY for this instance's own relay. */
   numbered(batch: Batch): void;
   /** Told of every look, with how many events it numbered and how many milliseconds it took. */
-  looked?(found: number, took: number): void;
+  sequenced?(found: number, took: number): void;
 }
 
 /** What a look came to. */
-export interface Look {
+export interface Pass {
   /** How many events it numbered. */
   found: number;
   /** Milliseconds that the statement took: how long others take over its events is no reason to look less often. */
@@ -25,14 +25,14 @@ export interface Look {
 }
 
 /** Looks on the leader's session: each tells the relay, the cleaner and the metrics of what it numbered. */
-export function createLook(
+export function createSequencingPass(
   session: LeaderSession,
-  { numbered, looked }: PassOptions,
+  { numbered, sequenced }: PassOptions,
   cleaner: Cleaner,
-): () => Promise<Look> {
+): () => Promise<Pass> {
   return async () => {
     const started = performance.now();
-    const { rows } = await session.askPatiently({
+    const { rows } = await session.queryPatiently({
       name: 'sequence_events',
       text: 'SELECT * FROM feed.sequence_events($1)',
       values: [HANDED_OVER],
@@ -44,7 +44,7 @@ export function createLook(
       numbered(batch);
       cleaner.numbered(batch.last);
     }
-    looked?.(found, took);
+    sequenced?.(found, took);
     return { found, took };
   };
 }

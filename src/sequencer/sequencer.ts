@@ -15,9 +15,9 @@ import type { Logger } from '../logger.ts';
 import { createStrangers } from '../postgres/strangers.ts';
 import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
-import { createLook, type Look, type PassOptions } from './pass.ts';
+import { createSequencingPass, type Pass, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
-import { createFence } from './watchdog.ts';
+import { createWatchdog } from './watchdog.ts';
 
 export interface SequencerOptions extends PassOptions {
   /** A session-level address. */
@@ -58,7 +58,7 @@ const STOP_WITHIN = 3_000; // ms, then the session is cut, and what is being cle
 export function createSequencer(options: SequencerOptions): Sequencer {
   const { url, service, logger } = options;
   const waiter = createWaiter();
-  const fence = createFence(logger);
+  const watchdog = createWatchdog(logger);
   const usurpers = createStrangers({ purpose: 'leader', lock: 'the lock of the sequencer', logger });
   const ringers = createStrangers({ purpose: 'doorbell', lock: 'the lock of the doorbell', logger });
   const cleaner = createCleaner(options.clean, logger);
@@ -91,7 +91,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     });
     while (!(await session.take('leader'))) {
       working();
-      if ((await usurpers.end(session)) || (await fence(session))) continue;
+      if ((await usurpers.end(session)) || (await watchdog(session))) continue;
       await waiter.wait(CANDIDATE_INTERVAL);
       if (waiter.ended) return;
     }
@@ -102,18 +102,18 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     leading = true;
     working();
     logger.info('leading: this instance numbers the events');
-    const look = createLook(session, options, cleaner);
+    const look = createSequencingPass(session, options, cleaner);
     while (!waiter.ended) {
       await workUntilResting(session, look);
       await rest(session, bell, look);
-      if (!waiter.ended) await session.letPass();
+      if (!waiter.ended) await session.releaseDoorbell();
     }
     leading = false;
     await session.resign();
   }
 
   // Returns holding the doorbell lock, with nothing left to number that will not be rung for.
-  async function workUntilResting(session: LeaderSession, look: () => Promise<Look>): Promise<void> {
+  async function workUntilResting(session: LeaderSession, look: () => Promise<Pass>): Promise<void> {
     let asked = performance.now();
     for (let backoff = 1; !waiter.ended; ) {
       const { found, took } = await look();
@@ -135,7 +135,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   }
 
   // One look per ring, for as long as no ring comes during a look.
-  async function rest(session: LeaderSession, bell: Bell, look: () => Promise<Look>): Promise<void> {
+  async function rest(session: LeaderSession, bell: Bell, look: () => Promise<Pass>): Promise<void> {
     while (!waiter.ended) {
       if (!bell.rung) await waiter.wait(LIVENESS_INTERVAL);
       if (bell.lost) throw new Error('the session ended');
@@ -179,7 +179,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
 const TakenUp = z.tuple([z.object({ log: z.string().nullable() })]);
 
 async function takeUpLog(session: LeaderSession, logger: Logger): Promise<void> {
-  const { rows } = await session.askPatiently('SELECT feed.take_up_log() AS log');
+  const { rows } = await session.queryPatiently('SELECT feed.take_up_log() AS log');
   const [{ log }] = TakenUp.parse(rows);
   if (log !== null)
     logger.warn({ log }, 'the data has moved to another cluster: the log begins anew, its clients are reset');

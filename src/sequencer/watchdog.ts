@@ -17,10 +17,10 @@ const Found = z.tuple([
 ]);
 
 /** A look at the leader; resolves true if it was stuck and is gone, so that its lock is free. */
-export type Fence = (session: LeaderSession) => Promise<boolean>;
+export type Watchdog = (session: LeaderSession) => Promise<boolean>;
 
 /** See sql/sequence/end_stuck_leader.sql for what counts as stuck. */
-export function createFence(logger: Logger): Fence {
+export function createWatchdog(logger: Logger): Watchdog {
   let suspect: { leader: number; batch: string; since: number } | undefined;
   let mayEnd = true;
 

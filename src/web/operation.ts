@@ -44,7 +44,7 @@ interface Described<
   summary: string;
   tag: string;
   /** Refuses who may not ask, before anything else is looked at. */
-  admit?: ((ctx: Context) => void) | undefined;
+  authorize?: ((ctx: Context) => void) | undefined;
   /** What stands in the path. What does not fit is 404 with the schema's message, whatever is wrong behind it. */
   params?: Params | undefined;
   /** Each parameter as the list of its values, see query.ts. Without it whatever is asked is ignored. */

@@ -38,16 +38,16 @@ export interface WholeNumber {
 /** A query's parameters, each with its values, and those that are no text: URLSearchParams would read U+FFFD for them. */
 export interface ReadQuery {
   lists: Record<string, string[]>;
-  faults: { path: string; message: string }[];
+  violations: { path: string; message: string }[];
 }
 
 /** Reads a query. In one pass: a target of 16 KiB has room for thousands of names. */
 export function readQuery(query: string): ReadQuery {
-  if (PLAIN.test(query)) return { lists: listsOf(query), faults: [] };
+  if (PLAIN.test(query)) return { lists: listsOf(query), violations: [] };
   const { text = [], other = [] } = Object.groupBy(query.split('&'), part =>
     isEncoded(part) ? 'text' : 'other',
   );
-  return { lists: listsOf(text.join('&')), faults: [...new Set(other.map(nameOf))].map(toFault) };
+  return { lists: listsOf(text.join('&')), violations: [...new Set(other.map(nameOf))].map(toViolation) };
 }
 
 function listsOf(query: string): ReadQuery['lists'] {
@@ -61,7 +61,7 @@ function listsOf(query: string): ReadQuery['lists'] {
   return Object.fromEntries(lists);
 }
 
-function toFault(name: string) {
+function toViolation(name: string) {
   return { path: isEncoded(name) ? decode(name) : name, message: 'must be percent-encoded UTF-8' };
 }
 

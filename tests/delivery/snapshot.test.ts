@@ -82,10 +82,10 @@ test('whenever it is taken while others write, a snapshot with what follows it i
   const random = createRandom(t.log);
   const psql = await database.psql();
   await psql.query(`INSERT INTO tasks (title) SELECT 'old ' || n FROM generate_series(1, 700) AS n`);
-  const turns = [random.fork(), random.fork()];
+  const limiter = [random.fork(), random.fork()];
   for (let trial = 0; trial < 60; trial++) {
     let writing = true;
-    const writers = turns.map(async own => {
+    const writers = limiter.map(async own => {
       const writer = await database.psql();
       while (writing) await change(writer, own);
       await writer.end();

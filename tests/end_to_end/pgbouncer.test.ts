@@ -34,16 +34,16 @@ async function start(t: ExecutionContext) {
   return { database, psql, url: pgbouncer.through(database.url) };
 }
 
-async function startInstance(t: ExecutionContext, pooled: string, direct: string) {
+async function startInstance(t: ExecutionContext, throughPooler: string, direct: string) {
   const settings = {
-    DATABASE_URL: pooled,
+    DATABASE_URL: throughPooler,
     DATABASE_DIRECT_URL: direct,
     PORT: '0',
     GENERATOR_CRON: 'off',
     RATES_CRON: 'off',
   };
   const config = parse(settings, []);
-  const instance = createInstance({ config, databaseUrl: pooled, directUrl: direct, logger });
+  const instance = createInstance({ config, databaseUrl: throughPooler, directUrl: direct, logger });
   await instance.start();
   t.teardown(instance.stop);
   return async (method: string, path: string, body?: object, headers = {}): Promise<Answer> => {

@@ -176,8 +176,8 @@ async function killNowAndThen(
   random: Random,
 ): Promise<void> {
   for (let kill = 0; kill < KILLS; kill++) {
-    const moment = (witness?.heard.length ?? 0) + random.below(40);
-    await until(() => (witness?.heard.length ?? 0) >= moment || witness?.failure !== undefined);
+    const timestamp = (witness?.heard.length ?? 0) + random.below(40);
+    await until(() => (witness?.heard.length ?? 0) >= timestamp || witness?.failure !== undefined);
     await instance.killAndRestart();
   }
 }

@@ -10,7 +10,7 @@ import { describeHttp } from '../../src/api_docs/openapi.ts';
 import { createHttpApp, type HttpApp } from '../../src/http/app.ts';
 import type { Routing } from '../../src/http/router.ts';
 import { createTaskOperations } from '../../src/http/tasks/task_operations.ts';
-import { createPresence } from '../../src/postgres/availability.ts';
+import { createAvailability } from '../../src/postgres/availability.ts';
 import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
 import type { Operation } from '../../src/web/operation.ts';
 import { createOrigins, type Origins } from '../../src/web/origins.ts';
@@ -73,20 +73,20 @@ export async function startTestApi({
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const log = createLog();
-  const presence = createPresence(log.logger);
+  const availability = createAvailability(log.logger);
   const pool = await openPool({
     service: SERVICE,
     url: databaseUrl(database.url),
     size: 10,
     role: true,
-    presence,
+    availability,
   });
   const app = createHttpApp({
     readiness: { database: () => ping(pool).then(() => ({ reasons: [] })), parts: () => [] },
     logger: log.logger,
     origins,
     operations: [...createTaskOperations({ pool }), ...operations(pool)],
-    presence,
+    availability,
   });
   const server = createServer(app.callback());
   server.listen(0, '127.0.0.1');

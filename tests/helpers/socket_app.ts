@@ -7,7 +7,7 @@ import { createHub, type Hub } from '../../src/feed/hub.ts';
 import { createLogReader } from '../../src/feed/log_reader.ts';
 import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
-import { createPresence } from '../../src/postgres/availability.ts';
+import { createAvailability } from '../../src/postgres/availability.ts';
 import { createOrigins } from '../../src/web/origins.ts';
 import { LOG_ID } from './rows.ts';
 
@@ -16,7 +16,7 @@ export function serveSockets(server: Server, logger: Logger): Hub {
   const feed = emptyFeed(logger);
   const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
   const origins = createOrigins({ loopback: false, allowed: [] });
-  const around = answering({ logger, presence: createPresence(logger) });
+  const around = answering({ logger, availability: createAvailability(logger) });
   const app = createSocketApp({ ...feed, places, origins, around });
   handUpgradesTo(app.callback(), server);
   return feed.hub;

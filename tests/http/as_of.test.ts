@@ -104,10 +104,10 @@ test('what is no moment of this log is refused with its name', async t => {
     ],
     ...['1000000000', '9007199254740993', '9'.repeat(400), '%D9%A1', '1&as_of=2'],
   ];
-  for (const moment of moments) {
+  for (const timestamp of moments) {
     for (const path of ['/tasks', `/tasks/${task.id}`]) {
-      const { status, body } = await send('GET', `${path}?as_of=${moment}`);
-      t.is(status, 400, moment);
+      const { status, body } = await send('GET', `${path}?as_of=${timestamp}`);
+      t.is(status, 400, timestamp);
       t.deepEqual(
         body.errors.map((error: { path: string }) => error.path),
         ['as_of'],
@@ -133,10 +133,10 @@ test('the list is what it was at any position, page by page, while others write'
     else if (kind === 2) await api.send('POST', `${path}/restore`);
     else if (kind === 3) {
       // The same moment for many, so that ids must decide; and an id that comes back with another moment.
-      const moment = `2026-01-0${1 + random.below(3)}T00:00:00Z`;
+      const timestamp = `2026-01-0${1 + random.below(3)}T00:00:00Z`;
       await session.query(
         `INSERT INTO tasks (id, title, created_at) VALUES ($1, 'at a moment', $2) ON CONFLICT DO NOTHING`,
-        [id, moment],
+        [id, timestamp],
       );
       known.push(id);
     } else known.push((await api.send('POST', '/tasks', { title: `task ${known.length}` })).body.id);
@@ -221,8 +221,8 @@ test('before what the log keeps, the answer is 410 and says why', async t => {
     `ALTER TABLE feed.events DISABLE TRIGGER ALL; DELETE FROM feed.events WHERE position < 3`,
   );
   for (const path of ['/tasks', `/tasks/${task.id}`]) {
-    for (const moment of ['0', '1', '0001-01-01T00:00:00Z']) {
-      const { status, body } = await api.send('GET', `${path}?as_of=${moment}`);
+    for (const timestamp of ['0', '1', '0001-01-01T00:00:00Z']) {
+      const { status, body } = await api.send('GET', `${path}?as_of=${timestamp}`);
       t.is(status, 410);
       t.like(body, { type: '/problems/gone', reason: 'retention' });
     }

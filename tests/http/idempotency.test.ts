@@ -231,16 +231,16 @@ test('an instance that dies in the middle of a request leaves nothing of it, and
     await Promise.all([dying.kill(), living.stop()]);
     await drop();
   });
-  for (const [round, moment] of (['tasks', 'idempotency_keys'] as const).entries()) {
+  for (const [round, timestamp] of (['tasks', 'idempotency_keys'] as const).entries()) {
     const title = `half ${round}`;
     // Before its write, and after it, when only the answer is still to be kept.
-    await session.query(`BEGIN; LOCK TABLE ${moment} IN SHARE MODE`);
+    await session.query(`BEGIN; LOCK TABLE ${timestamp} IN SHARE MODE`);
     const lost = post(senderTo(round === 0 ? dying.address : living.address), title, { title });
     await until(() =>
       readValue<boolean>(
         observer,
         `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::regclass AND NOT granted)`,
-        [moment],
+        [timestamp],
       ),
     );
     await dieAt(t, round === 0 ? dying : living, lost);

@@ -20,7 +20,7 @@ const probe = operation({
   path: '/probes/{id}',
   summary: 'Answers with what it was given.',
   tag: 'probes',
-  admit(ctx) {
+  authorize(ctx) {
     if (ctx.get('Stranger') !== '') throw new ServiceError('forbidden', 'no strangers');
   },
   params: z.object({ id: z.string().regex(/^\d+$/, { error: 'there is no such probe' }).transform(Number) }),

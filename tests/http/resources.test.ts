@@ -3,9 +3,9 @@ import test, { type ExecutionContext } from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { object, readOnly, trimmedText } from '../../src/http/input/fields.ts';
-import { createNounOperations } from '../../src/http/resources/resource_operations.ts';
+import { createResourceOperations } from '../../src/http/resources/resource_operations.ts';
 import { listEntities } from '../../src/queries/entities.ts';
-import type { Noun } from '../../src/queries/resource.ts';
+import type { Resource } from '../../src/queries/resource.ts';
 import { repeated } from '../../src/web/query.ts';
 import { type Send, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
@@ -33,12 +33,12 @@ const TABLE = `
   GRANT SELECT, INSERT, UPDATE, DELETE ON public.stars TO taskwire_app;
   SELECT feed.watch('public.stars', topic => 'stars', entity => 'star');`;
 
-const stars: Noun = {
+const stars: Resource = {
   topic: 'stars',
   entity: 'star',
   table: ['public', 'stars'],
   columns: { code: 'text', name: 'text', magnitude: 'numeric' },
-  alias: { column: 'code', pattern: /^[A-Z][A-Z0-9]{2}$/, normalise: text => text },
+  naturalKey: { column: 'code', pattern: /^[A-Z][A-Z0-9]{2}$/, normalise: text => text },
   sorts: {
     name: { by: sql.fragment`t.name`, type: 'text' },
     magnitude: { by: sql.fragment`t.magnitude`, type: 'numeric', nullable: true },
@@ -51,7 +51,7 @@ const code = trimmedText({ from: 3, to: 3 });
 const name = trimmedText({ from: 1, to: 20 });
 const magnitude = z.string().nullable();
 const resource = {
-  noun: stars,
+  resource: stars,
   Entity: z
     .object({ id: z.uuid(), code: z.string(), name: z.string(), magnitude, version: z.int() })
     .meta({ id: 'Star' }),
@@ -65,7 +65,7 @@ const resource = {
 
 async function start(t: ExecutionContext, more: Partial<typeof resource> = {}): Promise<TestApi> {
   const api = await startTestApi({
-    operations: pool => createNounOperations({ ...resource, ...more }, { pool }),
+    operations: pool => createResourceOperations({ ...resource, ...more }, { pool }),
   });
   t.teardown(api.close);
   await api.psql.query(TABLE);

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { createHttpApp } from '../../src/http/app.ts';
 import { createHttpServer } from '../../src/instance/http_server.ts';
-import { createPresence } from '../../src/postgres/availability.ts';
+import { createAvailability } from '../../src/postgres/availability.ts';
 import { createOrigins } from '../../src/web/origins.ts';
 import { type LogLine, startTestApi, type TestApi } from '../helpers/http.ts';
 import { until } from '../helpers/until.ts';
@@ -22,7 +22,7 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
   const lines: LogLine[] = [];
   const logger = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) });
   const origins = createOrigins({ loopback: false, allowed: [] });
-  const presence = createPresence(logger);
+  const availability = createAvailability(logger);
   const server = createHttpServer({
     config: { host: '127.0.0.1', port: 0 },
     requestTimeout: 200,
@@ -30,7 +30,7 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
     unreadFor: 100,
     logger,
     origins,
-    presence,
+    availability,
   });
   const stop = async () => {
     await server.listening.stop();
@@ -39,7 +39,7 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
   t.teardown(stop);
   const { operations } = api;
   const readiness = { database: async () => ({ reasons: [], warnings: [] }), parts: () => [] };
-  const app = createHttpApp({ logger, origins, presence, operations, readiness });
+  const app = createHttpApp({ logger, origins, availability, operations, readiness });
   server.serve(requests ?? app.callback(), refuseUpgrades);
   await server.listening.start();
   const port = Number(new URL(server.address).port);

@@ -23,7 +23,7 @@ async function spawnWorker(
   return child;
 }
 
-const nothing = {
+const notFound = {
   fetched: 0,
   created: 0,
   updated: 0,
@@ -185,7 +185,7 @@ test('a session that lost its run cannot finish it', async t => {
   const { id } = await ask();
   const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
   await psql.query(`SELECT requeue_run(r) FROM runs AS r`);
-  t.is(await session?.finish(nothing), false);
+  t.is(await session?.finish(notFound), false);
   await session?.handBack();
   t.like(await ask(), { status: 'queued', attempt: 2 });
   await session?.end();
@@ -266,7 +266,7 @@ test('while all is well nothing is written, whether a run is queued, running or 
   const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
   await psql.query('DELETE FROM graphile_worker._private_jobs');
   await look();
-  await session?.finish({ ...nothing, error: 'enough' });
+  await session?.finish({ ...notFound, error: 'enough' });
   await session?.end();
   await look();
 });

@@ -78,8 +78,8 @@ natsTest(
     }
     await untilPosition(nats, head);
     await holdsPositions(t, nats, { through: head });
-    t.log(`published by each: ${twins.map(twin => twin.published()).join(', ')} of ${head}`);
-    for (const twin of twins) await twin.end();
+    t.log(`published by each: ${twins.map(duplicate => duplicate.published()).join(', ')} of ${head}`);
+    for (const duplicate of twins) await duplicate.end();
   }),
 );
 
@@ -114,7 +114,7 @@ natsTest(
     const other = await createTestDatabase();
     const psql = await other.psql();
     const twins = [await startTwin(database, nats), await startTwin(other, nats)];
-    const stopped = () => twins.filter(twin => twin.trouble.needsPerson).length;
+    const stopped = () => twins.filter(duplicate => duplicate.trouble.needsPerson).length;
     for (let round = 0; round < 20; round++) {
       const tasks = `SELECT 'other' FROM generate_series(1, $1::integer)`;
       await Promise.all([
@@ -131,7 +131,7 @@ natsTest(
       found.map(({ id }) => Number(id)),
       found.map((_, index) => index + 1),
     );
-    for (const twin of twins) await twin.end();
+    for (const duplicate of twins) await duplicate.end();
     await other.drop();
   }),
 );

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { toItem } from '../../src/jobs/generator/source.ts';
 import { readRateMessage } from '../../src/nats/rate_message.ts';
-import { moment } from '../../src/parsing/timestamp.ts';
+import { timestamp } from '../../src/parsing/timestamp.ts';
 import { readPositionAt } from '../../src/queries/history.ts';
 import { importItem } from '../../src/queries/imports.ts';
 import { storeRate } from '../../src/queries/ingest.ts';
@@ -76,7 +76,7 @@ test('what no channel takes, none does', t => {
     '0000-12-31T00:00:00Z',
     '2026-01-01T00:00:00',
   ]) {
-    t.false(moment.safeParse(text).success, text);
+    t.false(timestamp.safeParse(text).success, text);
     t.true('fault' in message(text), text);
     t.true('refused' in toItem('1', { title: 'x', due_at: text }), text);
   }

@@ -9,12 +9,12 @@ import { parameter } from '../../web/query.ts';
 import { UUID } from '../input/fields.ts';
 import { badParameter } from '../input/input.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage } from '../input/paging.ts';
-import { type Lanes, nothing, type Resource, referenceTo } from '../resources/resource.ts';
-import { createNounOperations } from '../resources/resource_operations.ts';
+import { type Lanes, notFound, type RestResource, referenceTo } from '../resources/resource.ts';
+import { createResourceOperations } from '../resources/resource_operations.ts';
 import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from './currency_fields.ts';
 
-const RESOURCE: Resource = {
-  noun: currencies,
+const RESOURCE: RestResource = {
+  resource: currencies,
   Entity: Currency,
   New: NewCurrency,
   Patch: CurrencyPatch,
@@ -25,7 +25,7 @@ const TAG = currencies.topic;
 
 /** /currencies, with everything below it but the runs of the rates job. */
 export function createCurrencyOperations(at: { pool: DatabasePool; lanes?: Lanes }): Operation[] {
-  return [conversionOf(at.pool), ratesOf(at.pool), ...createNounOperations(RESOURCE, at)];
+  return [conversionOf(at.pool), ratesOf(at.pool), ...createResourceOperations(RESOURCE, at)];
 }
 
 // As people type it into an address; what is stored has capitals.
@@ -98,9 +98,9 @@ function ratesOf(pool: DatabasePool): Operation {
     async handle(ctx, { params, query: { limit, cursor, from, to } }) {
       const after = cursor === undefined ? undefined : readCursor(Keys, cursor)[0];
       const currency = UUID.test(params.id) ? await readCode(pool, params.id) : params.id;
-      if (currency === null) throw nothing(currencies, params.id);
+      if (currency === null) throw notFound(currencies, params.id);
       const rows = await listRates(pool, currency, { from, to, after, limit: limit + 1 });
-      if (rows.length === 0 && !(await hasRates(pool, currency))) throw nothing(currencies, params.id);
+      if (rows.length === 0 && !(await hasRates(pool, currency))) throw notFound(currencies, params.id);
       sendPage(ctx, { rows, limit, keysOf: row => [row.rate_date] });
     },
   });

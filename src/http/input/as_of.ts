@@ -1,7 +1,7 @@
 // The parameter as_of: a moment of the log, as a position or as a time.
 import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
-import { moment } from '../../parsing/timestamp.ts';
+import { timestamp } from '../../parsing/timestamp.ts';
 import type { DatabasePool } from '../../postgres/pool.ts';
 import { readPositionAt } from '../../queries/history.ts';
 import { readHead } from '../../queries/log.ts';
@@ -15,7 +15,7 @@ const text = z
   .string()
   .transform((value, context): AsOf => {
     if (/^\d+$/.test(value)) return { position: Number(value) };
-    if (moment.safeParse(value).success) return { time: value };
+    if (timestamp.safeParse(value).success) return { time: value };
     context.addIssue({ code: 'custom', message: 'must be a position or a time in RFC 3339 with an offset' });
     return z.NEVER;
   })
@@ -35,8 +35,8 @@ export const asOf = parameter(text)
  * The position that is meant: for a time the last one given by then, so the present head for a time to come. Throws 400
  * for one beyond the head and 410 for one of which the log does not keep everything any more.
  */
-export async function resolveAsOf(pool: DatabasePool, moment: AsOf): Promise<number> {
-  const position = 'time' in moment ? await readPositionAt(pool, moment.time) : moment.position;
+export async function resolveAsOf(pool: DatabasePool, timestamp: AsOf): Promise<number> {
+  const position = 'time' in timestamp ? await readPositionAt(pool, timestamp.time) : timestamp.position;
   const { head, first } = await readHead(pool);
   if (position > head) throw badParameter('as_of', `is beyond the last position, ${head}`);
   if (position >= first - 1) return position;

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../../errors.ts';
-import { findTwinKey } from '../../parsing/duplicate_keys.ts';
+import { findDuplicateKey } from '../../parsing/duplicate_keys.ts';
 import { parseExactly } from '../../parsing/exact_json.ts';
 import { askForBody } from './continue.ts';
 
@@ -31,12 +31,12 @@ export async function readJson(ctx: Context, types: readonly string[]): Promise<
   askForBody(ctx.req);
   await Promise.race([collect(ctx, async () => {}), interruption(ctx.req)]).catch(explain);
   const value = parse(ctx.request.body);
-  refuseTwins(ctx.request.body);
+  refuseDuplicateKeys(ctx.request.body);
   return value;
 }
 
-function refuseTwins(bytes: unknown): void {
-  const key = Buffer.isBuffer(bytes) ? findTwinKey(bytes) : undefined;
+function refuseDuplicateKeys(bytes: unknown): void {
+  const key = Buffer.isBuffer(bytes) ? findDuplicateKey(bytes) : undefined;
   if (key === undefined) return;
   throw new ServiceError(
     'malformed',

@@ -61,8 +61,8 @@ interface Length {
 
 function within({ from = 0, to }: Length) {
   return (value: string, context: z.RefinementCtx<string>) => {
-    const fault = faultOfCharacters(value) ?? faultOfLength(value, from, to);
-    if (fault) context.addIssue({ code: 'custom', message: `must ${fault}` });
+    const violation = faultOfCharacters(value) ?? faultOfLength(value, from, to);
+    if (violation) context.addIssue({ code: 'custom', message: `must ${violation}` });
   };
 }
 

@@ -1,7 +1,7 @@
 // Checks what came in against a schema, and names everything that is wrong with it at once.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { type Fault, ServiceError } from '../../errors.ts';
+import { ServiceError, type Violation } from '../../errors.ts';
 import { readQuery } from '../../web/query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
@@ -16,7 +16,7 @@ export const NoParameters = z.strictObject({});
 export function checkBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  throw refusal('invalid', faultsOf(result.error, schema, pointer));
+  throw refusal('invalid', violationsOf(result.error, schema, pointer));
 }
 
 /**
@@ -27,8 +27,8 @@ export function checkQuery<Schema extends z.ZodType>(
   schema: Schema,
   { querystring }: Context,
 ): z.output<Schema> {
-  const { lists, faults } = readQuery(querystring);
-  return check(schema, lists, faults);
+  const { lists, violations } = readQuery(querystring);
+  return check(schema, lists, violations);
 }
 
 /** The headers that the schema names, as it gives them back. Throws 400 naming each that is wrong. */
@@ -56,20 +56,22 @@ export function badParameter(name: string, message: string): ServiceError {
 }
 
 /** An error that names these faults. */
-export function refusal(code: 'invalid' | 'malformed', faults: Fault[]): ServiceError {
-  const named = faults.slice(0, 3).map(({ path, message }) => `${path} ${message}`.trim());
-  const more = faults.length > 3 ? ['…'] : [];
-  return new ServiceError(code, [...named, ...more].join('; '), { faults: faults.slice(0, MOST_FAULTS) });
+export function refusal(code: 'invalid' | 'malformed', violations: Violation[]): ServiceError {
+  const named = violations.slice(0, 3).map(({ path, message }) => `${path} ${message}`.trim());
+  const more = violations.length > 3 ? ['…'] : [];
+  return new ServiceError(code, [...named, ...more].join('; '), {
+    violations: violations.slice(0, MOST_FAULTS),
+  });
 }
 
 function check<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
-  known: readonly Fault[] = [],
+  known: readonly Violation[] = [],
 ): z.output<Schema> {
   const result = schema.safeParse(input);
   if (result.success && known.length === 0) return result.data;
-  const found = result.success ? [] : faultsOf(result.error, schema, path => String(path[0]));
+  const found = result.success ? [] : violationsOf(result.error, schema, path => String(path[0]));
   throw refusal('malformed', [
     ...known,
     ...found.filter(({ path }) => !known.some(each => each.path === path)),
@@ -78,20 +80,21 @@ function check<Schema extends z.ZodType>(
 
 type Path = readonly PropertyKey[];
 
-function faultsOf(error: z.ZodError, schema: z.ZodType, name: (path: Path) => string): Fault[] {
-  const faults: Fault[] = []; // no more than are named: each is held against all names that there are
+function violationsOf(error: z.ZodError, schema: z.ZodType, name: (path: Path) => string): Violation[] {
+  const violations: Violation[] = []; // no more than are named: each is held against all names that there are
   for (const issue of error.issues) {
-    if (faults.length >= MOST_FAULTS) break;
-    if (issue.code !== 'unrecognized_keys') faults.push({ path: name(issue.path), message: issue.message });
+    if (violations.length >= MOST_FAULTS) break;
+    if (issue.code !== 'unrecognized_keys')
+      violations.push({ path: name(issue.path), message: issue.message });
     else
       for (const key of issue.keys.slice(0, MOST_FAULTS)) {
         const meant = suggest(key, namesAt(schema, issue.path));
         const message =
           meant === undefined ? 'is not known here' : `is not known here; did you mean ${meant}?`;
-        faults.push({ path: name([...issue.path, key]), message });
+        violations.push({ path: name([...issue.path, key]), message });
       }
   }
-  return faults;
+  return violations;
 }
 
 // What an object at this place may hold, but for what only the service writes.

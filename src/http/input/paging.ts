@@ -3,8 +3,8 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { fillPage } from '../../events.ts';
-import { moment } from '../../parsing/timestamp.ts';
-import { type Noun, type Sort, sortsOf } from '../../queries/resource.ts';
+import { timestamp } from '../../parsing/timestamp.ts';
+import { type Resource, type Sort, sortsOf } from '../../queries/resource.ts';
 import { parameter, wholeNumber } from '../../web/query.ts';
 import { UUID } from './fields.ts';
 import { badParameter } from './input.ts';
@@ -27,13 +27,13 @@ export function pageParametersOf(rows: { default: number; most: number }) {
 export const pageParameters = pageParametersOf({ default: 50, most: 200 });
 
 /** The parameter sort, where there is a choice; where there is none, it is as good as never given. */
-export function sortParametersOf(noun: Noun) {
-  const sorts = sortsOf(noun);
+export function sortParametersOf(resource: Resource) {
+  const sorts = sortsOf(resource);
   const error = `must be one of ${sorts.join(', ')}`;
-  const sort = parameter(z.enum(sorts, { error }), { default: noun.defaultSort })
+  const sort = parameter(z.enum(sorts, { error }), { default: resource.defaultSort })
     .optional()
     .meta({ description: 'What to sort by, with - for descending; what has no such value stands last.' });
-  return Object.keys(noun.sorts).length > 1 ? { sort } : ({} as { sort: typeof sort });
+  return Object.keys(resource.sorts).length > 1 ? { sort } : ({} as { sort: typeof sort });
 }
 
 /** An id in a cursor. */
@@ -45,7 +45,7 @@ export function keyTextOf({ type, nullable }: Sort): z.ZodType<string | null> {
 }
 
 const KEY_TEXTS = {
-  timestamptz: moment,
+  timestamptz: timestamp,
   date: z.iso.date(),
   text: z.string().refine(text => !text.includes('\0') && text.isWellFormed()),
   int4: z.string().regex(/^-?\d{1,9}$/),

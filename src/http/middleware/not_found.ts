@@ -3,7 +3,7 @@ import type { Middleware } from 'koa';
 import { ServiceError } from '../../errors.ts';
 
 /** Stands last, behind the routers: OPTIONS tells the methods, the rest is 404, 405 or 426. */
-export function unmatched(): Middleware {
+export function answerNotFound(): Middleware {
   return ctx => {
     const methods = allowedMethods(ctx.matched ?? []);
     if (methods.length === 0) throw nothingAt(ctx.path);

@@ -6,7 +6,7 @@ import type { Origins } from '../../web/origins.ts';
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']); // RFC 9110, section 9.2.1
 
 /** Answers 403. A form, unlike a script, may be sent anywhere and with no content type that a route asks for. */
-export function refuseStrangers(origins: Origins): Middleware {
+export function checkOrigin(origins: Origins): Middleware {
   return (ctx, next) => {
     const { headers } = ctx.req;
     const reason =

@@ -72,7 +72,7 @@ export function problemOf(
     instance: referenceTo(path),
     request_id: requestId,
     ...(error.reason !== undefined && { reason: error.reason }),
-    ...(error.faults.length > 0 && { errors: [...error.faults] }),
+    ...(error.violations.length > 0 && { errors: [...error.violations] }),
   };
 }
 

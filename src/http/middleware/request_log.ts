@@ -2,7 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { ServiceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Presence } from '../../postgres/availability.ts';
+import type { Availability } from '../../postgres/availability.ts';
 import { isAway, isNotWritable } from '../../postgres/errors.ts';
 import { failureOf } from './problems.ts';
 import { requestIdOf } from './request_id.ts';
@@ -17,7 +17,7 @@ export interface RequestOutcome {
 
 export interface RequestLogOptions {
   logger: Logger;
-  presence: Presence;
+  availability: Availability;
   /** Told of every request, too. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
 }
@@ -27,7 +27,7 @@ export interface RequestLogOptions {
  * but for a database that is away or takes no changes, which every request meets: that is said once. What has become a WebSocket has a line of its
  * own, at its end.
  */
-export function requestLog({ logger, presence, answered }: RequestLogOptions): Middleware {
+export function requestLog({ logger, availability, answered }: RequestLogOptions): Middleware {
   return async (ctx, next) => {
     const started = performance.now();
     await next();
@@ -42,8 +42,8 @@ export function requestLog({ logger, presence, answered }: RequestLogOptions): M
       ms: Math.round(ms * 1000) / 1000,
     };
     const failure = failureOf(ctx);
-    if (isNotWritable(failure)) presence.refusedWrite(failure);
-    else if (isAway(failure)) presence.away(failure);
+    if (isNotWritable(failure)) availability.refusedWrite(failure);
+    else if (isAway(failure)) availability.away(failure);
     if (failure === undefined || isAway(failure) || isBusy(failure)) logger.info(line, 'request');
     else logger.error({ ...line, err: failure }, 'request');
   };

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import type { Connection, DatabasePool } from '../../postgres/pool.ts';
 import { type Fields, identify, type Stored } from '../../queries/entities.ts';
-import type { Noun } from '../../queries/resource.ts';
+import type { Resource } from '../../queries/resource.ts';
 import { UUID } from '../input/fields.ts';
 
-export interface Resource {
-  noun: Noun;
+export interface RestResource {
+  resource: Resource;
   /** One as it is answered; has an id for its component, such as Task. */
   Entity: z.ZodType;
   /** The body of POST, defaults filled in: every column that a client may write. */
@@ -35,38 +35,40 @@ export interface Lanes {
 }
 
 /** A resource and where its rows are. */
-export interface Served extends Resource {
+export interface Served extends RestResource {
   pool: DatabasePool;
   lanes: Lanes;
 }
 
 /** The same for what may be part of a transaction. */
-export interface Written extends Resource {
+export interface Written extends RestResource {
   pool: Connection;
 }
 
 /** What stands in the path for one: its id, or its second key where the noun has one. */
-export function referenceTo({ entity, alias }: Noun) {
+export function referenceTo({ entity, naturalKey }: Resource) {
   const id = z
     .string()
-    .refine(text => UUID.test(text) || alias?.pattern.test(text), {
+    .refine(text => UUID.test(text) || naturalKey?.pattern.test(text), {
       error: ({ input }) => `there is no ${entity} ${input}`,
     })
-    .transform(text => (alias && !UUID.test(text) ? alias.normalise(text) : text))
+    .transform(text => (naturalKey && !UUID.test(text) ? naturalKey.normalise(text) : text))
     .meta(
-      alias ? { description: `The id, or the ${alias.column}, in capitals or not.` } : { format: 'uuid' },
+      naturalKey
+        ? { description: `The id, or the ${naturalKey.column}, in capitals or not.` }
+        : { format: 'uuid' },
     );
   return z.object({ id });
 }
 
 /** The id that a reference means. Throws 404 if it is no id and nothing has it for its second key. */
-export async function resolve({ pool, noun }: Written, reference: string): Promise<string> {
+export async function resolve({ pool, resource }: Written, reference: string): Promise<string> {
   if (UUID.test(reference)) return reference;
-  const id = await identify(pool, noun, reference);
-  if (id === null) throw nothing(noun, reference);
+  const id = await identify(pool, resource, reference);
+  if (id === null) throw notFound(resource, reference);
   return id;
 }
 
-export function nothing({ entity }: Noun, reference: string): ServiceError {
+export function notFound({ entity }: Resource, reference: string): ServiceError {
   return new ServiceError('not_found', `there is no ${entity} ${reference}`);
 }

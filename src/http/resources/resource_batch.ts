@@ -7,7 +7,7 @@ import { object, UUID } from '../input/fields.ts';
 import { NoParameters } from '../input/input.ts';
 import { requestIdOf } from '../middleware/request_id.ts';
 import { withKey } from './idempotency.ts';
-import type { Resource, Served } from './resource.ts';
+import type { RestResource, Served } from './resource.ts';
 
 const MOST = 1_000;
 const COUNT = `must be a list of 1 to ${MOST.toLocaleString('en-US')} operations`;
@@ -21,7 +21,7 @@ const version = z
 
 /** POST /<topic>/batch. */
 export function batchOf(served: Served): Operation {
-  const { pool, noun, Entity } = served;
+  const { pool, resource, Entity } = served;
   const body = { schema: batchSchemaOf(served), types: JSON_TYPES };
   const Result = z.object({ data: z.array(Entity.nullable()) });
   const answers = {
@@ -32,17 +32,17 @@ export function batchOf(served: Served): Operation {
   };
   return withKey(pool, connection =>
     operation({
-      id: `batch_${noun.topic}`,
+      id: `batch_${resource.topic}`,
       method: 'post',
-      path: `/${noun.topic}/batch`,
-      summary: `Creates, changes and deletes up to ${MOST} ${noun.topic}, all or nothing.`,
-      tag: noun.topic,
+      path: `/${resource.topic}/batch`,
+      summary: `Creates, changes and deletes up to ${MOST} ${resource.topic}, all or nothing.`,
+      tag: resource.topic,
       query: NoParameters,
       body,
       answers,
       refusals: ['not_found', 'conflict', 'stale'],
       async handle(ctx, { body: { operations } }) {
-        const documents = await applyBatch(connection, noun, operations, requestIdOf(ctx));
+        const documents = await applyBatch(connection, resource, operations, requestIdOf(ctx));
         ctx.type = 'application/json';
         ctx.body = `{"data":[${documents.map(document => document ?? 'null').join(',')}]}`;
       },
@@ -50,7 +50,7 @@ export function batchOf(served: Served): Operation {
   );
 }
 
-function batchSchemaOf({ noun: { entity }, New, Patch, Entity }: Resource) {
+function batchSchemaOf({ resource: { entity }, New, Patch, Entity }: RestResource) {
   const step = z.discriminatedUnion(
     'op',
     [

@@ -15,7 +15,7 @@ import {
   type Target,
   updateEntity,
 } from '../../queries/entities.ts';
-import { type Noun, orderOf, sortsOf } from '../../queries/resource.ts';
+import { orderOf, type Resource, sortsOf } from '../../queries/resource.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from '../input/body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, ifNoneMatchOfWrite, sendEntity } from '../input/etag.ts';
@@ -34,8 +34,8 @@ import { requestIdOf } from '../middleware/request_id.ts';
 import { withKey } from './idempotency.ts';
 import {
   type Lanes,
-  nothing,
-  type Resource,
+  notFound,
+  type RestResource,
   referenceTo,
   resolve,
   type Served,
@@ -48,8 +48,8 @@ const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch, 'If-None-Match': ifNoneMatchOfWrite });
 
 /** List, create, show, patch, remove and, where the noun has them, history and restore. */
-export function createNounOperations(
-  resource: Resource,
+export function createResourceOperations(
+  resource: RestResource,
   { pool, lanes = { searches: pool, lists: pool } }: { pool: DatabasePool; lanes?: Lanes },
 ): Operation[] {
   const served = { ...resource, pool, lanes };
@@ -66,10 +66,10 @@ export function createNounOperations(
 }
 
 function listOf(served: Served): Operation {
-  const { noun, Entity, hasPast } = served;
-  const { topic, defaultSort } = noun;
+  const { resource, Entity, hasPast } = served;
+  const { topic, defaultSort } = resource;
   const Page = pageOf(`${Entity.meta()?.id}Page`, Entity);
-  const cursors = new Map(sortsOf(noun).map(sort => [sort, cursorOf(noun, sort)]));
+  const cursors = new Map(sortsOf(resource).map(sort => [sort, cursorOf(resource, sort)]));
   const filters: object = served.filters ?? {};
   return operation({
     id: `list_${topic}`,
@@ -80,7 +80,7 @@ function listOf(served: Served): Operation {
     query: z.strictObject({
       ...pageParameters,
       ...pastParametersOf(served),
-      ...sortParametersOf(noun),
+      ...sortParametersOf(resource),
       ...filters,
     }),
     answers: { 200: { description: 'A page.', schema: Page, headers: PAGE_HEADERS } },
@@ -98,21 +98,21 @@ function listOf(served: Served): Operation {
         throw badParameter('cursor', 'is of another sort or of other filters');
       // One more than asked for tells whether there is another page.
       const page = { sort: order, filters, after, limit: limit + 1 };
-      const rows = await listEntities(connectionsFor(served, filters), noun, page);
+      const rows = await listEntities(connectionsFor(served, filters), resource, page);
       sendPage(ctx, { rows, limit, keysOf: row => [list, row.key, row.id] });
     },
   });
 }
 
 // The whole list is found along an index, and takes no lane.
-function connectionsFor({ pool, lanes, noun }: Served, filters: object): DatabasePool {
-  if (noun.searches?.some(name => name in filters)) return lanes.searches;
+function connectionsFor({ pool, lanes, resource }: Served, filters: object): DatabasePool {
+  if (resource.searches?.some(name => name in filters)) return lanes.searches;
   return Object.keys(filters).length > 0 ? lanes.lists : pool;
 }
 
-function cursorOf(noun: Noun, sort: string) {
+function cursorOf(resource: Resource, sort: string) {
   return z
-    .tuple([z.string(), keyTextOf(orderOf(noun, sort)), uuid])
+    .tuple([z.string(), keyTextOf(orderOf(resource, sort)), uuid])
     .transform(([list, key, id]) => ({ list, key, id }));
 }
 
@@ -129,58 +129,58 @@ function givenOf(parameters: object): Record<string, readonly string[]> {
 }
 
 function creationOf(served: Written): Operation {
-  const { pool, noun, New } = served;
+  const { pool, resource, New } = served;
   return operation({
-    id: `create_${noun.entity}`,
+    id: `create_${resource.entity}`,
     method: 'post',
-    path: `/${noun.topic}`,
-    summary: `Creates a ${noun.entity}.`,
-    tag: noun.topic,
+    path: `/${resource.topic}`,
+    summary: `Creates a ${resource.entity}.`,
+    tag: resource.topic,
     query: NoParameters,
     body: { schema: New, types: JSON_TYPES },
     answers: createdBy(served),
     refusals: ['conflict'],
     handle: async (ctx, { body }) =>
-      sendCreated(ctx, served, await insertEntity(pool, noun, body, requestIdOf(ctx))),
+      sendCreated(ctx, served, await insertEntity(pool, resource, body, requestIdOf(ctx))),
   });
 }
 
 function showingOf(served: Served): Operation {
-  const { pool, noun, hasPast } = served;
+  const { pool, resource, hasPast } = served;
   return operation({
-    id: `show_${noun.entity}`,
+    id: `show_${resource.entity}`,
     method: 'get',
-    path: `/${noun.topic}/{id}`,
-    summary: `Shows a ${noun.entity}.`,
-    tag: noun.topic,
-    params: referenceTo(noun),
+    path: `/${resource.topic}/{id}`,
+    summary: `Shows a ${resource.entity}.`,
+    tag: resource.topic,
+    params: referenceTo(resource),
     query: z.strictObject(pastParametersOf(served)),
     headers: ShowHeaders,
     answers: {
       ...shownBy(served),
       304: { description: 'The client has it already.', headers: ETAG_HEADER },
     },
-    shows: { topic: noun.topic, entity: noun.entity, by_status: false },
+    shows: { topic: resource.topic, entity: resource.entity, by_status: false },
     refusals: hasPast ? ['gone'] : [],
     async handle(ctx, { params, query: { as_of } }) {
       if (as_of) return showPast(ctx, served, params.id, as_of);
       const id = await resolve(served, params.id);
-      const found = await readEntity(pool, noun, id);
-      if (!found) throw nothing(noun, params.id);
+      const found = await readEntity(pool, resource, id);
+      if (!found) throw notFound(resource, params.id);
       sendEntity(ctx, found);
     },
   });
 }
 
 function changeOf(served: Served): Operation {
-  const { pool, noun, Patch } = served;
+  const { pool, resource, Patch } = served;
   return operation({
-    id: `update_${noun.entity}`,
+    id: `update_${resource.entity}`,
     method: 'patch',
-    path: `/${noun.topic}/{id}`,
-    summary: `Changes some fields of a ${noun.entity}.`,
-    tag: noun.topic,
-    params: referenceTo(noun),
+    path: `/${resource.topic}/{id}`,
+    summary: `Changes some fields of a ${resource.entity}.`,
+    tag: resource.topic,
+    params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
     body: { schema: Patch, types: MERGE_PATCH_TYPES },
@@ -188,64 +188,67 @@ function changeOf(served: Served): Operation {
     refusals: ['stale', 'conflict'],
     async handle(ctx, { params, headers, body: changes }) {
       const target = await targetOf(ctx, served, params.id, headers);
-      sendEntity(ctx, await written(served, target, () => updateEntity(pool, noun, { ...target, changes })));
+      sendEntity(
+        ctx,
+        await written(served, target, () => updateEntity(pool, resource, { ...target, changes })),
+      );
     },
   });
 }
 
 function deletionOf(served: Served): Operation {
-  const { pool, noun } = served;
+  const { pool, resource } = served;
   return operation({
-    id: `delete_${noun.entity}`,
+    id: `delete_${resource.entity}`,
     method: 'delete',
-    path: `/${noun.topic}/{id}`,
-    summary: `Deletes a ${noun.entity}.`,
-    tag: noun.topic,
-    params: referenceTo(noun),
+    path: `/${resource.topic}/{id}`,
+    summary: `Deletes a ${resource.entity}.`,
+    tag: resource.topic,
+    params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
     answers: { 204: { description: 'It is deleted.' } },
     refusals: ['stale', 'conflict', 'invalid'],
     async handle(ctx, { params, headers }) {
       const target = await targetOf(ctx, served, params.id, headers);
-      await written(served, target, () => deleteEntity(pool, noun, target));
+      await written(served, target, () => deleteEntity(pool, resource, target));
       ctx.status = 204;
     },
   });
 }
 
 function restorationOf(served: Written): Operation {
-  const { pool, noun, restore } = served;
+  const { pool, resource, restore } = served;
   return operation({
-    id: `restore_${noun.entity}`,
+    id: `restore_${resource.entity}`,
     method: 'post',
-    path: `/${noun.topic}/{id}/restore`,
-    summary: `Brings a deleted ${noun.entity} back as it last was.`,
-    tag: noun.topic,
-    params: referenceTo(noun),
+    path: `/${resource.topic}/{id}/restore`,
+    summary: `Brings a deleted ${resource.entity} back as it last was.`,
+    tag: resource.topic,
+    params: referenceTo(resource),
     query: NoParameters,
     answers: createdBy(served),
     refusals: ['conflict', 'invalid'],
     async handle(ctx, { params }) {
       const restored = await restore?.(pool, await resolve(served, params.id), requestIdOf(ctx));
-      if (!restored) throw new ServiceError('not_found', `there never was a ${noun.entity} ${params.id}`);
+      if (!restored) throw new ServiceError('not_found', `there never was a ${resource.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
   });
 }
 
-function shownBy({ noun, Entity }: Resource) {
-  return { 200: { description: `The ${noun.entity}.`, schema: Entity, headers: ETAG_HEADER } };
+function shownBy({ resource, Entity }: RestResource) {
+  return { 200: { description: `The ${resource.entity}.`, schema: Entity, headers: ETAG_HEADER } };
 }
 
-function createdBy({ noun, Entity }: Resource) {
+function createdBy({ resource, Entity }: RestResource) {
   const headers = { ...ETAG_HEADER, Location: 'Its address.' };
-  return { 201: { description: `The ${noun.entity}.`, schema: Entity, headers } };
+  return { 201: { description: `The ${resource.entity}.`, schema: Entity, headers } };
 }
 
-function sendCreated(ctx: Context, { noun }: Resource, stored: Stored): void {
+function sendCreated(ctx: Context, { resource }: RestResource, stored: Stored): void {
   ctx.status = 201;
-  ctx.set('Location', `/${noun.topic}/${stored.id}`);
+  ctx.set('Location', `/${resource.topic}/${stored.id}`);
   sendEntity(ctx, stored);
 }
 
@@ -268,19 +271,19 @@ async function targetOf(
 const ATTEMPTS = 3;
 
 async function written<Result>(
-  { pool, noun }: Served,
+  { pool, resource }: Served,
   { id, versions, otherThan }: Target,
   write: () => Promise<Result>,
 ): Promise<NonNullable<Result>> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const result = await write();
     if (result) return result;
-    const present = await readEntity(pool, noun, id);
-    if (!present) throw nothing(noun, id);
+    const present = await readEntity(pool, resource, id);
+    if (!present) throw notFound(resource, id);
     if ((versions && !versions.includes(present.version)) || otherThan?.includes(present.version))
       throw new ServiceError(
         'stale',
-        `${noun.entity} ${id} has a version that If-Match or If-None-Match excludes; read it again`,
+        `${resource.entity} ${id} has a version that If-Match or If-None-Match excludes; read it again`,
       );
   }
   throw rowNotTaken();

@@ -4,7 +4,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import { EventEnvelope, toEvent } from '../../events.ts';
-import { moment } from '../../parsing/timestamp.ts';
+import { timestamp } from '../../parsing/timestamp.ts';
 import { type DatabasePool, readBriefly } from '../../postgres/pool.ts';
 import { identify } from '../../queries/entities.ts';
 import {
@@ -17,14 +17,14 @@ import {
   readPast,
   readPending,
 } from '../../queries/history.ts';
-import type { Noun } from '../../queries/resource.ts';
+import type { Resource } from '../../queries/resource.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { type AsOf, asOf, resolveAsOf } from '../input/as_of.ts';
 import { sendEntity } from '../input/etag.ts';
 import { UUID } from '../input/fields.ts';
 import { badParameter } from '../input/input.ts';
 import { PAGE_HEADERS, pageOf, pageParametersOf, readCursor, sendPage, uuid } from '../input/paging.ts';
-import { type Resource, referenceTo, type Served } from './resource.ts';
+import { type RestResource, referenceTo, type Served } from './resource.ts';
 
 const LOOK_EVERY = 10; // ms
 const PATIENCE = 2_000; // ms
@@ -35,29 +35,32 @@ const position = z.int().nonnegative();
 const HistoryKeys = z.tuple([position]);
 
 /** The parameter as_of, where the noun has a past; where it has none, it is as good as never given. */
-export function pastParametersOf({ hasPast }: Resource): { as_of: typeof asOf } {
+export function pastParametersOf({ hasPast }: RestResource): { as_of: typeof asOf } {
   return hasPast ? { as_of: asOf } : ({} as { as_of: typeof asOf });
 }
 
 /** Answers with the entity as it was. */
 export async function showPast(
   ctx: Context,
-  { pool, noun }: Served,
+  { pool, resource }: Served,
   reference: string,
   asOf: AsOf,
 ): Promise<void> {
   const position = await resolveAsOf(pool, asOf);
-  const id = UUID.test(reference) ? reference : await identifyPast(pool, noun, reference, position);
-  const found = id === null ? null : await readPast(pool, entityOf(noun, id), position);
+  const id = UUID.test(reference) ? reference : await identifyPast(pool, resource, reference, position);
+  const found = id === null ? null : await readPast(pool, entityOf(resource, id), position);
   if (!found)
-    throw new ServiceError('not_found', `at position ${position} there was no ${noun.entity} ${reference}`);
+    throw new ServiceError(
+      'not_found',
+      `at position ${position} there was no ${resource.entity} ${reference}`,
+    );
   sendEntity(ctx, found);
 }
 
 /** Answers with a page of the list as it was. The cursor holds the position: later pages are of the same moment. */
 export async function listPastEntities(
   ctx: Context,
-  { pool, lanes, noun: { topic, hasCreatedAt } }: Served,
+  { pool, lanes, resource: { topic, hasCreatedAt } }: Served,
   { limit, cursor, as_of }: { limit: number; cursor: string | undefined; as_of: AsOf },
 ): Promise<void> {
   const { name, Keys, read } = hasCreatedAt ? NEWEST_FIRST : BY_ID;
@@ -71,7 +74,7 @@ export async function listPastEntities(
 }
 
 // The orders that the past can be listed in.
-const NEWEST_FIRST = order('as_of -created_at', moment, listPast);
+const NEWEST_FIRST = order('as_of -created_at', timestamp, listPast);
 const BY_ID = order('as_of id', z.null(), listPastById);
 
 function order(name: string, key: z.ZodType<string | null>, read: typeof listPast) {
@@ -83,19 +86,19 @@ function order(name: string, key: z.ZodType<string | null>, read: typeof listPas
 
 /** A noun's history: its events as sockets send them, also after its deletion. */
 export function historyOf(served: Served): Operation {
-  const { topic, entity } = served.noun;
+  const { topic, entity } = served.resource;
   return operation({
     id: `list_${entity}_history`,
     method: 'get',
     path: `/${topic}/{id}/history`,
     summary: `Lists the events of a ${entity}, oldest first, also after its deletion.`,
     tag: topic,
-    params: referenceTo(served.noun),
+    params: referenceTo(served.resource),
     query: HistoryQuery,
     answers: { 200: { description: 'A page of its events.', schema: HistoryPage, headers: PAGE_HEADERS } },
     async handle(ctx, { params, query: { limit, cursor } }) {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
-      const of = entityOf(served.noun, await resolveEver(served, params.id));
+      const of = entityOf(served.resource, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
       const events = await readBriefly(served.lanes.searches, transaction =>
         readHistory(transaction, of, { after, limit: limit + 1 }),
@@ -109,16 +112,16 @@ export function historyOf(served: Served): Operation {
 }
 
 // Whoever has the second key now, else who had it last.
-async function resolveEver({ pool, noun }: Served, reference: string): Promise<string> {
+async function resolveEver({ pool, resource }: Served, reference: string): Promise<string> {
   if (UUID.test(reference)) return reference;
   const id =
-    (await identify(pool, noun, reference)) ??
-    (await identifyPast(pool, noun, reference, Number.MAX_SAFE_INTEGER));
-  if (id === null) throw new ServiceError('not_found', `there never was a ${noun.entity} ${reference}`);
+    (await identify(pool, resource, reference)) ??
+    (await identifyPast(pool, resource, reference, Number.MAX_SAFE_INTEGER));
+  if (id === null) throw new ServiceError('not_found', `there never was a ${resource.entity} ${reference}`);
   return id;
 }
 
-function entityOf({ topic }: Noun, id: string): Entity {
+function entityOf({ topic }: Resource, id: string): Entity {
   return { topic, subject: id.toLowerCase() };
 }
 

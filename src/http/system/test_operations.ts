@@ -38,7 +38,7 @@ export function createTestOperations({ production, publishRate }: TestOptions): 
       path: '/test/nats',
       summary: 'Publishes a rate to NATS, as another service would. Not in production.',
       tag: 'test',
-      admit: () => {
+      authorize: () => {
         if (production) throw new ServiceError('not_found', 'there are no tests in production');
         if (!publishRate)
           throw new ServiceError('not_found', 'there is no NATS: start the service with NATS_URL');

@@ -1,7 +1,7 @@
 // What a client may write of a task, and what it reads. The database has the same rules, and the last word.
 import { z } from 'zod';
 import { TASK_PRIORITIES, TASK_STATUSES } from '../../events.ts';
-import { moment, time } from '../../parsing/timestamp.ts';
+import { time, timestamp } from '../../parsing/timestamp.ts';
 import { repeated } from '../../web/query.ts';
 import { distinctTexts, object, oneOf, readOnly, text, trimmedText } from '../input/fields.ts';
 
@@ -9,7 +9,7 @@ const title = trimmedText({ from: 1, to: 200 });
 const description = text({ to: 10_000 }).nullable();
 const status = oneOf(TASK_STATUSES);
 const priority = oneOf(TASK_PRIORITIES);
-const dueAt = moment.nullable();
+const dueAt = timestamp.nullable();
 const label = text({ from: 1, to: 50 });
 const labels = distinctTexts({ most: 20, of: label });
 
@@ -51,8 +51,8 @@ export const taskFilters = {
   priority: repeated(priority).optional(),
   label: repeated(label).optional().meta({ description: 'Tasks that have this label.' }),
   source: repeated(text({ from: 1, to: 100 })).optional(),
-  due_before: repeated(moment).optional().meta({ description: 'Tasks that are due before this moment.' }),
-  due_after: repeated(moment).optional().meta({ description: 'Tasks that are due after this moment.' }),
+  due_before: repeated(timestamp).optional().meta({ description: 'Tasks that are due before this moment.' }),
+  due_after: repeated(timestamp).optional().meta({ description: 'Tasks that are due after this moment.' }),
   q: repeated(trimmedText({ from: 1, to: 500 }))
     .length(1, { error: 'may stand only once' })
     .optional()

@@ -4,14 +4,14 @@ import type { DatabasePool } from '../../postgres/pool.ts';
 import { restoreTask, tasks } from '../../queries/tasks.ts';
 import type { Operation } from '../../web/operation.ts';
 import type { Lanes } from '../resources/resource.ts';
-import { createNounOperations } from '../resources/resource_operations.ts';
+import { createResourceOperations } from '../resources/resource_operations.ts';
 import { NewTask, Task, TaskPatch, taskFilters } from './task_fields.ts';
 
 /** /tasks, with everything below it. */
 export function createTaskOperations(at: { pool: DatabasePool; lanes?: Lanes }): Operation[] {
-  return createNounOperations(
+  return createResourceOperations(
     {
-      noun: tasks,
+      resource: tasks,
       Entity: Task,
       New: NewTask,
       Patch: TaskPatch,

@@ -35,7 +35,7 @@ export interface Fetched<Body> extends Answer {
 }
 
 /** How long to go on trying, in milliseconds, and what stops it at once. */
-export interface Patience {
+export interface RetryPolicy {
   retryFor: number;
   signal: AbortSignal;
 }
@@ -49,7 +49,7 @@ const RETRIED_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 const NEVER_BETTER = /^(CERT_|ERR_TLS|ERR_UNSUPPORTED|ERR_INVALID|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
 // A failure that may pass, and after how long the other side asks to be tried again (ms).
-class Passing extends SourceError {
+class TransientError extends SourceError {
   readonly retryAfter: number | undefined;
 
   constructor(message: string, retryAfter?: number) {
@@ -65,7 +65,7 @@ class Passing extends SourceError {
 export async function fetchBytes(
   url: string,
   options: FetchOptions,
-  patience: Patience,
+  patience: RetryPolicy,
 ): Promise<Fetched<Buffer | undefined>> {
   const { retryFor, signal } = patience;
   const end = performance.now() + retryFor;
@@ -76,7 +76,7 @@ export async function fetchBytes(
       return await fetchOnce(url, options, { signal, within });
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof Passing)) throw error;
+      if (!(error instanceof TransientError)) throw error;
       const wait = error.retryAfter ?? Math.min(500 * 2 ** (attempt - 1), 8_000);
       // What the other side asked for is beyond our patience: trying earlier would be rude, and later is the next run.
       if (performance.now() + wait >= end) throw error;
@@ -160,14 +160,14 @@ async function toRefusal(
 ): Promise<SourceError> {
   const answered = `${publicUrl(url)} answered ${statusCode} ${statusMessage}`.trim();
   const refusal = explain?.({ status: statusCode, headers });
-  if (refusal) return new Passing(`${answered}: ${refusal.reason}`, refusal.retryAfter);
+  if (refusal) return new TransientError(`${answered}: ${refusal.reason}`, refusal.retryAfter);
   const secrets = secretsOf(url, sent);
   const words = readRefusalWords(await readStart(body), headers['content-type'], secrets);
   const message = words === undefined || words === statusMessage ? answered : `${answered}: ${words}`;
   if (!RETRIED_STATUSES.has(statusCode)) return new SourceError(message);
   const retryAfter = parseRetryAfter(headers['retry-after'], Date.now());
-  if (retryAfter === undefined) return new Passing(message);
-  return new Passing(`${message}, and asks to wait ${Math.ceil(retryAfter / 1000)} s`, retryAfter);
+  if (retryAfter === undefined) return new TransientError(message);
+  return new TransientError(`${message}, and asks to wait ${Math.ceil(retryAfter / 1000)} s`, retryAfter);
 }
 
 // What is there of a refusal's body soon. It is worth no patience, and no failure of its own.
@@ -202,7 +202,7 @@ function toSourceError(error: unknown, url: string): SourceError {
   if (code === 'ERR_TOO_MANY_REDIRECTS') return new SourceError(`${publicUrl(url)} redirected too often`);
   const where = address === undefined ? new URL(url).hostname : `${address}:${port}`;
   const message = `could not be reached (${code} ${where})`;
-  return NEVER_BETTER.test(code) ? new SourceError(message) : new Passing(message);
+  return NEVER_BETTER.test(code) ? new SourceError(message) : new TransientError(message);
 }
 
 interface NetworkFault {

@@ -1,13 +1,13 @@
 // Fetches JSON from a source.
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Fetched, type FetchOptions, fetchBytes, type Patience, publicUrl } from './fetch_bytes.ts';
+import { type Fetched, type FetchOptions, fetchBytes, publicUrl, type RetryPolicy } from './fetch_bytes.ts';
 import { SourceError } from './source_error.ts';
 
 /** The JSON at an address, undefined if it is still that of `etag`. Throws a SourceError, or the signal's reason. */
 export async function fetchJson(
   url: string,
   options: FetchOptions,
-  patience: Patience,
+  patience: RetryPolicy,
 ): Promise<Fetched<unknown>> {
   const headers = { accept: 'application/json', ...options.headers };
   const fetched = await fetchBytes(url, { ...options, headers }, patience);

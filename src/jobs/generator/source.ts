@@ -1,6 +1,6 @@
 // What a source of tasks is, and what the generator takes from one.
 import { z } from 'zod';
-import { moment } from '../../parsing/timestamp.ts';
+import { timestamp } from '../../parsing/timestamp.ts';
 import { trim } from '../../parsing/trim.ts';
 import type { ImportItem } from '../../queries/imports.ts';
 import { readFound, reasonOf } from '../fetch/fault_words.ts';
@@ -69,7 +69,7 @@ const Item = z.strictObject({
     description: text.nullable().optional(),
     status: text.optional(),
     priority: text.optional(),
-    due_at: moment.nullable().optional(),
+    due_at: timestamp.nullable().optional(),
     labels: z.array(text).optional(),
   }),
 });

@@ -1,5 +1,5 @@
 // The task generator: reads every source, one after the other, and imports what they have.
-import type { Patience } from '../fetch/fetch_bytes.ts';
+import type { RetryPolicy } from '../fetch/fetch_bytes.ts';
 import { fetchJson } from '../fetch/fetch_json.ts';
 import { SourceError } from '../fetch/source_error.ts';
 import { RETRY_FOR, type RunContext, type RunKind } from '../run_kind.ts';
@@ -71,7 +71,7 @@ async function generateTasks(
 async function* readSource(
   adapter: SourceAdapter,
   { url, token, pages }: SourceInUse,
-  { patience, limits }: { patience: Patience; limits: SourceLimits },
+  { patience, limits }: { patience: RetryPolicy; limits: SourceLimits },
 ): AsyncGenerator<FoundItem> {
   const read = createMeter(limits);
   try {

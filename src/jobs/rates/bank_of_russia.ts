@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { trim } from '../../parsing/trim.ts';
 import type { DayOfRates } from '../../queries/rates.ts';
 import { readFound, reasonOf } from '../fetch/fault_words.ts';
-import { fetchBytes, type Patience, publicUrl } from '../fetch/fetch_bytes.ts';
+import { fetchBytes, publicUrl, type RetryPolicy } from '../fetch/fetch_bytes.ts';
 import { SourceError } from '../fetch/source_error.ts';
 import { parseXml } from './xml.ts';
 
@@ -24,7 +24,7 @@ export interface BankFile extends DayOfRates {
 /** The rates of a past day (YYYY-MM-DD), or the newest there are. Throws a SourceError, or the signal's reason. */
 export async function fetchRates(
   { url, day }: { url: string; day?: string },
-  patience: Patience,
+  patience: RetryPolicy,
 ): Promise<BankFile> {
   const address = day === undefined ? url : addressOf(url, day);
   const { body, headers } = await fetchBytes(address, { headers: HEADERS }, patience);

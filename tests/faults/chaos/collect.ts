@@ -86,7 +86,7 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
 }
 
 async function readNumbering(session: pg.Client): Promise<Numbering> {
-  const milliseconds = (moment: string) => `(extract(epoch FROM ${moment}) * 1000)::float8`;
+  const milliseconds = (timestamp: string) => `(extract(epoch FROM ${timestamp}) * 1000)::float8`;
   const batches = await session.query(
     `SELECT ${milliseconds('at')} AS at FROM feed.event_batches ORDER BY id`,
   );

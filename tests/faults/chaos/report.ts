@@ -71,14 +71,14 @@ function worstTakeover(happenings: readonly Happening[], batches: readonly numbe
 const GRASP = 1_000; // ms in which what a fault stops has stopped
 
 // The longest time without a new batch that began, or went on, within a second of a moment.
-function silenceAfter(moment: number, batches: readonly number[]): number {
+function silenceAfter(timestamp: number, batches: readonly number[]): number {
   let longest = 0;
-  let before = moment;
+  let before = timestamp;
   for (const batch of batches) {
-    if (batch <= moment) continue;
+    if (batch <= timestamp) continue;
     longest = Math.max(longest, batch - before);
     before = batch;
-    if (batch > moment + GRASP) break;
+    if (batch > timestamp + GRASP) break;
   }
   return longest;
 }

@@ -1,7 +1,7 @@
 // feed.take_up_log(): each start of the server begins an epoch, and the one before ends where the log stands then.
 import test from 'ava';
 import type pg from 'pg';
-import { judge } from '../../../src/feed/subscription.ts';
+import { canResume } from '../../../src/feed/subscription.ts';
 import { readHead, readRange } from '../../../src/queries/log.ts';
 import { pidOf, readValue, refusal, sequence, untilBlocked, withDatabase } from '../../helpers/sql.ts';
 
@@ -47,10 +47,10 @@ test(
     };
     for (const [index, log] of epochs.entries()) {
       const end = 10 * (index + 1);
-      for (const after of [0, end]) t.is(judge(head, { after, log }), undefined);
-      t.is(judge(head, { after: end + 1, log }), log === head.log ? 'ahead' : 'other_log');
+      for (const after of [0, end]) t.is(canResume(head, { after, log }), undefined);
+      t.is(canResume(head, { after: end + 1, log }), log === head.log ? 'ahead' : 'other_log');
     }
-    t.is(judge(head, { after: 0, log: '00000000-0000-7000-8000-000000000000' }), 'other_log');
+    t.is(canResume(head, { after: 0, log: '00000000-0000-7000-8000-000000000000' }), 'other_log');
     t.is((await readHead(database.pool, head.log)).ends, null);
     t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
   }),
