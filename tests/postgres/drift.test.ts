@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { pino } from 'pino';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { bindScript } from '../../src/postgres/bind_names.ts';
+import { bindScript, rewriteQueries } from '../../src/postgres/bind_names.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { openSession } from '../../src/postgres/session.ts';
@@ -34,7 +34,8 @@ async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
   const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
   await server.query(`CREATE ROLE ${name}_owner LOGIN PASSWORD 'owner'`);
   await server.query(`CREATE DATABASE ${name} OWNER ${name}_owner ENCODING 'UTF8' TEMPLATE template0`);
-  const dba = await openSession({ url: databaseUrl(SERVER, name), service: name, name: 'test' });
+  const session = await openSession({ url: databaseUrl(SERVER, name), service: name, name: 'test' });
+  const dba = rewriteQueries(session, text => bindScript(name, text));
   const url = new URL(databaseUrl(SERVER, name));
   [url.username, url.password] = [`${name}_owner`, 'owner'];
   try {

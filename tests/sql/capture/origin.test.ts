@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { bindScript, rewriteQueries } from '../../../src/postgres/bind_names.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { openSession } from '../../../src/postgres/session.ts';
 import { databaseUrl, SERVICE } from '../../helpers/database.ts';
@@ -25,7 +26,8 @@ async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
   for (const role of ['owner', 'clerk', 'pool'])
     await server.query(`CREATE ROLE ${service}_${role} LOGIN PASSWORD 'x'`);
   await server.query(`CREATE DATABASE ${service} OWNER ${service}_owner ENCODING 'UTF8' TEMPLATE template0`);
-  const dba = await openSession({ url: databaseUrl(SERVER, service), service, name: 'test' });
+  const session = await openSession({ url: databaseUrl(SERVER, service), service, name: 'test' });
+  const dba = rewriteQueries(session, text => bindScript(service, text));
   const urlOf = (role: string) => {
     const url = new URL(databaseUrl(SERVER, service));
     [url.username, url.password] = [role, 'x'];
