@@ -3,7 +3,6 @@ import type { TaskList } from 'graphile-worker';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { DEFAULT_SERVICE } from '../postgres/names.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { queueFirstRun, queueRun } from '../queries/runs.ts';
 import { settleWithin } from '../within.ts';
@@ -16,8 +15,7 @@ export interface WorkerOptions {
   pool: DatabasePool;
   /** A session-level address: runs hold advisory locks. */
   directUrl: string;
-  /** Default: the default name. */
-  service?: string;
+  service: string;
   kinds: readonly RunKind[];
   logger: Logger;
   /** How often dead runs are looked for, in milliseconds. */
@@ -37,7 +35,7 @@ export function createWorker(options: WorkerOptions): Service {
   const stopping = new AbortController();
   const queue = createJobQueue({
     url: options.directUrl,
-    service: options.service ?? DEFAULT_SERVICE,
+    service: options.service,
     concurrency: kinds.length + 1, // a run of each kind, and the schedule
     tasks: { ...runTasks(options, stopping.signal), [QUEUE_RUN]: payload => askForRun(pool, payload) },
     schedule: kinds.flatMap(scheduleOf),
@@ -68,10 +66,7 @@ export function createWorker(options: WorkerOptions): Service {
 }
 
 // A job never fails: the run tells what became of it, and a run that was not claimed is found by the sweeper.
-function runTasks(
-  { kinds, directUrl: url, service = DEFAULT_SERVICE, logger }: WorkerOptions,
-  stop: AbortSignal,
-): TaskList {
+function runTasks({ kinds, directUrl: url, service, logger }: WorkerOptions, stop: AbortSignal): TaskList {
   const tasks = kinds.map(kind => {
     const task = async (payload: unknown) => {
       const { run_id: id, attempt } = RunJob.parse(payload);

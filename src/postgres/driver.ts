@@ -5,7 +5,7 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError, type DriverFactory } from 'slonik';
 import { settleWithin } from '../within.ts';
-import { DEFAULT_SERVICE, renameSql } from './names.ts';
+import { bindStatement } from './bind_names.ts';
 import { queryScoped } from './scoped_query.ts';
 import {
   closeSession,
@@ -82,7 +82,7 @@ function queryThroughPooler({ service, settings }: SessionOptions): Ask {
   const first = transactionSettings(settings);
   return (session, { text, values }) =>
     session.getTransactionStatus() === 'I'
-      ? queryScoped(session, { text: renameSql(service ?? DEFAULT_SERVICE, text), values }, first)
+      ? queryScoped(session, { text: bindStatement(service, text), values }, first)
       : session.query({ text, values });
 }
 

@@ -5,9 +5,10 @@ import { runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import { rewriteQueries } from './bind_names.ts';
 import { isAway, unavailable } from './errors.ts';
 import { applyMigrations, LOCK_TIMEOUT, readApplied, readMigrations } from './migrations.ts';
-import { DEFAULT_SERVICE, rewriteQueries, schemasOf } from './names.ts';
+import { schemasOf } from './names.ts';
 import { explainRefusal, isRefusal, refuseUnfit } from './preflight.ts';
 import { compareSchemas, compareSql, type DatabaseSchema, type ProgramSchema } from './schema_version.ts';
 import { closeSession, isLost, openSession, openSessionPool } from './session.ts';
@@ -37,16 +38,15 @@ export interface Migrated {
  */
 export async function migrate(options: {
   url: string;
-  service?: string;
+  service: string;
   logger: Logger;
   /** Ends it at once, whatever it waits for; then it throws. */
   signal?: AbortSignal;
   /** Told the migrations that are missing, before the first is applied. */
   begins?: (migrations: readonly string[]) => void;
 }): Promise<Migrated> {
-  const { service = DEFAULT_SERVICE } = options;
-  return prepare({ ...options, service }).catch((error: unknown) => {
-    throw explainRefusal(error, service);
+  return prepare(options).catch((error: unknown) => {
+    throw explainRefusal(error, options.service);
   });
 }
 
@@ -69,12 +69,12 @@ async function prepare({ url, service, logger, signal, begins }: Target): Promis
   try {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
-    await takeTurn(client, logger, signal);
-    const migrations = await addMigrations(client, logger, begins);
+    await takeTurn(client, service, logger, signal);
+    const migrations = await addMigrations(client, service, logger, begins);
     await prepareJobQueue(client, url, service);
     client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
-    const sql = await patiently(client, 'sql/', logger, () => renewSql(client, logger));
-    const warnings = await readWarnings(client);
+    const sql = await patiently(client, 'sql/', logger, () => renewSql(client, service, logger));
+    const warnings = await readWarnings(client, service);
     if (warnings.length > 0) logger.warn({ warnings }, 'the schema is not as this version makes it');
     return { migrations, sql, warnings };
   } catch (error) {
@@ -86,12 +86,18 @@ async function prepare({ url, service, logger, signal, begins }: Target): Promis
 }
 
 // Not by waiting in the server: a statement that waits for a lock keeps a snapshot, and so all dead rows from vacuum.
-async function takeTurn(client: pg.Client, logger: Logger, signal: AbortSignal | undefined): Promise<void> {
-  const lock = `hashtextextended('taskwire:migrate', 0)`;
+async function takeTurn(
+  client: pg.Client,
+  service: string,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const lock = `hashtextextended('${service}:migrate', 0)`;
   for (let tries = 1; ; tries++) {
     const { rows } = await client.query(`SELECT pg_try_advisory_lock(${lock}) AS taken`);
     if (rows[0]?.taken === true) return;
-    if (tries % STRANGER_AFTER === 0) await endStrangers(client, lock, logger, tries === STRANGER_AFTER);
+    if (tries % STRANGER_AFTER === 0)
+      await endStrangers(client, { service, lock }, logger, tries === STRANGER_AFTER);
     await pause(TURN_EVERY, undefined, { signal });
   }
 }
@@ -102,7 +108,7 @@ const Holder = z.object({ pid: z.number(), role: z.string(), application: z.stri
 // which may not be there yet.
 async function endStrangers(
   client: pg.Client,
-  lock: string,
+  { service, lock }: { service: string; lock: string },
   logger: Logger,
   isFirst: boolean,
 ): Promise<void> {
@@ -116,7 +122,8 @@ async function endStrangers(
        AND a.pid <> pg_backend_pid()
        AND NOT has_database_privilege(a.usesysid, l.database, 'CREATE')
        AND NOT EXISTS (
-         SELECT FROM pg_namespace AS n WHERE n.nspname = 'feed' AND has_schema_privilege(a.usesysid, n.oid, 'CREATE'))`,
+         SELECT FROM pg_namespace AS n WHERE n.nspname = $1 AND has_schema_privilege(a.usesysid, n.oid, 'CREATE'))`,
+    [schemasOf(service).feed],
   );
   for (const holder of z.array(Holder).parse(rows)) {
     const refused = await client
@@ -134,9 +141,11 @@ async function endStrangers(
 }
 
 // By hand: CREATE SCHEMA IF NOT EXISTS asks for the right to create one also where it is there.
-async function createSchemas(client: pg.Client): Promise<readonly string[]> {
+async function createSchemas(client: pg.Client, service: string): Promise<readonly string[]> {
+  const { resources, feed } = schemasOf(service);
   const { rows } = await client.query<{ name: string }>(
-    `SELECT name FROM unnest(ARRAY['public', 'feed']) AS wanted (name) WHERE to_regnamespace(name) IS NULL`,
+    'SELECT name FROM unnest(ARRAY[$1, $2]) AS wanted (name) WHERE to_regnamespace(name) IS NULL',
+    [resources, feed],
   );
   for (const { name } of rows) await client.query(`CREATE SCHEMA ${name}`);
   return rows.map(({ name }) => name);
@@ -168,14 +177,19 @@ async function patiently<Result>(
   }
 }
 
-async function addMigrations(client: pg.Client, logger: Logger, begins: Target['begins']): Promise<string[]> {
-  const applied = new Set(await readApplied(client));
+async function addMigrations(
+  client: pg.Client,
+  service: string,
+  logger: Logger,
+  begins: Target['begins'],
+): Promise<string[]> {
+  const applied = new Set(await readApplied(client, service));
   const missing = (await readMigrations()).filter(name => !applied.has(name));
   if (missing.length === 0) return [];
   begins?.(missing);
   logger.info({ migrations: missing }, 'migrating the database');
-  const made = await createSchemas(client);
-  await patiently(client, 'the migrations', logger, () => applyMigrations(client, logger)).catch(
+  const made = await createSchemas(client, service);
+  await patiently(client, 'the migrations', logger, () => applyMigrations(client, service, logger)).catch(
     async (error: unknown) => {
       await dropSchemas(client, made);
       throw error;
@@ -186,9 +200,8 @@ async function addMigrations(client: pg.Client, logger: Logger, begins: Target['
 }
 
 async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {
-  const { rowCount: found } = await client.query(
-    `SELECT FROM pg_namespace WHERE nspname = 'graphile_worker'`,
-  );
+  const schema = schemasOf(service).jobs;
+  const { rowCount: found } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
   const pool = openSessionPool({ url, service, name: 'migrate jobs' }, 1);
   let lost = false;
   pool.on('error', () => {}); // the query under way rejects with the same error
@@ -199,7 +212,7 @@ async function prepareJobQueue(client: pg.Client, url: string, service: string):
     if (found === 0) rewriteQueries(connected, tellNobody);
   });
   try {
-    await runMigrations({ pgPool: pool, schema: schemasOf(service).jobs });
+    await runMigrations({ pgPool: pool, schema });
   } catch (error) {
     throw lost && !isAway(error) ? unavailable(error) : error;
   } finally {
@@ -215,15 +228,15 @@ function tellNobody(text: string): string {
 
 // Trigger and function DDL locks tables against every writer, so it happens only when something is not as it should be. A
 // newer sql/ stays, also where something of it is amiss: only a program of its version knows how to mend that.
-async function renewSql(client: pg.Client, logger: Logger): Promise<Migrated['sql']> {
+async function renewSql(client: pg.Client, service: string, logger: Logger): Promise<Migrated['sql']> {
   const sql = await readSql();
-  const found = compareSql(sql, await readDatabaseSchema(client));
+  const found = compareSql(sql, await readDatabaseSchema(client, service));
   if (found === 'newer') return undefined;
-  if (found === 'older') return renew(client, logger, sql, 'it is not what the database had');
+  if (found === 'older') return renew(client, service, logger, sql, 'it is not what the database had');
   const drift = await client.query('SELECT fault FROM feed.drift() WHERE mend ORDER BY fault');
   if (drift.rows.length === 0) return undefined;
   try {
-    return await renew(client, logger, sql, faultsOf(drift.rows).join('; '));
+    return await renew(client, service, logger, sql, faultsOf(drift.rows).join('; '));
   } catch (error) {
     // The service works as it did before; what is wrong stays among the warnings until a role that may has mended it.
     if (!isRefusal(error)) throw error;
@@ -232,14 +245,14 @@ async function renewSql(client: pg.Client, logger: Logger): Promise<Migrated['sq
   }
 }
 
-async function renew(client: pg.Client, logger: Logger, sql: SqlFiles, reason: string) {
-  await applySql(client, sql);
+async function renew(client: pg.Client, service: string, logger: Logger, sql: SqlFiles, reason: string) {
+  await applySql(client, service, sql);
   logger.info({ version: sql.version, files: sql.files.length, reason }, 'applied sql/');
   return { version: sql.version, reason };
 }
 
-async function readWarnings(client: pg.Client): Promise<string[]> {
-  const { ahead } = compareSchemas(await readProgramSchema(), await readDatabaseSchema(client));
+async function readWarnings(client: pg.Client, service: string): Promise<string[]> {
+  const { ahead } = compareSchemas(await readProgramSchema(), await readDatabaseSchema(client, service));
   const { rows } = await client.query('SELECT fault FROM feed.drift() ORDER BY fault');
   return [...ahead, ...faultsOf(rows)];
 }
@@ -253,8 +266,8 @@ function faultsOf(rows: unknown): string[] {
 
 const Stored = z.object({ sql_version: z.number().nullable(), sql_hash: z.string().nullable() });
 
-async function readDatabaseSchema(client: pg.Client): Promise<DatabaseSchema> {
-  const migrations = await readApplied(client);
+async function readDatabaseSchema(client: pg.Client, service: string): Promise<DatabaseSchema> {
+  const migrations = await readApplied(client, service);
   const { rows } = await client.query('SELECT sql_version, sql_hash FROM feed.log');
   const { sql_version: sqlVersion, sql_hash: sqlHash } = z.tuple([Stored]).parse(rows)[0];
   return { migrations, sqlVersion, sqlHash };

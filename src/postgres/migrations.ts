@@ -7,6 +7,8 @@ import { type RunnerOption, runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import { bindScript } from './bind_names.ts';
+import { schemasOf } from './names.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 /** How long DDL waits for a table's lock: who waits for one keeps every writer waiting behind. */
@@ -19,8 +21,10 @@ export async function readMigrations(dir = MIGRATIONS): Promise<string[]> {
 }
 
 /** The names of the migrations that a database has seen, in the order in which they were applied; none of a new one. */
-export async function readApplied(client: pg.ClientBase): Promise<string[]> {
-  const { rows } = await client.query(`SELECT to_regclass('feed.migrations') IS NOT NULL AS made`);
+export async function readApplied(client: pg.ClientBase, service: string): Promise<string[]> {
+  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS made', [
+    `${schemasOf(service).feed}.migrations`,
+  ]);
   if (z.tuple([z.object({ made: z.boolean() })]).parse(rows)[0].made === false) return [];
   const applied = await client.query('SELECT name FROM feed.migrations ORDER BY run_on, id');
   return z
@@ -30,19 +34,24 @@ export async function readApplied(client: pg.ClientBase): Promise<string[]> {
 }
 
 /** Applies what is missing. Nothing else may migrate meanwhile: there is no lock here. */
-export async function applyMigrations(client: pg.Client, logger: Logger, dir = MIGRATIONS): Promise<void> {
+export async function applyMigrations(
+  client: pg.Client,
+  service: string,
+  logger: Logger,
+  dir = MIGRATIONS,
+): Promise<void> {
   const quiet = () => {};
   const detail = (text: string) => logger.debug(text);
-  const isNew = (await readApplied(client)).length === 0;
+  const isNew = (await readApplied(client, service)).length === 0;
   await runner({
     dbClient: client,
     dir,
     direction: 'up',
     migrationsTable: 'migrations',
-    migrationsSchema: 'feed',
+    migrationsSchema: schemasOf(service).feed,
     singleTransaction: true,
     noLock: true,
-    migrationLoaderStrategies: [{ extensions: ['.sql'], loader: isNew ? loadAsOne : load }],
+    migrationLoaderStrategies: [{ extensions: ['.sql'], loader: isNew ? loadAsOne(service) : load(service) }],
     // What fails is thrown, and told by its catcher.
     logger: { debug: quiet, info: quiet, warn: detail, error: detail },
   });
@@ -53,21 +62,29 @@ type Loader = Exclude<Strategy['loader'], string>;
 type Unit = Awaited<ReturnType<Loader>>[number];
 type Builder = Parameters<Exclude<Unit['actions']['up'], false | undefined>>[0];
 
-const load: Loader = paths =>
-  readUnits(paths, (builder, text) => {
-    const steps = concurrentSteps(text);
-    if (steps !== undefined) builder.noTransaction();
-    for (const step of steps ?? [text]) builder.sql(step);
-  });
+const load =
+  (service: string): Loader =>
+  paths =>
+    readUnits(paths, service, (builder, text) => {
+      const steps = concurrentSteps(text);
+      if (steps !== undefined) builder.noTransaction();
+      for (const step of steps ?? [text]) builder.sql(step);
+    });
 
 // A new database has no writers to hold up; and of what fails in it, nothing may stay behind.
-const loadAsOne: Loader = paths =>
-  readUnits(paths, (builder, text) => builder.sql(text.replaceAll(CONCURRENTLY, '')));
+const loadAsOne =
+  (service: string): Loader =>
+  paths =>
+    readUnits(paths, service, (builder, text) => builder.sql(text.replaceAll(CONCURRENTLY, '')));
 
-function readUnits(paths: readonly string[], build: (builder: Builder, text: string) => void) {
+function readUnits(
+  paths: readonly string[],
+  service: string,
+  build: (builder: Builder, text: string) => void,
+) {
   return Promise.all(
     paths.map(async (path): Promise<Unit> => {
-      const text = await readFile(path, 'utf8');
+      const text = bindScript(service, await readFile(path, 'utf8'));
       const up = (builder: Builder) => build(builder, text);
       return { id: path, filePaths: [path], actions: { up, down: false } };
     }),

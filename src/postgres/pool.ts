@@ -10,9 +10,8 @@ import {
 import { z } from 'zod';
 import type { Availability } from './availability.ts';
 import { createDriverFactory } from './driver.ts';
-import { DEFAULT_SERVICE } from './names.ts';
 import { withQueue } from './pool_queue.ts';
-import { TAKE_ROLE } from './session.ts';
+import { takeRole } from './session.ts';
 
 export type { DatabasePool };
 /** The pool, or a transaction on one of its connections. */
@@ -20,6 +19,7 @@ export type Connection = CommonQueryMethods;
 
 export interface PoolOptions {
   url: string;
+  service: string;
   size: number;
   role: boolean;
   /** The address leads through a transaction pooler, see scoped_query.ts. */
@@ -28,7 +28,6 @@ export interface PoolOptions {
   /** How many milliseconds to wait for a connection while all are in use. */
   patience?: number;
   availability?: Availability;
-  service?: string;
 }
 
 // The driver has its own: Slonik would refuse some of what an address may say.
@@ -47,7 +46,7 @@ const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
  * database need not be there yet. `presence` is told of every answer.
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
-  const { statementTimeout = STATEMENT_TIMEOUT, service = DEFAULT_SERVICE, throughPooler = false } = options;
+  const { statementTimeout = STATEMENT_TIMEOUT, service, throughPooler = false } = options;
   const pool = await createPool(ADDRESS, {
     driverFactory: createDriverFactory({
       session: {
@@ -61,7 +60,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
         },
       },
       throughPooler,
-      onConnect: options.role ? [TAKE_ROLE] : [],
+      onConnect: options.role ? [takeRole(service)] : [],
       answerWithin: statementTimeout + ON_THE_WAY,
     }),
     maxPoolSize: options.size,

@@ -3,7 +3,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
-import { renameSql, schemasOf } from './names.ts';
+import { appRole, schemasOf } from './names.ts';
 import { EXISTS, SQLSTATE } from './sqlstate.ts';
 
 const OLDEST_SERVER = 160000;
@@ -75,7 +75,7 @@ export function explainRefusal(error: unknown, service: string): unknown {
   const said = [error.message, error.detail].filter(Boolean).join('; ');
   const refusal = (text: string) => new ServiceError('unfit_database', text, { cause: error });
   if (error.code === SQLSTATE.insufficientPrivilege) {
-    const app = renameSql(service, 'taskwire_app');
+    const app = appRole(service);
     return refusal(
       `a role lacks a right: ${said}. DATABASE_URL has to log in as the owner of what the service has in the database; ` +
         `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role; the owner needs ` +

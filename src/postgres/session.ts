@@ -2,7 +2,8 @@
 import pg from 'pg';
 import { z } from 'zod';
 import { ServiceError } from '../errors.ts';
-import { DEFAULT_SERVICE, speakFor } from './names.ts';
+import { speakFor } from './bind_names.ts';
+import { appRole, schemasOf } from './names.ts';
 import { type Settings, sessionSettings } from './settings.ts';
 import { SQLSTATE } from './sqlstate.ts';
 
@@ -10,7 +11,7 @@ import { SQLSTATE } from './sqlstate.ts';
 export interface SessionOptions {
   url: string;
   name: string;
-  service?: string;
+  service: string;
   /** Beside those of every session, see settings.ts. */
   settings?: Settings;
   /** What else the driver is to know. */
@@ -23,7 +24,7 @@ export interface SessionOptions {
  * askWithin().
  */
 export function sessionConfig(options: SessionOptions): pg.ClientConfig {
-  const { url, name, service = DEFAULT_SERVICE, config } = options;
+  const { url, name, service, config } = options;
   return {
     connectionString: url,
     ssl: false, // unless the address says otherwise: not what the environment has for other programs
@@ -40,14 +41,14 @@ export function sessionConfig(options: SessionOptions): pg.ClientConfig {
  * not take that role works as itself: the log's own triggers still protect it. So it does where sql/grants.sql has not yet
  * given the role its rights, as when a DBA made the role while the service was running.
  */
-export const TAKE_ROLE = `
-  SELECT set_config('role', 'taskwire_app', false)
+export const takeRole = (service: string) => `
+  SELECT set_config('role', '${appRole(service)}', false)
   FROM pg_roles AS r
-  WHERE r.rolname = 'taskwire_app' AND pg_has_role(r.oid, 'SET') AND EXISTS (
+  WHERE r.rolname = '${appRole(service)}' AND pg_has_role(r.oid, 'SET') AND EXISTS (
     SELECT
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'feed' AND p.proname = 'drift'
+    WHERE n.nspname = '${schemasOf(service).feed}' AND p.proname = 'drift'
       AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))`;
 
 /** A pool of pg's own, for packages that take nothing else; its connections have the settings of every session. */
@@ -79,7 +80,7 @@ const SET_WITHIN = 10_000; // ms
 
 /** The same without any setting: what is set on a connection to a transaction pooler stays behind for others. */
 export async function openBareSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
-  const client = speakFor(options.service ?? DEFAULT_SERVICE, new pg.Client(sessionConfig(options)));
+  const client = speakFor(options.service, new pg.Client(sessionConfig(options)));
   client.on('error', () => {}); // 'end' follows, and the caller of a query is told
   const destroy = () => destroySession(client);
   cut?.addEventListener('abort', destroy);

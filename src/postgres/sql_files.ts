@@ -5,6 +5,7 @@ import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { z } from 'zod';
+import { bindScript } from './bind_names.ts';
 
 const SQL = fileURLToPath(new URL('../../sql', import.meta.url));
 
@@ -51,14 +52,16 @@ export async function readRecordedVersion(): Promise<z.infer<typeof Recorded>> {
 }
 
 /** Applies sql/ to a migrated database, all of it or nothing. */
-export async function applySql(client: pg.Client, sql: SqlFiles): Promise<void> {
+export async function applySql(client: pg.Client, service: string, sql: SqlFiles): Promise<void> {
   try {
-    await applyFiles(client, sql);
+    await applyFiles(client, { ...sql, files: sql.files.map(file => bound(service, file)) });
   } catch (error) {
     await client.query('ROLLBACK');
     throw error;
   }
 }
+
+const bound = (service: string, { name, text }: SqlFile) => ({ name, text: bindScript(service, text) });
 
 // Twice, because functions name each other: the first round puts them there, the second checks their bodies.
 async function applyFiles(client: pg.Client, { files, hash, version }: SqlFiles): Promise<void> {

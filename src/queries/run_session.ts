@@ -6,7 +6,7 @@ import {
   openSession,
   queryWithTimeout,
   type SessionOptions,
-  TAKE_ROLE,
+  takeRole,
 } from '../postgres/session.ts';
 
 /** What a run has come to, as it is stored. */
@@ -48,7 +48,7 @@ const ANSWER_WITHIN = 40_000; // ms, longer than any statement may take
 /** Claims an attempt of a run in a session of its own; undefined if it is not there to claim, or another session's. */
 export async function claimRun(of: {
   url: string;
-  service?: string;
+  service: string;
   id: string;
   attempt: number;
 }): Promise<RunSession | undefined> {
@@ -87,7 +87,7 @@ export async function openWriter(options: SessionOptions): Promise<pg.Client> {
   const client = await openSession({ ...options, settings: SETTINGS });
   try {
     await ask(client, `SELECT set_config('taskwire.origin', 'generator', false)`);
-    await ask(client, TAKE_ROLE);
+    await ask(client, takeRole(options.service));
     return client;
   } catch (error) {
     await closeSession(client);

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { databaseUrl } from '../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { catchUp } from './catch_up.ts';
 import { fanOut } from './fan_out.ts';
 import { filtered } from './filtered.ts';
@@ -103,7 +103,7 @@ function createBench(server: string): Bench {
         session,
         query: text => session.query(text),
         open: () => connect(url),
-        migrate: () => migrate({ url, logger }),
+        migrate: () => migrate({ service: SERVICE, url, logger }),
       };
     },
   };

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import { openSession } from '../../src/postgres/session.ts';
-import { databaseUrl } from '../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { senderTo } from '../helpers/http.ts';
 import { startService } from '../helpers/process.ts';
 
@@ -26,7 +26,7 @@ async function rolesFor(name: string): Promise<string[]> {
 test('as its role of docker-compose.yml the service migrates and serves, and is no superuser', async t => {
   const server = process.env.TEST_SERVER_URL ?? '';
   const name = `compose_${randomBytes(6).toString('hex')}`;
-  const admin = await openSession({ url: databaseUrl(server, 'postgres'), name: 'tests' });
+  const admin = await openSession({ service: SERVICE, url: databaseUrl(server, 'postgres'), name: 'tests' });
   t.teardown(async () => {
     await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     await admin.query(`DROP ROLE IF EXISTS ${name}`);

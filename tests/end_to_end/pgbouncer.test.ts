@@ -9,7 +9,7 @@ import { createLogger } from '../../src/logger.ts';
 import { translateDatabaseError } from '../../src/postgres/errors.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { closeSession, openBareSession } from '../../src/postgres/session.ts';
-import { createTestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE } from '../helpers/database.ts';
 import { type Answer, read } from '../helpers/http.ts';
 import { pgbouncerTest, startPgbouncer } from '../helpers/pgbouncer.ts';
 import { openSocket } from '../helpers/socket.ts';
@@ -136,7 +136,14 @@ pgbouncerTest(
   'a statement has its timeout, a transaction its settings, and nothing of them is left to others',
   async t => {
     const { url } = await start(t);
-    const pool = await openPool({ url, size: 8, role: false, throughPooler: true, statementTimeout: 250 });
+    const pool = await openPool({
+      service: SERVICE,
+      url,
+      size: 8,
+      role: false,
+      throughPooler: true,
+      statementTimeout: 250,
+    });
     t.teardown(() => pool.end());
     const Shown = z.strictObject({ isolation: z.string(), timeout: z.string(), quoted: z.string() });
     const show = sql.prepared('show', Shown)`
@@ -160,7 +167,7 @@ pgbouncerTest(
     await Promise.all(Array.from({ length: 40 }, () => pool.one(show)));
 
     // Another client of the same connections to the server.
-    const other = await openBareSession({ url, name: 'another' });
+    const other = await openBareSession({ service: SERVICE, url, name: 'another' });
     t.is(await readValue(other, 'SHOW transaction_isolation'), 'serializable');
     t.is(await readValue(other, 'SHOW statement_timeout'), '45s');
     t.is(await readValue(other, 'SHOW quote_all_identifiers'), 'on');

@@ -20,6 +20,10 @@ const OBJECTS = `
     UNION ALL SELECT n.oid, n.xmin FROM pg_namespace AS n WHERE n.nspname IN ('public', 'feed', 'graphile_worker')
   ) AS objects`;
 
+const LOCKS_AND_CHANNELS = `
+  SELECT (SELECT count(DISTINCT key)::integer FROM (VALUES (feed.lock_key('leader')), (shop_feed.lock_key('leader'))) AS k (key)) AS locks,
+    ARRAY[feed.channel('events'), shop_feed.channel('events')] AS channels`;
+
 /** What of the first service must not change when a second comes. */
 async function fingerprint(psql: pg.Client) {
   return {
@@ -195,6 +199,9 @@ test('its sessions are told apart by the service’s name, and work under its ow
     const names = rows.map(row => row.name);
     for (const part of ['jobs', 'listener', 'pool', 'sequencer'])
       t.true(names.includes(`shop ${part}`), part);
+    t.deepEqual((await psql.query(LOCKS_AND_CHANNELS)).rows, [
+      { locks: 2, channels: ['taskwire_events', 'shop_events'] },
+    ]);
     t.is(await readValue(psql, `SELECT has_table_privilege('shop_app', 'shop.tasks', 'INSERT')`), true);
     t.is(await readValue(psql, `SELECT has_schema_privilege('shop_app', 'feed', 'USAGE')`), false);
     await shop.stop();

@@ -8,7 +8,7 @@ import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
 import { createCable } from '../helpers/cable.ts';
-import { createTestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { findLastingPort } from '../helpers/port.ts';
 import { createRandom } from '../helpers/random.ts';
@@ -44,13 +44,13 @@ test('PostgreSQL restarted: two instances recover, and every socket has every ev
 
   const ids: string[] = [];
   for (let round = 0; round < 3; round++) {
-    const psql = await openSession({ url: postgres.url, name: 'test' });
+    const psql = await openSession({ service: SERVICE, url: postgres.url, name: 'test' });
     for (let count = 0; count < 20; count++) ids.push(await insert(psql, `round ${round}`));
     await closeSession(psql);
     await postgres.stop();
     await postgres.start();
   }
-  const psql = await openSession({ url: postgres.url, name: 'test' });
+  const psql = await openSession({ service: SERVICE, url: postgres.url, name: 'test' });
   ids.push(await insert(psql, 'last'));
   const expected = ids.map((_, index) => index + 1);
   for (const socket of sockets) t.deepEqual(await positionsUpTo(socket, ids.at(-1) ?? ''), expected);

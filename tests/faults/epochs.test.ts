@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
+import { SERVICE } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
@@ -24,7 +25,7 @@ async function startCluster(t: ExecutionContext) {
   });
   await postgres.start();
   const run = async (...statements: string[]) => {
-    const session = await openSession({ url: postgres.url, name: 'test' });
+    const session = await openSession({ service: SERVICE, url: postgres.url, name: 'test' });
     const results = [];
     for (const statement of statements) results.push((await session.query(statement)).rows);
     await closeSession(session);
@@ -168,7 +169,7 @@ test('a base backup put back without recovery: who has seen what it lost is rese
   await cluster.insert('kept', 10);
   const socket = openSocket(instance.address, '/ws/tasks?after=0');
   const { log } = await follow(socket, 10);
-  const session = await openSession({ url: cluster.postgres.url, name: 'test' });
+  const session = await openSession({ service: SERVICE, url: cluster.postgres.url, name: 'test' });
   await session.query(`SELECT pg_backup_start('test', true)`);
   await cluster.save();
   const { rows } = await session.query('SELECT labelfile FROM pg_backup_stop(false)');

@@ -8,6 +8,7 @@ import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
 import { createCable } from '../helpers/cable.ts';
+import { SERVICE } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
@@ -48,10 +49,10 @@ test('the address leads to a standby, which is then promoted: instances wait, go
   ];
   const sockets = instances.map(({ address }) => openSocket(address, '/ws/tasks'));
   const [{ log } = { log: '' }] = await Promise.all(sockets.map(socket => socket.next()));
-  const before = await openSession({ url: primary.url, name: 'test' });
+  const before = await openSession({ service: SERVICE, url: primary.url, name: 'test' });
   await before.query(INSERT, ['before']);
   for (const socket of sockets) t.is((await socket.event()).position, 1);
-  const replica = await openSession({ url: standby.url, name: 'test' });
+  const replica = await openSession({ service: SERVICE, url: standby.url, name: 'test' });
   await until(async () => (await replica.query('SELECT FROM feed.events')).rowCount);
 
   await cable.cut();

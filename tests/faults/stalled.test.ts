@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { isAway } from '../../src/postgres/errors.ts';
 import { openPool, ping } from '../../src/postgres/pool.ts';
 import { createCable } from '../helpers/cable.ts';
-import { createTestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket, type TestSocket } from '../helpers/socket.ts';
@@ -112,6 +112,7 @@ test('a query on a connection that has silently died fails as if the database we
   const database = await createTestDatabase();
   const cable = await createCable(new URL(database.url));
   const pool = await openPool({
+    service: SERVICE,
     url: cable.through(database.url),
     size: 3,
     role: true,

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE, type TestDatabase } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { createTestInstance, startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
@@ -37,7 +37,11 @@ async function setScene(t: ExecutionContext): Promise<Scene> {
   t.teardown(async () => {
     await Promise.all(sessions.map(session => session.end().catch(() => {})));
     await database.drop();
-    const server = await openSession({ url: process.env.TEST_SERVER_URL ?? '', name: 'test' });
+    const server = await openSession({
+      service: SERVICE,
+      url: process.env.TEST_SERVER_URL ?? '',
+      name: 'test',
+    });
     await server.query(`DROP ROLE ${role}; DROP ROLE ${owner}`);
     await closeSession(server);
   });
@@ -95,7 +99,7 @@ test('where it may not be ended it is named, in the log and in readiness, until 
     `DROP SCHEMA public, feed, graphile_worker CASCADE; CREATE SCHEMA public AUTHORIZATION ${owner.role}`,
   );
   await psql.query(`GRANT taskwire_app TO ${owner.role}`);
-  await migrate({ url: owner.url, logger });
+  await migrate({ service: SERVICE, url: owner.url, logger });
   const holder = await stranger();
   await take(holder, 'leader');
 
@@ -150,7 +154,7 @@ test('a start does not wait for a stranger that holds the lock of migrations', a
   const { database, stranger } = await setScene(t);
   const holder = await stranger();
   await take(holder, 'migrate');
-  await migrate({ url: database.url, logger });
+  await migrate({ service: SERVICE, url: database.url, logger });
   await t.throwsAsync(holder.query('SELECT 1'));
 });
 

@@ -4,6 +4,9 @@ import type pg from 'pg';
 import { type DatabasePool, openPool } from '../../src/postgres/pool.ts';
 import { openSession } from '../../src/postgres/session.ts';
 
+/** The service that the tests are of, unless they are about another one. */
+export const SERVICE = 'taskwire';
+
 export interface TestDatabase {
   readonly url: string;
   /** As the service has it: the application's role. */
@@ -21,13 +24,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await onServer(server, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = databaseUrl(server, name);
   await makeAtHome(url);
-  const pool = await openPool({ url, size: 10, role: true });
+  const pool = await openPool({ service: SERVICE, url, size: 10, role: true });
   const sessions: pg.Client[] = [];
   return {
     url,
     pool,
     psql: async () => {
-      const session = await openSession({ url, name: 'test' });
+      const session = await openSession({ service: SERVICE, url, name: 'test' });
       sessions.push(session);
       return session;
     },
@@ -48,14 +51,18 @@ export function databaseUrl(server: string, name: string): string {
 
 // A clone is another database than the one its log is of, and would begin a new log at the first start.
 async function makeAtHome(url: string): Promise<void> {
-  const session = await openSession({ url, name: 'tests' });
+  const session = await openSession({ service: SERVICE, url, name: 'tests' });
   await session.query('UPDATE feed.log SET database = here.database FROM feed.cluster() AS here');
   await session.end();
 }
 
 // Cloning fails while anybody is connected to the template, and only one at a time may clone it: wait in line.
 async function onServer(server: string, statement: string): Promise<void> {
-  const session = await openSession({ url: databaseUrl(server, 'postgres'), name: 'tests' });
+  const session = await openSession({
+    service: SERVICE,
+    url: databaseUrl(server, 'postgres'),
+    name: 'tests',
+  });
   try {
     await session.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:tests', 0))`);
     await session.query(statement);

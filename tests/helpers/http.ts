@@ -15,7 +15,7 @@ import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
 import type { Operation } from '../../src/web/operation.ts';
 import { createOrigins, type Origins } from '../../src/web/origins.ts';
 import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
-import { createTestDatabase } from './database.ts';
+import { createTestDatabase, SERVICE } from './database.ts';
 
 export type LogLine = Record<string, unknown>;
 
@@ -74,7 +74,13 @@ export async function startTestApi({
   const database = await createTestDatabase();
   const log = createLog();
   const availability = createAvailability(log.logger);
-  const pool = await openPool({ url: databaseUrl(database.url), size: 10, role: true, availability });
+  const pool = await openPool({
+    service: SERVICE,
+    url: databaseUrl(database.url),
+    size: 10,
+    role: true,
+    availability,
+  });
   const app = createHttpApp({
     readiness: { database: () => ping(pool).then(() => ({ reasons: [] })), parts: () => [] },
     logger: log.logger,

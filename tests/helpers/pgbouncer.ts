@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import test, { type Implementation } from 'ava';
 import { chooseAccount } from '../../src/embedded/binaries.ts';
 import { closeSession, openBareSession } from '../../src/postgres/session.ts';
+import { SERVICE } from './database.ts';
 import { findLastingPort } from './port.ts';
 import { until } from './until.ts';
 
@@ -86,7 +87,7 @@ export async function startPgbouncer(server: string, size: number): Promise<Test
 }
 
 async function accepts(url: string): Promise<boolean> {
-  const session = await openBareSession({ url, name: 'tests' }).catch(() => undefined);
+  const session = await openBareSession({ service: SERVICE, url, name: 'tests' }).catch(() => undefined);
   if (session) await closeSession(session);
   return session !== undefined;
 }

@@ -17,7 +17,7 @@ import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
 import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { openSession } from '../../src/postgres/session.ts';
-import { databaseUrl } from './database.ts';
+import { databaseUrl, SERVICE } from './database.ts';
 
 const logger = createLogger({ level: 'warn', pretty: false });
 const AVA = fileURLToPath(new URL('../../node_modules/ava/entrypoints/cli.js', import.meta.url));
@@ -67,10 +67,10 @@ async function install(folder: string): Promise<void> {
 
 async function runOn(server: string): Promise<number> {
   const template = `taskwire_template_${process.pid}`;
-  const session = await openSession({ url: server, name: 'tests' });
+  const session = await openSession({ service: SERVICE, url: server, name: 'tests' });
   await session.query(`CREATE DATABASE ${template} ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0`);
   try {
-    await migrate({ url: databaseUrl(server, template), logger });
+    await migrate({ service: SERVICE, url: databaseUrl(server, template), logger });
     return await runAva({ TEST_SERVER_URL: server, TEST_TEMPLATE: template });
   } finally {
     await session.query(`DROP DATABASE ${template} WITH (FORCE)`);

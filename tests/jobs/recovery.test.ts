@@ -6,6 +6,7 @@ import test from 'ava';
 import { claimRun } from '../../src/queries/run_session.ts';
 import { type Generator, logger, startGenerator } from '../fixtures/generator.ts';
 import { held, todos } from '../fixtures/source_server.ts';
+import { SERVICE } from '../helpers/database.ts';
 import { until } from '../helpers/until.ts';
 
 const WORKER = fileURLToPath(new URL('../fixtures/worker_process.ts', import.meta.url));
@@ -140,7 +141,7 @@ test('a run that kills its process again and again is given up', async t => {
   const { psql, database, ask, ended, staged } = await startGenerator(t);
   const { id } = await ask();
   for (let attempt = 1; attempt <= 5; attempt++) {
-    const session = await claimRun({ url: database.url, id, attempt });
+    const session = await claimRun({ service: SERVICE, url: database.url, id, attempt });
     await session?.end(); // as a killed process does: without a word
     await until(
       async () =>
@@ -162,7 +163,7 @@ test('a run that kills its process again and again is given up', async t => {
 test('asking for a run while a dead one stands in the way starts that one again', async t => {
   const { database, ask } = await startGenerator(t);
   const { id } = await ask();
-  const session = await claimRun({ url: database.url, id, attempt: 1 });
+  const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
   await session?.end();
   t.like(await until(ask, run => run.attempt === 2), { id, status: 'queued' });
 });
@@ -170,8 +171,8 @@ test('asking for a run while a dead one stands in the way starts that one again'
 test('a claimed run is claimed by nobody else, and is left alone by the sweeper', async t => {
   const { database, psql, ask } = await startGenerator(t);
   const { id } = await ask();
-  const session = await claimRun({ url: database.url, id, attempt: 1 });
-  t.is(await claimRun({ url: database.url, id, attempt: 1 }), undefined);
+  const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
+  t.is(await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 }), undefined);
   await psql.query(
     `UPDATE runs SET queued_at = now() - interval '1 hour', started_at = now() - interval '1 hour'`,
   );
@@ -182,7 +183,7 @@ test('a claimed run is claimed by nobody else, and is left alone by the sweeper'
 test('a session that lost its run cannot finish it', async t => {
   const { database, psql, ask } = await startGenerator(t);
   const { id } = await ask();
-  const session = await claimRun({ url: database.url, id, attempt: 1 });
+  const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
   await psql.query(`SELECT requeue_run(r) FROM runs AS r`);
   t.is(await session?.finish(notFound), false);
   await session?.handBack();
@@ -262,7 +263,7 @@ test('while all is well nothing is written, whether a run is queued, running or 
   };
   const { id } = await ask();
   await look();
-  const session = await claimRun({ url: database.url, id, attempt: 1 });
+  const session = await claimRun({ service: SERVICE, url: database.url, id, attempt: 1 });
   await psql.query('DELETE FROM graphile_worker._private_jobs');
   await look();
   await session?.finish({ ...notFound, error: 'enough' });

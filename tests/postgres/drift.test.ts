@@ -6,11 +6,11 @@ import type pg from 'pg';
 import { pino } from 'pino';
 import { sql } from 'slonik';
 import { z } from 'zod';
+import { bindScript, rewriteQueries } from '../../src/postgres/bind_names.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { renameSql } from '../../src/postgres/names.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { openSession } from '../../src/postgres/session.ts';
-import { createTestDatabase, databaseUrl } from '../helpers/database.ts';
+import { createTestDatabase, databaseUrl, SERVICE } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { readValue, refusal, withDatabase } from '../helpers/sql.ts';
 
@@ -31,10 +31,11 @@ interface Site {
 /** Lends a database with an owner who is no superuser, for a service whose roles nobody has made yet. */
 async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
   const name = `s${randomBytes(6).toString('hex')}`;
-  const server = await openSession({ url: SERVER, name: 'test' });
+  const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
   await server.query(`CREATE ROLE ${name}_owner LOGIN PASSWORD 'owner'`);
   await server.query(`CREATE DATABASE ${name} OWNER ${name}_owner ENCODING 'UTF8' TEMPLATE template0`);
-  const dba = await openSession({ url: databaseUrl(SERVER, name), service: name, name: 'test' });
+  const session = await openSession({ url: databaseUrl(SERVER, name), service: name, name: 'test' });
+  const dba = rewriteQueries(session, text => bindScript(name, text));
   const url = new URL(databaseUrl(SERVER, name));
   [url.username, url.password] = [`${name}_owner`, 'owner'];
   try {
@@ -90,7 +91,7 @@ test('a dump restored where the roles are missing opens functions to everybody, 
 
     const faults = await drift(dba);
     t.is(faults.length, rows.length);
-    t.true(faults.includes(renameSql(service, 'PUBLIC may execute public.queue_run(text)')));
+    t.true(faults.includes(bindScript(service, 'PUBLIC may execute public.queue_run(text)')));
     for (const fault of faults) t.true((await verify(dba)).includes(fault));
     const { sql: applied, warnings } = await migrate({ url: superuser, service, logger });
     t.regex(applied?.reason ?? '', /PUBLIC may execute/);
@@ -200,7 +201,7 @@ test(
     }
     for (const { relation } of rows) await session.query(`ALTER TABLE ${relation} ENABLE TRIGGER ALL`);
     t.is((await drift(session)).length, rows.length);
-    await migrate({ url: database.url, logger });
+    await migrate({ service: SERVICE, url: database.url, logger });
     t.deepEqual(await drift(session), []);
   }),
 );
@@ -215,7 +216,7 @@ test(
       SELECT feed.watch('things', 'things', 'thing'), feed.watch('quiet', 'quiet', 'silence');
       ALTER TABLE things DISABLE TRIGGER ALL; ALTER TABLE things ENABLE TRIGGER ALL;
       ALTER TABLE quiet DISABLE TRIGGER "00_feed_capture"`);
-    const { sql: applied, warnings } = await migrate({ url: database.url, logger });
+    const { sql: applied, warnings } = await migrate({ service: SERVICE, url: database.url, logger });
     t.regex(applied?.reason ?? '', /00_feed_capture.* of public.things/);
     const left = [
       'the trigger "00_feed_capture" of public.quiet does not fire always: watch the table again',
@@ -223,7 +224,7 @@ test(
     t.deepEqual(warnings, left);
     t.deepEqual(await verify(session), left);
     t.is(
-      (await migrate({ url: database.url, logger })).sql,
+      (await migrate({ service: SERVICE, url: database.url, logger })).sql,
       undefined,
       'what stays is no reason to apply sql/',
     );
@@ -297,7 +298,7 @@ test('a restore with --disable-triggers is found out, and the triggers fire alwa
     const faults = await verify(to);
     t.is(faults.filter(fault => fault === 'in the table, but not in the log').length, 5);
     t.is(faults.filter(fault => fault.endsWith('of public.tasks does not fire always')).length, 3);
-    await migrate({ url, logger });
+    await migrate({ service: SERVICE, url, logger });
     t.deepEqual(await drift(to), []);
   });
 });

@@ -14,7 +14,7 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { applyMigrations, concurrentSteps, MIGRATIONS } from '../../src/postgres/migrations.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { openSession } from '../../src/postgres/session.ts';
-import { databaseUrl } from '../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { runToEnd } from '../helpers/process.ts';
 import { describeSchema } from '../helpers/schema.ts';
 import { pidOf, readValue, sequence, untilBlocked, withDatabase } from '../helpers/sql.ts';
@@ -42,7 +42,7 @@ async function withEmpty<Result>(
 }
 
 async function onServer(url: string, ...statements: string[]): Promise<void> {
-  const session = await openSession({ url, name: 'test' });
+  const session = await openSession({ service: SERVICE, url, name: 'test' });
   try {
     for (const statement of statements) await session.query(statement);
   } finally {
@@ -54,7 +54,7 @@ async function withSession<Result>(
   url: string,
   use: (session: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const session = await openSession({ url, name: 'test' });
+  const session = await openSession({ service: SERVICE, url, name: 'test' });
   try {
     return await use(session);
   } finally {
@@ -64,7 +64,11 @@ async function withSession<Result>(
 
 test('any number of instances may migrate an empty database at once', async t => {
   await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
-    await Promise.all([migrate({ url, logger }), migrate({ url, logger }), migrate({ url, logger })]);
+    await Promise.all([
+      migrate({ service: SERVICE, url, logger }),
+      migrate({ service: SERVICE, url, logger }),
+      migrate({ service: SERVICE, url, logger }),
+    ]);
     await withSession(url, async session => {
       await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
       t.is((await sequence(session)).length, 1);
@@ -77,7 +81,7 @@ test(
   withDatabase(async (t, database) => {
     const session = await database.psql();
     const before = [await readValue(session, TRIGGERS), await readValue(session, FUNCTIONS)];
-    await migrate({ url: database.url, logger });
+    await migrate({ service: SERVICE, url: database.url, logger });
     t.deepEqual([await readValue(session, TRIGGERS), await readValue(session, FUNCTIONS)], before);
   }),
 );
@@ -96,7 +100,7 @@ test(
     await session.query(
       'CREATE OR REPLACE FUNCTION feed.service_name() RETURNS text LANGUAGE sql RETURN NULL',
     );
-    await migrate({ url: database.url, logger });
+    await migrate({ service: SERVICE, url: database.url, logger });
     t.is(await readValue(session, 'SELECT sql_hash FROM feed.log'), hash);
     t.is(await readValue(session, TRIGGERS), triggers);
     t.not(await readValue(session, FUNCTIONS), functions);
@@ -123,7 +127,7 @@ test(
     await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
     const waits = Promise.withResolvers<void>();
     const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
-    const migrating = migrate({ url: database.url, logger: telling });
+    const migrating = migrate({ service: SERVICE, url: database.url, logger: telling });
     await waits.promise;
     await psql.query(`SET statement_timeout = '20s'; INSERT INTO tasks (title) VALUES ('another')`);
     await person.query('COMMIT');
@@ -135,7 +139,9 @@ test(
 test('in a database that holds something of the same name nothing is left behind', async t => {
   await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
     await onServer(url, 'CREATE TABLE tasks (id integer)');
-    const error = await t.throwsAsync(migrate({ url, logger }), { instanceOf: ServiceError });
+    const error = await t.throwsAsync(migrate({ service: SERVICE, url, logger }), {
+      instanceOf: ServiceError,
+    });
     t.regex(error.message, /relation "tasks" already exists.*SERVICE_NAME/);
     await withSession(url, async session => {
       t.is(await readValue(session, `SELECT to_regnamespace('feed')`), null);
@@ -154,7 +160,7 @@ test(
       DROP TRIGGER tasks_before_write ON tasks;
       UPDATE feed.log SET sql_hash = 'old'`);
     t.not(await describeSchema(session), schema);
-    await migrate({ url: database.url, logger });
+    await migrate({ service: SERVICE, url: database.url, logger });
     t.is(await describeSchema(session), schema);
   }),
 );
@@ -165,7 +171,7 @@ test(
     const [session, writer] = [await database.psql(), await database.psql()];
     await writer.query(`BEGIN; INSERT INTO tasks (title) VALUES ('open')`);
     await session.query(`UPDATE feed.log SET sql_hash = 'old'`);
-    await migrate({ url: database.url, logger });
+    await migrate({ service: SERVICE, url: database.url, logger });
     await writer.query('COMMIT');
     t.not(await readValue(session, 'SELECT sql_hash FROM feed.log'), 'old');
   }),
@@ -180,7 +186,11 @@ test(
       UPDATE feed.log SET sql_version = sql_version + 1, sql_hash = 'newer';
       GRANT EXECUTE ON FUNCTION public.queue_run(text) TO PUBLIC`);
     const functions = await readValue(session, FUNCTIONS);
-    const { migrations, sql: applied, warnings } = await migrate({ url: database.url, logger });
+    const {
+      migrations,
+      sql: applied,
+      warnings,
+    } = await migrate({ service: SERVICE, url: database.url, logger });
     t.deepEqual([migrations, applied], [[], undefined]);
     t.is(await readValue(session, FUNCTIONS), functions);
     t.is(await readValue(session, 'SELECT sql_hash FROM feed.log'), 'newer');
@@ -226,7 +236,7 @@ test(
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_by_status'::regclass`);
       await thinking.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
       const pid = await pidOf(migrator);
-      const migrating = applyMigrations(migrator, logger, dir);
+      const migrating = applyMigrations(migrator, SERVICE, logger, dir);
       await untilBlocked(session, pid);
       await session.query(`SET statement_timeout = '20s'; INSERT INTO tasks (title) VALUES ('another')`);
       t.is(
@@ -251,10 +261,10 @@ test('a new database gets such an index in the transaction of all else, so that 
       await withSession(url, async session => {
         await session.query('CREATE SCHEMA feed');
         await writeFile(join(dir, '99999_fails.sql'), '-- Up Migration\n\nSELECT 1 / 0;\n');
-        await t.throwsAsync(applyMigrations(session, logger, dir), { message: /division by zero/ });
+        await t.throwsAsync(applyMigrations(session, SERVICE, logger, dir), { message: /division by zero/ });
         t.is(await readValue(session, `SELECT to_regclass('public.tasks')`), null);
         await rm(join(dir, '99999_fails.sql'));
-        await applyMigrations(session, logger, dir);
+        await applyMigrations(session, SERVICE, logger, dir);
         t.is(await readValue(session, INDEX_IS_VALID), true);
       });
     });
@@ -295,7 +305,9 @@ test('npm run migrate says what it is about to do, what it has done, and when th
 for (const encoding of ['LATIN1', 'SQL_ASCII']) {
   test(`a database in ${encoding} is refused untouched, with what to do`, async t => {
     await withEmpty(SERVER, `ENCODING '${encoding}' LOCALE 'C'`, async url => {
-      const error = await t.throwsAsync(migrate({ url, logger }), { instanceOf: ServiceError });
+      const error = await t.throwsAsync(migrate({ service: SERVICE, url, logger }), {
+        instanceOf: ServiceError,
+      });
       t.is(error?.code, 'unfit_database');
       t.regex(error?.message ?? '', new RegExp(`${encoding}.*ENCODING 'UTF8' TEMPLATE template0`));
       t.is(await withSession(url, session => readValue(session, `SELECT to_regnamespace('feed')`)), null);
@@ -339,8 +351,8 @@ async function serviceRole(server: string, owner: string): Promise<string> {
     const address = new URL(superuser);
     [address.username, address.password] = [owner, owner];
     const url = address.href;
-    await migrate({ url, logger });
-    await migrate({ url, logger });
+    await migrate({ service: SERVICE, url, logger });
+    await migrate({ service: SERVICE, url, logger });
     await withSession(url, async session => {
       await session.query(`SELECT feed.take_up_log(); INSERT INTO tasks (title) VALUES ('psql')`);
       await sequence(session);
@@ -351,7 +363,7 @@ async function serviceRole(server: string, owner: string): Promise<string> {
 }
 
 async function insertAsService(url: string): Promise<string> {
-  const pool = await openPool({ url, size: 2, role: true });
+  const pool = await openPool({ service: SERVICE, url, size: 2, role: true });
   try {
     const row = await pool.one(insertTask);
     return row.role;
@@ -369,7 +381,7 @@ test('an instance that waits for somebody who migrates can be stopped', async t 
     await withSession(url, async session => {
       await session.query(`SELECT pg_advisory_lock(hashtextextended('taskwire:migrate', 0))`);
       const stop = new AbortController();
-      const migrating = migrate({ url, logger, signal: stop.signal });
+      const migrating = migrate({ service: SERVICE, url, logger, signal: stop.signal });
       await until(async () => {
         const asking = `SELECT count(*)::integer FROM pg_stat_activity
           WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()`;

@@ -4,7 +4,7 @@ import { sql } from 'slonik';
 import { ServiceError } from '../../src/errors.ts';
 import { isAway, translateDatabaseError } from '../../src/postgres/errors.ts';
 import { laneOf, openPool, ping, readBriefly } from '../../src/postgres/pool.ts';
-import { createTestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE } from '../helpers/database.ts';
 import { readValue } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
@@ -22,7 +22,7 @@ test('connections that are lost at any moment, also while they are made, fail as
   let lost = 0;
   try {
     for (let trial = 0; trial < 150; trial++) {
-      const pool = await openPool({ url: database.url, size: 2, role: true });
+      const pool = await openPool({ service: SERVICE, url: database.url, size: 2, role: true });
       const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => ping(pool)));
       for (const outcome of outcomes) {
         if (outcome.status === 'fulfilled') continue;
@@ -44,7 +44,7 @@ test('a query that is under way when the pool ends fails as if the database were
   t.teardown(database.drop);
   const psql = await database.psql();
   await psql.query('BEGIN; LOCK TABLE tasks');
-  const pool = await openPool({ url: database.url, size: 2, role: true });
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 2, role: true });
   const asked = t.throwsAsync(pool.query(sql.unsafe`SELECT count(*) FROM tasks`));
   await until(
     async () =>
@@ -57,7 +57,7 @@ test('a query that is under way when the pool ends fails as if the database were
 test('who waits too long for a connection is told that they are in use, not that the database is away, and asks nothing', async t => {
   const database = await createTestDatabase();
   t.teardown(database.drop);
-  const pool = await openPool({ url: database.url, size: 1, role: true, patience: 50 });
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 1, role: true, patience: 50 });
   t.teardown(() => pool.end());
   const psql = await database.psql();
   await psql.query('BEGIN; LOCK TABLE tasks');
@@ -82,7 +82,7 @@ test('who waits too long for a connection is told that they are in use, not that
 test('of those who wait for a connection each gets one, in the order in which they came', async t => {
   const database = await createTestDatabase();
   t.teardown(database.drop);
-  const pool = await openPool({ url: database.url, size: 2, role: true });
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 2, role: true });
   t.teardown(() => pool.end());
   const served: number[] = [];
   await Promise.all(
@@ -99,7 +99,7 @@ test('of those who wait for a connection each gets one, in the order in which th
 test('a brief read that takes longer is cut, and told as what it is; what follows it on the connection is not', async t => {
   const database = await createTestDatabase();
   t.teardown(database.drop);
-  const pool = await openPool({ url: database.url, size: 1, role: true });
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 1, role: true });
   t.teardown(() => pool.end());
   const slow = sql.unsafe`SELECT pg_sleep(4)`;
   const error = await t.throwsAsync(readBriefly(pool, transaction => transaction.query(slow)));
@@ -110,7 +110,7 @@ test('a brief read that takes longer is cut, and told as what it is; what follow
 test('a full lane leaves the rest of the pool to others', async t => {
   const database = await createTestDatabase();
   t.teardown(database.drop);
-  const pool = await openPool({ url: database.url, size: 6, role: true });
+  const pool = await openPool({ service: SERVICE, url: database.url, size: 6, role: true });
   t.teardown(() => pool.end());
   const lane = laneOf(pool, { poolSize: 6, of: 'searches' });
   const psql = await database.psql();

@@ -12,7 +12,7 @@ import { createInstance } from '../../src/instance/instance.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { warnOfServer } from '../../src/postgres/preflight.ts';
 import { openSession } from '../../src/postgres/session.ts';
-import { databaseUrl } from '../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
 import { readValue } from '../helpers/sql.ts';
@@ -33,10 +33,10 @@ interface Guest {
 /** Lends an empty database, and a role that owns nothing in it. */
 async function withGuest(use: (guest: Guest) => Promise<void>): Promise<void> {
   const role = `guest_${randomBytes(6).toString('hex')}`;
-  const server = await openSession({ url: SERVER, name: 'test' });
+  const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
   await server.query(`CREATE ROLE ${role} LOGIN PASSWORD 'guest'`);
   await server.query(`CREATE DATABASE ${role} ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0`);
-  const owner = await openSession({ url: databaseUrl(SERVER, role), name: 'test' });
+  const owner = await openSession({ service: SERVICE, url: databaseUrl(SERVER, role), name: 'test' });
   const url = new URL(databaseUrl(SERVER, role));
   [url.username, url.password] = [role, 'guest'];
   try {
@@ -50,9 +50,9 @@ async function withGuest(use: (guest: Guest) => Promise<void>): Promise<void> {
 }
 
 /** The faults of which a start is refused; none if it was not. */
-async function faults(url: string, service?: string): Promise<string[]> {
+async function faults(url: string, service = SERVICE): Promise<string[]> {
   try {
-    await migrate({ url, logger, ...(service !== undefined && { service }) });
+    await migrate({ url, service, logger });
     return [];
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== 'unfit_database') throw error;
@@ -82,7 +82,7 @@ test('a role without rights is told each one it needs, and with them it can do e
 
 test('who is not the owner of what is there is told whose it is', async t => {
   await withGuest(async ({ role, url, owner }) => {
-    await migrate({ url: databaseUrl(SERVER, role), logger });
+    await migrate({ service: SERVICE, url: databaseUrl(SERVER, role), logger });
     await owner.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${role}`);
     const name = await readValue<string>(owner, 'SELECT current_user::text');
     t.deepEqual(
@@ -101,7 +101,9 @@ test('a schema feed, or a table tasks, of somebody else’s is left alone, and S
     await owner.query('CREATE SCHEMA feed; CREATE TABLE feed.articles (id integer)');
     t.regex((await faults(url)).join(), /schema feed is in use by something else.*SERVICE_NAME/);
     await owner.query('DROP SCHEMA feed CASCADE; CREATE TABLE public.tasks (what text)');
-    const error = await t.throwsAsync(migrate({ url, logger }), { instanceOf: ServiceError });
+    const error = await t.throwsAsync(migrate({ service: SERVICE, url, logger }), {
+      instanceOf: ServiceError,
+    });
     t.regex(error?.message ?? '', /"tasks" already exists.*SERVICE_NAME/);
     t.deepEqual(await faults(url, 'shop'), []);
     t.is(await readValue(owner, 'SELECT count(*) FROM public.tasks'), '0');
@@ -135,7 +137,7 @@ test('behind a pooler, a role that is no member of the service’s is told to be
     t.regex(error?.message ?? '', /permission denied .*GRANT taskwire_app TO/);
     await refused.stop();
 
-    const server = await openSession({ url: SERVER, name: 'test' });
+    const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
     await server.query(`GRANT taskwire_app TO ${role}`);
     await server.end();
     const granted = build();

@@ -6,7 +6,7 @@ import { openLockSession } from '../../src/postgres/lock_session.ts';
 import { openPool } from '../../src/postgres/pool.ts';
 import { closeSession, openSession, openSessionPool } from '../../src/postgres/session.ts';
 import { openWriter } from '../../src/queries/run_session.ts';
-import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE, type TestDatabase } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
@@ -64,19 +64,25 @@ test('no kind of session of the service has a setting of the database', async t 
     z.tuple([z.object({ names: z.array(z.string()) })]).parse((await session.query(REACHED, ASKED)).rows)[0]
       .names;
 
-  for (const open of [() => openSession({ url, name: 'test' }), () => openWriter({ url, name: 'run' })]) {
+  for (const open of [
+    () => openSession({ service: SERVICE, url, name: 'test' }),
+    () => openWriter({ service: SERVICE, url, name: 'run' }),
+  ]) {
     const session = await open();
     t.deepEqual(await reached(session), [OWN]);
     await closeSession(session);
   }
-  const held = await openLockSession({ url, name: 'sequencer' }, new AbortController().signal);
+  const held = await openLockSession(
+    { service: SERVICE, url, name: 'sequencer' },
+    new AbortController().signal,
+  );
   t.deepEqual(await reached(held.client), [OWN]);
   await held.close();
-  const jobs = openSessionPool({ url, name: 'jobs' }, 1);
+  const jobs = openSessionPool({ service: SERVICE, url, name: 'jobs' }, 1);
   t.deepEqual(await reached(jobs), [OWN]);
   await jobs.end();
   for (const throughPooler of [false, true]) {
-    const pool = await openPool({ url, size: 1, role: !throughPooler, throughPooler });
+    const pool = await openPool({ service: SERVICE, url, size: 1, role: !throughPooler, throughPooler });
     const query = sql.type(z.strictObject({ names: z.array(z.string()) }))`
       SELECT coalesce(array_agg(s.name ORDER BY s.name), '{}') AS names
       FROM json_each_text(${JSON.stringify(HOSTILE)}) AS s (name, value)

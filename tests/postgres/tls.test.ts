@@ -9,6 +9,7 @@ import { parse } from '../../src/config.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { openPool, ping } from '../../src/postgres/pool.ts';
 import { closeSession, openSession, openSessionPool } from '../../src/postgres/session.ts';
+import { SERVICE } from '../helpers/database.ts';
 
 const SERVER = process.env.TEST_SERVER_URL ?? '';
 const CERTIFICATE = fileURLToPath(new URL('../fixtures/tls/cert.pem', import.meta.url)); // its own authority; of localhost
@@ -55,7 +56,7 @@ const addressOf = (url: string, environment: Record<string, string> = {}) => {
 
 async function connects(url: string): Promise<boolean> {
   try {
-    await closeSession(await openSession({ url, name: 'test' }));
+    await closeSession(await openSession({ service: SERVICE, url, name: 'test' }));
     return true;
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'unavailable') return false;
@@ -92,11 +93,11 @@ test('every kind of pool takes it as well', async t => {
   const { address, served } = await startTls(t);
   const url = addressOf(address('localhost', `?sslmode=verify-full&sslrootcert=${CERTIFICATE}`));
   for (const throughPooler of [false, true]) {
-    const pool = await openPool({ url, size: 1, role: false, throughPooler });
+    const pool = await openPool({ service: SERVICE, url, size: 1, role: false, throughPooler });
     await ping(pool);
     await pool.end();
   }
-  const pool = openSessionPool({ url, name: 'jobs' }, 1);
+  const pool = openSessionPool({ service: SERVICE, url, name: 'jobs' }, 1);
   await pool.query('SELECT 1');
   await pool.end();
   t.is(served(), 3);

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { closeSession, openSession } from '../../../src/postgres/session.ts';
+import { SERVICE } from '../../helpers/database.ts';
 import type { Random } from '../../helpers/random.ts';
 import { until } from '../../helpers/until.ts';
 import type { Cluster } from './cluster.ts';
@@ -174,6 +175,6 @@ async function withSession<Value>(
   { url }: Cluster,
   work: (session: pg.Client) => Promise<Value>,
 ): Promise<Value> {
-  const session = await openSession({ url, name: 'chaos' });
+  const session = await openSession({ service: SERVICE, url, name: 'chaos' });
   return work(session).finally(() => closeSession(session));
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { closeSession, openSession } from '../../../src/postgres/session.ts';
+import { SERVICE } from '../../helpers/database.ts';
 import type { Random } from '../../helpers/random.ts';
 import type { Change, Recorder } from './history.ts';
 import { type End, transact } from './transaction.ts';
@@ -27,7 +28,7 @@ export async function writeAsPsql(options: WriterOptions & { url: string; durabl
   while (!ending.aborted) {
     let session: pg.Client | undefined;
     try {
-      session = await openSession({ url, name: 'chaos writer' });
+      session = await openSession({ service: SERVICE, url, name: 'chaos writer' });
       await session.query(SETTINGS);
       if (!durable) await session.query('SET synchronous_commit = off');
       for (; !ending.aborted; await delay(random.below(THINKING))) {

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { closeSession, openSession } from '../../../src/postgres/session.ts';
+import { SERVICE } from '../../helpers/database.ts';
 import type { Random } from '../../helpers/random.ts';
 import { check } from './check.ts';
 import { type Cluster, startCluster } from './cluster.ts';
@@ -108,7 +109,7 @@ async function writeUnderFaults(
 
 // One more change, which everybody wants, tells when everybody has everything.
 async function settle(cluster: Cluster, listeners: readonly Listener[], recorder: Recorder): Promise<Stored> {
-  const session = await openSession({ url: cluster.url, name: 'chaos' });
+  const session = await openSession({ service: SERVICE, url: cluster.url, name: 'chaos' });
   try {
     for (let probe = 1; probe <= PROBES; probe++)
       await writeAndWait(session, recorder, `probe ${probe}`, LONGEST_WAIT);

@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { bindScript, rewriteQueries } from '../../../src/postgres/bind_names.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
 import { openSession } from '../../../src/postgres/session.ts';
-import { databaseUrl } from '../../helpers/database.ts';
+import { databaseUrl, SERVICE } from '../../helpers/database.ts';
 import { sequence } from '../../helpers/sql.ts';
 
 const SERVER = process.env.TEST_SERVER_URL ?? '';
@@ -21,11 +22,12 @@ interface Site {
 /** Lends a database of an owner who may make no roles, with a clerk who may write tasks and no more. */
 async function withSite(use: (site: Site) => Promise<void>): Promise<void> {
   const service = `o${randomBytes(6).toString('hex')}`;
-  const server = await openSession({ url: SERVER, name: 'test' });
+  const server = await openSession({ service: SERVICE, url: SERVER, name: 'test' });
   for (const role of ['owner', 'clerk', 'pool'])
     await server.query(`CREATE ROLE ${service}_${role} LOGIN PASSWORD 'x'`);
   await server.query(`CREATE DATABASE ${service} OWNER ${service}_owner ENCODING 'UTF8' TEMPLATE template0`);
-  const dba = await openSession({ url: databaseUrl(SERVER, service), service, name: 'test' });
+  const session = await openSession({ url: databaseUrl(SERVER, service), service, name: 'test' });
+  const dba = rewriteQueries(session, text => bindScript(service, text));
   const urlOf = (role: string) => {
     const url = new URL(databaseUrl(SERVER, service));
     [url.username, url.password] = [role, 'x'];
