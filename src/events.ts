@@ -62,7 +62,7 @@ export interface Slice {
 }
 
 /** Who may have made a change; psql is every writer that did not say. */
-export const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
+const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
 
 /** Makes the event of a row. `data` goes in as the database rendered it, unparsed. */
 export function toEvent(row: LogRow): FeedEvent {
@@ -163,7 +163,7 @@ export const FILTERS: Readonly<Record<string, Readonly<Record<string, TopicFilte
   },
 };
 
-export interface TopicFilter {
+interface TopicFilter {
   column: string;
   /** All there are; left out where any text may be one. */
   values?: readonly string[];

@@ -2,7 +2,7 @@
 // it is met between.
 import type { Logger } from './logger.ts';
 
-export interface Outage {
+interface Outage {
   /** Whether it has begun and is not over. */
   readonly ongoing: boolean;
   /** It was met, for this reason. */

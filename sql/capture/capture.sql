@@ -1,4 +1,4 @@
--- Turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
+-- Change data capture: turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
 -- the arguments topic, entity, key column and, where there is one, status column and how a type calls a status.
 -- Row level on purpose: a statement-level trigger keeps the plan of its first transition table (one row) for its
 -- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.

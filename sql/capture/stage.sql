@@ -1,4 +1,5 @@
--- Stages one change in the writer's own transaction and rings the doorbell if the sequencer sleeps.
+-- The transactional outbox: stages one change in the writer's own transaction, and rings the doorbell (a wake-up NOTIFY) if
+-- the sequencer sleeps.
 -- The event exists if and only if the change commits.
 -- Who says where a change comes from, and of which request, is believed if his session may take the role of the service or
 -- of the log's owner; any session can set such a setting.

@@ -1,4 +1,4 @@
--- The last event of every entity of a topic (NULL: of all), as the caller's snapshot knows the log, with what has
+-- Event sourcing: the last event of every entity of a topic (NULL: of all), as the caller's snapshot knows the log, with what has
 -- committed and has no position yet. It reads all of the log.
 -- Called by: feed.unwatch(), feed.verify().
 CREATE OR REPLACE FUNCTION feed.fold(of_topic text)

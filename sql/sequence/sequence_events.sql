@@ -1,4 +1,4 @@
--- Gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
+-- The gapless sequence: gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
 -- holds the leader lock and runs READ COMMITTED; no other role may execute it.
 -- One statement, because the snapshot stored with the batch must be the one its scan used. New is what the last
 -- batch's snapshot could not see and this one can: transactions at or above its xmax, or in progress then.

@@ -18,7 +18,7 @@ export interface CommandContext {
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** How a command differs from the others. */
-export interface CommandKind {
+interface CommandKind {
   /** There may be no database yet. */
   makesDatabase?: boolean;
   /** Ctrl-C is how it is meant to end: exit code 0. */

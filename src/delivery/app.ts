@@ -22,9 +22,9 @@ import { detachResponse } from './upgrade.ts';
 
 type WithSocket = { ws?: () => Promise<WebSocket> };
 
-export type SocketApp = Koa<Koa.DefaultState, WithSocket>;
+type SocketApp = Koa<Koa.DefaultState, WithSocket>;
 
-export interface SocketAppOptions {
+interface SocketAppOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;

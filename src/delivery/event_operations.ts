@@ -17,7 +17,7 @@ import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-export interface EventOptions {
+interface EventOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;

@@ -22,7 +22,7 @@ export interface EmbeddedPostgresOptions {
   logger: Logger;
 }
 
-export interface EmbeddedPostgres extends Service {
+interface EmbeddedPostgres extends Service {
   /** postgresql://taskwire:<password>@127.0.0.1:<port>/taskwire. Throws before start() resolved. */
   readonly url: string;
 }

@@ -6,7 +6,7 @@ import { choosePort } from './port.ts';
 import { findServer, type RunningServer, startServer, stopServer } from './server.ts';
 
 /** What is to run, and where. */
-export interface Plan {
+interface Plan {
   paths: ClusterPaths;
   settings: ClusterSettings;
   packageName: string | undefined;

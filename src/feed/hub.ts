@@ -34,7 +34,7 @@ export interface Hub {
 }
 
 /** Who else is told. */
-export interface HubWatchers {
+interface HubWatchers {
   /** Each event, once every live listener has it. */
   published?: ((event: FeedEvent) => void) | undefined;
   /** What was read of the log is not to be trusted any more. Told before any listener. */

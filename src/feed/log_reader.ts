@@ -52,7 +52,7 @@ export interface LogQueries {
   snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
 }
 
-export interface SnapshotRequest {
+interface SnapshotRequest {
   topic: string;
   /** The state is the one as of this position. */
   position: number;

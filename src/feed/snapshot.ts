@@ -5,7 +5,7 @@ import { type Filter, meets } from './filter.ts';
 import type { Log, SnapshotRow } from './log_reader.ts';
 
 /** A page of rows, rendered; `last` of its topic. */
-export interface SnapshotPage {
+interface SnapshotPage {
   topic: string;
   rows: readonly string[];
   last: boolean;
@@ -29,7 +29,7 @@ const PATIENCE = 60_000; // ms
 /** The state could not be read for so long that the client had better come back. */
 export class Unreadable extends Error {}
 
-export interface SnapshotOptions {
+interface SnapshotOptions {
   log: Log;
   topics: readonly string[];
   position: number;

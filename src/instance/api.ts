@@ -30,7 +30,7 @@ const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/r
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 
 /** The parts of an instance that are asked. */
-export interface ApiOptions {
+interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;

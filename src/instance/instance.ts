@@ -25,7 +25,7 @@ import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart } from './nats.ts';
 
-export interface InstanceOptions {
+interface InstanceOptions {
   config: Config;
   /** The addresses in use: the configured ones, or the embedded server's. */
   databaseUrl: string;

@@ -7,7 +7,7 @@ import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.t
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 import { tryWriting } from '../queries/writability.ts';
 
-export interface ReadinessOptions {
+interface ReadinessOptions {
   pool: DatabasePool;
   schema: ProgramSchema;
   listener: { readonly listening: boolean };

@@ -5,7 +5,7 @@ import { storableText } from '../parsing/storable_text.ts';
 import { claimRun, type RunResult, type RunSession } from '../queries/run_session.ts';
 import type { RunKind } from './run_kind.ts';
 
-export interface ExecuteOptions {
+interface ExecuteOptions {
   url: string;
   service: string;
   id: string;

@@ -18,7 +18,7 @@ import { schemasOf } from '../postgres/names.ts';
 import { openSessionPool } from '../postgres/session.ts';
 import { settleWithin } from '../within.ts';
 
-export interface JobQueueOptions {
+interface JobQueueOptions {
   /** A session-level address: it LISTENs. */
   url: string;
   service: string;
@@ -30,7 +30,7 @@ export interface JobQueueOptions {
 }
 
 /** The worker of this instance. */
-export interface JobQueue extends Service {
+interface JobQueue extends Service {
   /** Makes it look for jobs now. */
   nudge(): void;
 }

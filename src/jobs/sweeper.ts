@@ -7,7 +7,7 @@ import { createOutage } from '../outage.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { type Finding, sweepRuns } from '../queries/runs.ts';
 
-export interface SweeperOptions {
+interface SweeperOptions {
   pool: DatabasePool;
   /** Milliseconds from one look to the next. */
   every: number;

@@ -25,7 +25,7 @@ export interface BridgeOptions {
   logger: Logger;
 }
 
-export interface Bridge {
+interface Bridge {
   /** Takes part on a connection until it is lost. */
   serve(connection: NatsConnection, lost: AbortSignal): Promise<void>;
   /** Whether this instance is the one that publishes. */

@@ -6,7 +6,7 @@ import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createIncident, type Incident } from './incident.ts';
 
-export interface Connector extends Service {
+interface Connector extends Service {
   /** The connection there is now. */
   readonly connection: NatsConnection | undefined;
   readonly incident: Incident;

@@ -27,7 +27,7 @@ const NAME_IN_USE = 10058;
 const STREAM_NOT_FOUND = 10059;
 
 /** A service's stream, by name. */
-export const eventStreamName = (service: string) => `${service}_events`;
+const eventStreamName = (service: string) => `${service}_events`;
 
 /** The subject of an event. What a user's own status may hold and a subject may not is written as in an address. */
 export function subjectOf(service: string, { topic, type }: Pick<FeedEvent, 'topic' | 'type'>): string {
@@ -106,7 +106,7 @@ export function refuseUnfit({ config }: StreamInfo, service: string): void {
 }
 
 /** What an event is known by, in whatever log and however rendered. */
-export const EventIdentity = z.object({
+const EventIdentity = z.object({
   type: z.string(),
   subject: z.string(),
   time: z.string(),

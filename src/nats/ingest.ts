@@ -21,7 +21,7 @@ export interface IngestOptions {
   logger: Logger;
 }
 
-export interface Ingest {
+interface Ingest {
   /** Takes messages from a connection until it is lost. */
   serve(connection: NatsConnection, lost: AbortSignal): Promise<void>;
   readonly incident: Incident;

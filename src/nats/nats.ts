@@ -7,7 +7,7 @@ import { createConnector } from './connection.ts';
 import { createIngest, type IngestOptions } from './ingest.ts';
 import { ingestSubject } from './ingest_stream.ts';
 
-export interface NatsState {
+interface NatsState {
   connected: boolean;
   /** Whether this instance publishes the events. */
   leading: boolean;

@@ -24,7 +24,7 @@ export interface Publisher {
   end(): void;
 }
 
-export interface PublisherOptions {
+interface PublisherOptions {
   client: JetStreamClient;
   service: string;
   /** The epoch of the log that the events are of, as it is when one is sent. */

@@ -23,7 +23,7 @@ type Driver = Awaited<ReturnType<DriverFactory>>;
 type Client = Awaited<ReturnType<Driver['createClient']>>;
 type Answer = Awaited<ReturnType<Client['query']>>;
 
-export interface DriverOptions {
+interface DriverOptions {
   session: SessionOptions;
   /** Whether a transaction pooler stands between: nothing is left on a connection, each transaction sets what it needs. */
   throughPooler: boolean;

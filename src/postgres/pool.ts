@@ -17,7 +17,7 @@ export type { DatabasePool };
 /** The pool, or a transaction on one of its connections. */
 export type Connection = CommonQueryMethods;
 
-export interface PoolOptions {
+interface PoolOptions {
   url: string;
   service: string;
   size: number;

@@ -154,4 +154,4 @@ export async function refuseStandby(session: pg.Client): Promise<void> {
 }
 
 /** Whether the server only follows another one, as `standby`. */
-export const IS_STANDBY = 'SELECT pg_is_in_recovery() AS standby';
+const IS_STANDBY = 'SELECT pg_is_in_recovery() AS standby';

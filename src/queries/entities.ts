@@ -19,7 +19,7 @@ import {
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;
-export type FieldValue = string | number | boolean | null | undefined | readonly string[];
+type FieldValue = string | number | boolean | null | undefined | readonly string[];
 
 /** A write to one row, if it is in one of these versions (undefined: in any), and in none of the others. */
 export interface Target {

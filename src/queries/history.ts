@@ -24,13 +24,13 @@ const PastRow = z.strictObject({
 });
 
 /** An entity as it was. */
-export type PastState = z.infer<typeof PastState>;
+type PastState = z.infer<typeof PastState>;
 
 /** An entity of a list as it was, or how far the list was looked through: then it has no document. */
-export type PastRow = z.infer<typeof PastRow>;
+type PastRow = z.infer<typeof PastRow>;
 
 /** A page of a topic's list as of a position. */
-export interface PastPage {
+interface PastPage {
   topic: string;
   position: number;
   limit: number;

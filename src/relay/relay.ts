@@ -23,7 +23,7 @@ const PAGE = 1_000;
 const RETRY = 500; // ms
 
 /** What the relay asks of the log. It stands in no line: every subscriber waits for it. */
-export interface RelayQueries {
+interface RelayQueries {
   head(): Promise<Head>;
   /** The events in (after, through], in order, or so many of them as fill a page; none if the log is in another epoch. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;

@@ -1,4 +1,4 @@
-// Numbers what has committed: one sequencer in the whole cluster at a time, whichever instance holds the leader lock.
+// The gapless sequence: numbers what has committed. One sequencer in the whole cluster at a time, whichever instance holds the leader lock.
 //
 // The leader's session holds three things that must come and go together: the leader lock, the LISTEN on the
 // doorbell, and, while writers are to ring, the doorbell lock. Lose the session and all are free for the next leader,
@@ -20,7 +20,7 @@ import { createSequencingPass, type Pass, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
 import { createWatchdog } from './watchdog.ts';
 
-export interface SequencerOptions extends PassOptions {
+interface SequencerOptions extends PassOptions {
   /** A session-level address. */
   url: string;
   service: string;

@@ -1,6 +1,6 @@
 // A wait that can be cut short. One waits at a time; the one that is woken looks for itself why.
 
-export interface Waiter {
+interface Waiter {
   wait(milliseconds: number): Promise<void>;
   wake(): void;
   /** No wait from now on. */

@@ -5,7 +5,7 @@ import { type Operation, operation } from '../../web/operation.ts';
 import { NoParameters } from '../input/input.ts';
 
 /** The metrics as text, gathered now, and the type that says so. */
-export type Scrape = () => Promise<{ type: string; text: string }>;
+type Scrape = () => Promise<{ type: string; text: string }>;
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 

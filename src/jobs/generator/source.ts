@@ -13,7 +13,7 @@ export interface TaskSource {
 }
 
 /** An item that cannot become a task, and why. */
-export interface RefusedItem {
+interface RefusedItem {
   external_id: string | null;
   refused: string;
 }
