@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { sessionConfig } from '../postgres/session.ts';
+import { within } from '../within.ts';
 
 // pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
 const CHECK_EVERY = 3_000; // ms
@@ -113,7 +114,7 @@ export function createListener(options: {
       stopped = true;
       listening = false;
       clearTimeout(retry);
-      await Promise.race([end(), new Promise(resolve => setTimeout(resolve, STOP_WITHIN).unref())]);
+      await within(STOP_WITHIN, end());
     },
   };
 }
