@@ -1,6 +1,6 @@
 -- Who may do what. taskwire_app is the role the service works under: it may write the resources and read the log, and
 -- cannot touch the log's tables; only the functions of feed.wanted_rights() change them, with their owner's rights.
--- taskwire_reader is people's read-only role. Where the server lets nobody make roles, the service works as the
+-- taskwire_reader is people's read-only role. Where the server lets the migrating role make none, the service works as the
 -- owner, and the triggers of sql/sequence/triggers.sql protect the log alone. Roles belong to the whole server, so two
 -- instances of it may make them at once.
 DO $$

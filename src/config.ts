@@ -15,7 +15,7 @@ export interface TaskSource {
 }
 
 /** What the settings must know of an adapter. */
-export interface AdapterNeeds {
+interface AdapterNeeds {
   readonly name: string;
   readonly needsUrl?: boolean;
 }

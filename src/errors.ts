@@ -4,7 +4,7 @@
 export interface CatalogueEntry {
   status: number;
   title: string;
-  /** For whoever reads the page that a problem's type leads to. */
+  /** For the reader of the page that a problem's type leads to. */
   explanation: string;
   /** The headers that its answer may have, and what each says. */
   headers?: Readonly<Record<string, string>>;
@@ -155,7 +155,7 @@ export interface Violation {
 }
 
 /**
- * An error of the catalogue. `message` is for whoever caused it and names nothing internal; `reason` is a word for
+ * An error of the catalogue. `message` is for the client that caused it and names nothing internal; `reason` is a word for
  * programs, where one code has several.
  */
 export class ServiceError extends Error {

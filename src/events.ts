@@ -38,7 +38,7 @@ export interface Batch {
   last: number;
 }
 
-/** An event, serialised once for whoever it goes to. */
+/** An event, serialised once for all that it goes to. */
 export interface FeedEvent {
   readonly position: number;
   readonly topic: string;
@@ -50,7 +50,7 @@ export interface FeedEvent {
   readonly json: string;
   /** Whether it is told without its data, which are larger than any reader could take. */
   readonly isWithheld: boolean;
-  /** Its WebSocket frame, once somebody has made it: kept here, for a map beside it would cost more than the frame. */
+  /** Its WebSocket frame, once it was made: kept here, for a map beside it would cost more than the frame. */
   frame: Slice | undefined;
 }
 
@@ -61,8 +61,8 @@ export interface Slice {
   readonly end: number;
 }
 
-/** Who may have made a change; psql is whoever did not say. */
-export const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
+/** Who may have made a change; psql is every writer that did not say. */
+const ORIGINS = ['rest', 'generator', 'nats', 'psql'] as const;
 
 /** Makes the event of a row. `data` goes in as the database rendered it, unparsed. */
 export function toEvent(row: LogRow): FeedEvent {
@@ -111,7 +111,7 @@ export const EventEnvelope = z
     requestid: z.string().nullable().meta({ description: 'The X-Request-Id of the request that made it.' }),
     data: z.record(z.string(), z.unknown()).meta({
       description:
-        'The row after the change, under the name of its noun; `previous` has what an update changed.',
+        'The row after the change, under the name of its entity; `previous` has what an update changed.',
     }),
   })
   .meta({
@@ -163,7 +163,7 @@ export const FILTERS: Readonly<Record<string, Readonly<Record<string, TopicFilte
   },
 };
 
-export interface TopicFilter {
+interface TopicFilter {
   column: string;
   /** All there are; left out where any text may be one. */
   values?: readonly string[];
@@ -171,7 +171,7 @@ export interface TopicFilter {
 
 const RUN_TYPES = ['run_queued', 'run_started', 'run_succeeded', 'run_failed'];
 
-/** The types of events that can come from a topic; of one that tells its rows' status other than runs, nobody knows. */
+/** The types of events that can come from a topic; of one that tells its rows' status other than runs, they are not known. */
 export function typesOf({ topic, entity, by_status }: TopicInfo): readonly string[] {
   if (topic === 'runs') return RUN_TYPES;
   return by_status ? [] : [`${entity}_created`, `${entity}_updated`, `${entity}_deleted`];

@@ -6,7 +6,7 @@ import { readVersion } from './version.ts';
 
 export type { Logger };
 
-export interface LoggerOptions {
+interface LoggerOptions {
   level: string;
   /** For a person's terminal; everything else gets JSON lines. */
   pretty: boolean;

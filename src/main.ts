@@ -30,7 +30,7 @@ try {
   }
 }
 
-// In words, for an operator; whoever looks for a fault of ours sets LOG_LEVEL=debug and gets the stack.
+// In words, for an operator; a developer who looks for a fault of ours sets LOG_LEVEL=debug and gets the stack.
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const wanted = ['debug', 'trace'].includes(level);

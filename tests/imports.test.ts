@@ -6,8 +6,18 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
+const TESTS = fileURLToPath(new URL('.', import.meta.url));
 // What every room may stand on: a file or folder that knows nothing of the service's parts.
-const LEAVES = ['errors.ts', 'events.ts', 'lifecycle.ts', 'logger.ts', 'within.ts', 'parsing', 'version.ts'];
+const LEAVES = [
+  'errors.ts',
+  'events.ts',
+  'lifecycle.ts',
+  'logger.ts',
+  'outage.ts',
+  'within.ts',
+  'parsing',
+  'version.ts',
+];
 const DATABASE = ['postgres', 'queries'];
 const ANYTHING = ['*'];
 // They hand their own environment on to the processes they start.
@@ -20,6 +30,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'events.ts': [],
   'lifecycle.ts': [],
   'logger.ts': ['parsing', 'version.ts'],
+  'outage.ts': ['logger.ts'],
   'version.ts': [],
   'within.ts': [],
   parsing: [],
@@ -116,6 +127,23 @@ test('no room imports itself by way of others, and no file either', async t => {
 test('every import names a file that is there, with its .ts', async t => {
   const sources = await readSources();
   t.deepEqual((await readImports()).filter(({ to }) => !sources.has(to)).map(describe), []);
+});
+
+test('what is exported is imported somewhere', async t => {
+  const sources = await readSources();
+  const tests = (await readdir(TESTS, { recursive: true })).filter(name => name.endsWith('.ts'));
+  const texts = await Promise.all(tests.map(name => readFile(join(TESTS, name), 'utf8')));
+  const idle = [...sources].flatMap(([file, text]) =>
+    [...text.matchAll(/^export (?:async )?(?:function|const|interface|type|class) (\w+)/gm)]
+      .map(([, name]) => name ?? '')
+      .filter(name => {
+        const named = new RegExp(`\\b${name}\\b`);
+        const others = [...sources].filter(([other]) => other !== file).map(([, code]) => code);
+        return ![...others, ...texts].some(code => named.test(code));
+      })
+      .map(name => `${file}: ${name}`),
+  );
+  t.deepEqual(idle, []);
 });
 
 test('settings are read in config.ts alone', async t => {

@@ -17,7 +17,7 @@ test('what does not come is not waited for', async t => {
   await settleWithin(1, never);
 });
 
-test('a failure that comes too late is nobody else’s', async t => {
+test('a failure that comes too late does not surface as unhandled', async t => {
   const work = Promise.withResolvers<string>();
   t.is(await within(1, work.promise), undefined);
   const unhandled = once(process, 'unhandledRejection');

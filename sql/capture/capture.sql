@@ -1,4 +1,4 @@
--- Turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
+-- Change data capture: turns a changed row into an event. The AFTER ROW trigger of every watched table, attached by feed.watch() with
 -- the arguments topic, entity, key column and, where there is one, status column and how a type calls a status.
 -- Row level on purpose: a statement-level trigger keeps the plan of its first transition table (one row) for its
 -- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.
@@ -7,6 +7,7 @@
 -- A table whose status column has another name now takes no change: each would be an event of the wrong type. Whether
 -- its primary key is still there is not looked at: for each statement of one row that would cost as much as a fifth of all
 -- that is done here. feed.verify() names a table that has lost it.
+-- Called by: feed.watch().
 CREATE OR REPLACE FUNCTION feed.capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -2,6 +2,7 @@
 -- feed.watch() with the arguments of feed.capture(). It runs after TRUNCATE has locked the table, so under READ
 -- COMMITTED it sees every row; above that its snapshot may be older than rows that TRUNCATE is about to take away
 -- (PostgreSQL manual, section 13.6), and it refuses.
+-- Called by: feed.watch().
 CREATE OR REPLACE FUNCTION feed.capture_truncate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET constraint_exclusion = off -- as in feed.snapshot_page(), also what is foreign

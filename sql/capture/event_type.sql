@@ -3,6 +3,7 @@
 -- A status that is, or ends like, one of the words created, updated and deleted says nothing of the row, and gets the plain
 -- type: a row whose status is 'deleted' or 'half_deleted' is there, and no reader may take it for gone. So does one of more than 63 characters: a type is a
 -- name, which goes into subjects and metrics. One expression, so that it is inlined where every change passes.
+-- Called by: feed.capture(), feed.watch().
 CREATE OR REPLACE FUNCTION feed.event_type(entity text, status text, verbs json, otherwise text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$

@@ -1,6 +1,7 @@
 -- Which type within a type has a cast to json whose function is neither a superuser's nor ours; NULL if none, as almost
--- always. Called by feed.render(anyelement) before it turns a row to JSON: PostgreSQL would run such a cast, and whoever
+-- always. Called by feed.render(anyelement) before it turns a row to JSON: PostgreSQL would run such a cast, and a role that
 -- may define a type would so run what they like with the rights of the log's owner.
+-- Called by: feed.render().
 CREATE OR REPLACE FUNCTION feed.foreign_cast(of_type oid) RETURNS regtype
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,4 +33,4 @@ BEGIN
     LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION feed.foreign_cast(oid) IS 'A type within a type whose cast to json somebody else defined.';
+COMMENT ON FUNCTION feed.foreign_cast(oid) IS 'A type within a type whose cast to json another role defined.';

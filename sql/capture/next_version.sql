@@ -1,7 +1,8 @@
 -- The version with which an entity is inserted under an id of the writer's choice: one more than its last.
--- Called by the BEFORE triggers of versioned tables. The upsert, not a SELECT, because another transaction may be
+-- The upsert, not a SELECT, because another transaction may be
 -- deleting, or inserting and deleting, the same id right now: waiting for its row here is what makes the answer
 -- right once that transaction has ended.
+-- Called by: public.currencies_before_write(), public.tasks_before_write().
 CREATE OR REPLACE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
 LANGUAGE sql VOLATILE
 AS $$

@@ -1,6 +1,7 @@
--- A JSON text that PostgreSQL can take apart. Called by feed.render(anyelement). A json column takes any escape as it is,
+-- A JSON text that PostgreSQL can take apart. A json column takes any escape as it is,
 -- but ->> and json_each() raise at \u0000 and at half of a surrogate pair, wherever in the row it stands: the writer of such
 -- a value would be refused, and no snapshot made. Such an escape is told as its six characters, \\u0000, instead.
+-- Called by: feed.render().
 CREATE OR REPLACE FUNCTION feed.readable_json(value json) RETURNS json
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$

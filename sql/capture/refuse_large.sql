@@ -1,6 +1,7 @@
 -- Refuses a change whose event no reader could take, in its writer's own statement. Called by feed.stage(), and by
 -- feed.capture() for a row that grows without an event, so that no watched table comes to hold a row that could not be
 -- deleted.
+-- Called by: feed.capture(), feed.stage().
 CREATE OR REPLACE FUNCTION feed.refuse_large(topic text, subject text, bytes bigint) RETURNS void
 LANGUAGE plpgsql
 AS $$

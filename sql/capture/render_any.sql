@@ -3,8 +3,10 @@
 -- It asks the catalogue at each row, and so follows ALTER TABLE by itself. A virtual generated column is left out: a
 -- trigger does not see its value. What stands in a json column stays as it is, but for escapes that PostgreSQL takes and
 -- cannot read: see feed.readable_json().
--- The settings make a value read the same in every session. SQL that somebody else defined is not run: see
+-- The settings make a value read the same in every session. SQL that another role defined is not run: see
 -- feed.foreign_cast().
+-- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.verify(), feed.watch(),
+-- public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION feed.render(entity anyelement) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +25,7 @@ DECLARE
 BEGIN
   IF alien IS NOT NULL THEN
     RAISE insufficient_privilege USING
-      MESSAGE = format('a row of %s cannot be told: the cast of %s to json is somebody else''s', of_type::regtype, alien);
+      MESSAGE = format('a row of %s cannot be told: the cast of %s to json is another role''s', of_type::regtype, alien);
   END IF;
   RETURN feed.render_value(feed.readable_json(row_to_json(entity)), of_type);
 END

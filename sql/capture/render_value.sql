@@ -2,6 +2,7 @@
 -- numeric and bigint as strings (a JSON number is a float to most readers, exact up to 2^53 only), and the same inside of rows, arrays and domains. Called by feed.render(anyelement), under its
 -- settings, and by itself. A time without RFC 3339, such as infinity, keeps PostgreSQL's own spelling; a timestamp without
 -- time zone is no moment, and has no Z.
+-- Called by: feed.render().
 CREATE OR REPLACE FUNCTION feed.render_value(value json, of_type oid) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$

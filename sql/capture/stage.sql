@@ -1,8 +1,8 @@
--- Stages one change in the writer's own transaction and rings the doorbell if the sequencer sleeps.
--- Called by the capture triggers alone, with their rights and search path. The event exists if and only if the change commits.
+-- The transactional outbox: stages one change in the writer's own transaction, and rings the doorbell (a wake-up NOTIFY) if
+-- the sequencer sleeps.
+-- The event exists if and only if the change commits.
 -- Who says where a change comes from, and of which request, is believed if his session may take the role of the service or
 -- of the log's owner; any session can set such a setting.
---
 -- The doorbell: a NOTIFY takes a database-wide lock around the commit, so commits that notify run one at a time.
 -- The sequencer holds the doorbell lock exclusively while, and only while, it sleeps. A writer that gets it shared
 -- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
@@ -11,6 +11,7 @@
 -- What is larger than an event may be is refused: the log is only appended to, so what a reader cannot take would stop it
 -- for good.
 -- `entity` may be left out where the type is the entity and one word more; see feed.staged.
+-- Called by: feed.capture(), feed.capture_truncate(), feed.unwatch(), feed.watch().
 DO $$
 BEGIN
   IF to_regprocedure('feed.stage(text, text, text, json, json)') IS NOT NULL THEN

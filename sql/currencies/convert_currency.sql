@@ -1,7 +1,8 @@
 -- What an amount of one currency is worth in another, by the rates as they are now, through the rouble: the amount times
 -- the rate of the one divided by the rate of the other. The product is exact; the quotient is rounded once, half
 -- up, to 20 decimals. The rouble is always one, of the day of the other rate, whether or not it has a row.
--- Called by the API. A currency that is not there has no rate, and then there is no amount.
+-- A currency that is not there has no rate, and then there is no amount.
+-- Called by: src/queries/currencies.ts.
 CREATE OR REPLACE FUNCTION public.convert_currency(
   of_amount numeric, from_code text, to_code text,
   OUT amount text, OUT from_rate text, OUT from_date text, OUT to_rate text, OUT to_date text)

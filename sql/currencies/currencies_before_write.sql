@@ -2,6 +2,7 @@
 -- writer of a new one left out. The BEFORE ROW trigger of currencies. A change that changes nothing keeps its version. A rate has one spelling: equal ones
 -- must read the same, or a row would seem to change that does not.
 -- A writer who knows when the rate changed says so in `timestamp`; otherwise it is now.
+-- Called by: sql/currencies/triggers.sql.
 CREATE OR REPLACE FUNCTION public.currencies_before_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,6 @@
 -- Keeps what a currency is worth as the rate of its day. The AFTER ROW trigger of currencies, so that currency_rates is
--- true whoever writes. With the rights of its owner: who may write a currency need not be able to write its past.
+-- true whatever writes. With the rights of its owner: a role that may write a currency need not be able to write its past.
+-- Called by: sql/currencies/triggers.sql.
 CREATE OR REPLACE FUNCTION public.currencies_keep_rate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

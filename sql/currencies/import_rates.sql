@@ -7,8 +7,9 @@
 -- more. The bank's word is kept in currency_rates for this. News of a rate of a day before that of the currency changes
 -- nothing else, either.
 -- Of a currency that is not there only the day is kept unless `may_create`: a file of long ago names many that are no more.
--- In the order of the codes, and a currency before its day, as whoever writes one currency does: so they wait for each
+-- In the order of the codes, and a currency before its day, as a writer of one currency does: so they wait for each
 -- other instead of locking each other out.
+-- Called by: src/queries/rates.ts.
 CREATE OR REPLACE FUNCTION public.import_rates(
   from_source text, of_date date, entries jsonb, may_create boolean,
   OUT created integer, OUT updated integer, OUT unchanged integer, OUT kept integer)

@@ -1,8 +1,9 @@
 -- Tables that row security closes to a role of the service: the owner of the log, in whose name changes are captured and
 -- snapshots read, or the role of the caller. A policy is only asked whether it is there, not what it lets through: with
 -- none for a command PostgreSQL shows no row and takes none, and without this the service would answer empty lists and call
--- itself ready. Called by the service at its start and by readiness. A row per table and role, with the commands.
+-- itself ready. A row per table and role, with the commands.
 -- The tables are the service's own and the watched ones.
+-- Called by: src/queries/log.ts.
 CREATE OR REPLACE FUNCTION feed.closed_tables() RETURNS TABLE (relation text, role text, commands text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,6 @@
--- The last event of every entity of a topic (NULL: of all), as the caller's snapshot knows the log, with what has
--- committed and has no position yet. Called by feed.verify() and feed.unwatch(). It reads all of the log.
+-- Event sourcing: the last event of every entity of a topic (NULL: of all), as the caller's snapshot knows the log, with what has
+-- committed and has no position yet. It reads all of the log.
+-- Called by: feed.unwatch(), feed.verify().
 CREATE OR REPLACE FUNCTION feed.fold(of_topic text)
 RETURNS TABLE (topic text, subject text, type text, data json)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -6,6 +6,7 @@
 -- After 10,000 creations it stops, and the last row has no document and only tells how far it came: where almost
 -- everything was deleted a page is short, not slow. All without sorting, however the planner judges its chances: a
 -- sort would read every creation of the log for one page.
+-- Called by: src/queries/history.ts.
 CREATE OR REPLACE FUNCTION feed.list_past(of_topic text, at bigint, after_created_at text, after_subject text, most integer)
 RETURNS TABLE (subject text, created_at text, document text)
 LANGUAGE sql STABLE

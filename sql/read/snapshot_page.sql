@@ -1,21 +1,18 @@
 -- A page of a topic's entities as they were at a position, in the order of their key, after one of them or from the
 -- start; of some subjects only, where they are given, which compare as the log spells them. Called page by page by
--- whoever needs the whole state at one moment, while others write: all pages together are the log folded up to that
+-- a caller that needs the whole state at one moment, while others write: all pages together are the log folded up to that
 -- position, each entity once.
 -- At most `most` rows. A page may be short: then its last row has no document and only tells how far it came. One that
 -- has fewer rows than `most`, and no such row, is the last.
---
--- It walks the next rows of the table, and whoever is gone and had a key among theirs. What has changed since is taken
+-- It walks the next rows of the table, and the entities that are gone and had a key among theirs. What has changed since is taken
 -- from its last event at or below the position, everything else is as its row is, and all is found by index: a page
 -- costs what it holds, whatever happened since. Gone are those deleted since; where these are too many to look through
 -- for each page, the log's deletions are walked by their key instead, so many at a time. That needs a key whose order is
 -- its text's, such as a uuid; of others a page costs what was deleted since. And it costs what is not numbered yet,
--- which is little while somebody numbers.
---
+-- which is little while a leader numbers.
 -- What has changed since and has no event at or below the position is as its first later change found it: not there if
 -- that created it. So nothing vanishes when that event is no longer kept. A position that later events than it are no
 -- longer kept of is refused.
---
 -- One snapshot sees table, log and staged alike. VOLATILE, and the table locked before that snapshot is taken: TRUNCATE
 -- empties a table for older snapshots, too, so a reader that waited for one would find neither the rows nor their
 -- deletions. The caller must be READ COMMITTED.
@@ -23,9 +20,10 @@
 -- The key compares as its primary key's index does, by that operator and collation, whatever its type: what is asked
 -- for after the last key of a page must be what follows it. An entity's events are found by comparing (subject,
 -- position) as a pair, for which there is one index only: whatever the statistics say, the log is not walked for it.
--- With the rights of its owner: whoever may read the log may read this, and it says no more than the log. So nothing is
+-- With the rights of its owner: a role that may read the log may read this, and it says no more than the log. So nothing is
 -- run that the table's owner wrote: what is asked at each call, for the table may have changed since it was watched. A
 -- key that is of a domain is cast to what the domain is made of, never to the domain, whose CHECKs are its owner's.
+-- Called by: src/queries/log.ts, operators.
 CREATE OR REPLACE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL)
 RETURNS TABLE (subject text, document text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER

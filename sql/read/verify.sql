@@ -10,6 +10,7 @@
 -- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers; and who may do
 -- what he should not, see feed.drift().
 -- With the rights of its owner, as feed.snapshot_page(): the tables that people watch need not be readable by the caller.
+-- Called by: src/commands/verify.ts, operators.
 CREATE OR REPLACE FUNCTION feed.verify() RETURNS TABLE (topic text, subject text, fault text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET constraint_exclusion = off -- as in feed.snapshot_page(), also what is foreign

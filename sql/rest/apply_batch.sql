@@ -8,6 +8,7 @@
 -- Returns each row as it then is, in the order of the list, NULL for a deleted one. Whatever is raised has in its DETAIL
 -- which operation it was, from 0; what is not there raises batch_missing, another version batch_stale, and what a BEFORE
 -- trigger of the operator's swallowed (it returned NULL) row_not_taken.
+-- Called by: src/queries/batch.ts.
 CREATE OR REPLACE FUNCTION public.apply_batch(of_topic text, columns text[], operations jsonb) RETURNS SETOF text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -59,7 +60,7 @@ BEGIN
           RAISE EXCEPTION 'a trigger of the table did not take the row'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'row_not_taken';
         END IF;
-        -- Somebody deleted it and inserted it again while the statement waited for its row: now it is there.
+        -- Another writer deleted it and inserted it again while the statement waited for its row: now it is there.
       END LOOP;
       answer_bytes := answer_bytes + coalesce(octet_length(document), 0);
       IF answer_bytes > 4194304 THEN

@@ -3,9 +3,10 @@
 -- The lock is the claim and ends with the transaction, so that a request that failed, or whose instance died, leaves
 -- nothing behind. It is never waited for: who waits would hold a connection that others need, the one ahead among them.
 -- The row comes with the answer, at the end: a key that is only claimed is never seen by anybody.
--- Whoever takes a key also takes away some that are older than 24 hours, so that there is no write while nothing is asked.
+-- A request that takes a key also takes away some that are older than 24 hours, so that there is no write while nothing is asked.
 -- Outcomes: 'new', and the caller writes the row; 'kept', with the answer; 'another' when it was another request's;
 -- 'running' while another transaction has the key, and the caller may look again in a new one.
+-- Called by: src/queries/idempotency.ts.
 CREATE OR REPLACE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea)
 RETURNS TABLE (outcome text, status integer, headers jsonb, body text)
 LANGUAGE plpgsql

@@ -1,8 +1,8 @@
 -- The functions that PUBLIC, which is everybody who may connect, must not execute: all of the log's schema, and those of the
--- resources' schema that change what their caller may not, or are put as triggers on tables. Called by grants.sql and
--- feed.drift(). A SECURITY DEFINER trigger function that any role may put on its temporary table hands that role its
+-- resources' schema that change what their caller may not, or are put as triggers on tables. A SECURITY DEFINER trigger function that any role may put on its temporary table hands that role its
 -- owner's rights: assigning to NEW runs the CHECKs of whatever domain they gave the column.
 -- A feed.render() that an operator made for a table of his own is his.
+-- Called by: feed.drift(), sql/grants.sql.
 CREATE OR REPLACE FUNCTION feed.closed_functions() RETURNS SETOF regprocedure
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -6,6 +6,7 @@
 -- works as the owner then, and grants nothing to what may be the role of another database of the server.
 -- A trigger of an operator's table that he switched off stays as he left it, and so does one of a table that is not ours to
 -- alter.
+-- Called by: feed.verify(), src/postgres/migrate.ts, src/queries/log.ts.
 CREATE OR REPLACE FUNCTION feed.drift() RETURNS TABLE (topic text, fault text, mend boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,7 @@
 -- What the service's two roles may do, one row for each object: the one list of it. Called by grants.sql, which grants it,
 -- and by feed.drift(), which looks whether it is so. `object` is written as GRANT takes it. A function that is missing here
 -- answers the application's role with "permission denied".
+-- Called by: feed.drift(), sql/grants.sql.
 CREATE OR REPLACE FUNCTION feed.wanted_rights() RETURNS TABLE (role name, privileges text[], kind text, object text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,9 +1,9 @@
--- Puts the job of a run's present attempt into graphile-worker's queue. Called by queue_run(), revive_run() and
--- requeue_run(). The run is the truth and its job only the hint to look at it: one attempt per job, and what a run
+-- Puts the job of a run's present attempt into graphile-worker's queue. The run is the truth and its job only the hint to look at it: one attempt per job, and what a run
 -- retries it retries within itself.
 -- A kind has one active run, so whatever jobs of the kind are there belong to attempts that are over, or to a worker
 -- that died with one in its hands: they are taken away. Without that each crash would leave a row behind, held by
--- nobody for four hours. Should its worker be alive after all, it finds that the run is not its to claim.
+-- no worker for four hours. Should its worker be alive after all, it finds that the run is not its to claim.
+-- Called by: public.queue_run(), public.requeue_run(), public.revive_run().
 CREATE OR REPLACE FUNCTION public.add_run_job(run public.runs) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,7 @@
 -- Gives a run back that its instance cannot finish because it is being stopped: queued again, for whichever instance
--- takes it. Called under the run's advisory lock by whoever runs it. Returns whether the run was still the caller's.
+-- takes it. Called under the run's advisory lock by the worker that runs it. Returns whether the run was still the caller's.
 -- Without it the run would wait for a sweep, and be told to have failed although nothing did.
+-- Called by: src/queries/run_session.ts.
 CREATE OR REPLACE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,7 @@
 -- Asks for the very first run of a kind, and does nothing once there has been one. Called by every instance at its
 -- start. The lock, because instances start together: without it one could look before another's first run was made,
 -- and ask after it had ended.
+-- Called by: src/queries/runs.ts.
 CREATE OR REPLACE FUNCTION public.queue_first_run(wanted text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,6 @@
--- Asks for a run of a kind: the one that is queued or running, or a new one with its job. Called by the API and the
--- schedule. A run whose process died is started again on the way, so that nobody is handed a dead one and waits.
+-- Asks for a run of a kind: the one that is queued or running, or a new one with its job. A run whose process died is started again on the way, so that no client is handed a dead one and waits.
 -- SECURITY DEFINER, because the application's role may not touch the job queue.
+-- Called by: public.queue_first_run(), src/queries/runs.ts.
 CREATE OR REPLACE FUNCTION public.queue_run(wanted text) RETURNS public.runs
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

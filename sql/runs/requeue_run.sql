@@ -1,5 +1,6 @@
 -- Queues the next attempt of a run, with its job. Called by revive_run() for a run whose process died, and by
 -- hand_back_run(). The counters begin anew: what earlier attempts brought is found unchanged by this one.
+-- Called by: public.hand_back_run(), public.revive_run().
 CREATE OR REPLACE FUNCTION public.requeue_run(run public.runs) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,8 +1,9 @@
--- Starts a run again that nobody works on although it is active. Called by sweep_runs() every few seconds and by
+-- Starts an orphaned run again: an active one that no worker works on. Called by sweep_runs() every few seconds and by
 -- queue_run(). Returns what it did: 'queued again', 'given up', 'job restored'; NULL if the run is well.
--- Whoever works on a run holds its advisory lock from before claiming it until after its last write, in a session
+-- The worker of a run holds its advisory lock from before claiming it until after its last write, in a session
 -- that dies with the process. So the lock alone tells: a running run whose lock can be had is dead, and while we
--- hold it nobody can claim or finish the run. A run that kills its process every time is given up.
+-- hold it no worker can claim or finish the run. A run that kills its process every time is given up.
+-- Called by: public.queue_run(), public.sweep_runs().
 CREATE OR REPLACE FUNCTION public.revive_run(suspect uuid) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -41,4 +42,4 @@ BEGIN
   RETURN 'queued again';
 END
 $$;
-COMMENT ON FUNCTION public.revive_run(uuid) IS 'Starts an active run again that nobody works on; returns what it did.';
+COMMENT ON FUNCTION public.revive_run(uuid) IS 'Starts an active run again that no worker works on; returns what it did.';

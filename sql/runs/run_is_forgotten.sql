@@ -1,6 +1,7 @@
 -- Whether a queued run has waited for two seconds with no job that could start it: the job is gone, has failed, or
--- is in the hands of a worker that should have claimed the run long since. Called by revive_run().
+-- is in the hands of a worker that should have claimed the run long since.
 -- Such a job's worker was killed between picking it up and claiming; graphile-worker itself frees it after four hours.
+-- Called by: public.revive_run().
 CREATE OR REPLACE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

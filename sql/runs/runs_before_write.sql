@@ -1,4 +1,5 @@
 -- Makes a run's id and keeps its identity. The BEFORE ROW trigger of runs.
+-- Called by: sql/runs/triggers.sql.
 CREATE OR REPLACE FUNCTION public.runs_before_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -3,6 +3,7 @@
 -- a run where jobs wait that a worker should have heard of: a NOTIFY is a hint, and can be lost.
 -- A run whose lock is held by a session that is not the service's looks as if it went on: that session is ended, or named.
 -- Jobs of the schedule whose worker died with them are freed too, or a daily run could be left out for a day.
+-- Called by: src/queries/runs.ts.
 CREATE OR REPLACE FUNCTION public.sweep_runs() RETURNS TABLE (run_id uuid, finding text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -3,6 +3,7 @@
 -- becomes of the clients of the epoch before; without it they would hold their positions in a log that is no more.
 -- A start is known by its time: files that are copied do not bring it along, and it has microseconds. Tables made anew
 -- in the same database, from a dump, are known by their oid.
+-- Called by: feed.new_log(), feed.take_up_log().
 CREATE OR REPLACE FUNCTION feed.begin_epoch() RETURNS uuid
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$

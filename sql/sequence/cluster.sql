@@ -3,6 +3,7 @@
 -- feed.take_up_log() and feed.begin_epoch().
 -- The timeline is the first eight digits of a WAL file's name: pg_control_checkpoint() tells the old one for some time
 -- after a promotion.
+-- Called by: feed.begin_epoch(), feed.take_up_log(), sql/sequence/triggers.sql.
 CREATE OR REPLACE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$

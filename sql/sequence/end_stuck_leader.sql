@@ -1,12 +1,12 @@
 -- Looks whether committed changes wait while the leader does nothing, and ends a leader that is found so twice. Called
 -- by the other candidates, about once a second; without it a stopped leader keeps the log waiting until its session
 -- times out. Only reads; while nothing waits that is two index look-ups.
---
 -- Returns the leader's backend and the last batch if something waits and the backend does not work, NULLs otherwise.
 -- Given what a look two seconds ago returned, and finding the same, it ends that backend and waits for its end, so that
 -- the lock is free: `ended`. No batch in between means that what waited then still waits. A backend at work is never
 -- ended: a batch of a million rows takes its time, and ended again and again it would never be done.
 -- Raises insufficient_privilege where the caller may not end the backend, or not see what it does.
+-- Called by: src/sequencer/watchdog.ts.
 CREATE OR REPLACE FUNCTION feed.end_stuck_leader(
   seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -6,11 +6,11 @@
 -- not made to wait for longer than 5 s, it fails instead. Staged rows are told from numbered ones by their
 -- own id and then deleted: their transaction ids may be of another cluster, where they mean nothing, and a later look
 -- would take them for new. A sequencer at work in this moment fails on the log's constraints, and looks again.
---
 -- A transaction that has written before is refused: its events would stand in the log in two pieces. What it writes
 -- afterwards is new to the next look: pg_current_snapshot() leaves out the caller's own transaction, which is therefore
 -- put among those in progress (at or above the snapshot's xmax it is that anyhow). Above READ COMMITTED the snapshot may
 -- be older than the lock, and the head that it shows older than the log's: refused, too.
+-- Called by: feed.take_up_log(), operators.
 CREATE OR REPLACE FUNCTION feed.new_log() RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $$

@@ -1,17 +1,15 @@
--- Gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
--- holds the leader lock and runs READ COMMITTED; nobody else may execute it.
---
+-- The gapless sequence: gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
+-- holds the leader lock and runs READ COMMITTED; no other role may execute it.
 -- One statement, because the snapshot stored with the batch must be the one its scan used. New is what the last
 -- batch's snapshot could not see and this one can: transactions at or above its xmax, or in progress then.
--- Positions are given after the commit, by one writer, so they are dense, appear in order, and whoever has seen N
+-- Positions are given after the commit, by one writer, so they are dense, appear in order, and a reader that has seen N
 -- has seen everything up to N. Nothing is updated or deleted here: an open transaction elsewhere, which keeps dead
 -- rows from being vacuumed, must not make looking slower. A look that finds nothing writes nothing.
---
 -- Transactions stay whole and are ordered by their last staged id: if B changes a row after A committed a change of
 -- it, all of A was staged before B's last; ordering by first id or xid can turn two changes of one row around.
---
 -- Returns the first `most` of the new events, in order, up to the one with which they have a mebibyte, each with the batch's
 -- last position; no row if nothing is new. One from before there was a limit that is larger than an event may be has no data.
+-- Called by: src/sequencer/pass.ts.
 DO $$
 BEGIN
   IF NOT coalesce((

@@ -1,9 +1,10 @@
--- Prepares the log for a sequencer that has just got the leader lock, before its first look. Called by the sequencer.
+-- Prepares the log for a sequencer that has just got the leader lock, before its first look.
 -- On another cluster than the one the last snapshot is of, that snapshot would count new changes as seen, and they would
 -- be lost without a sound: the log becomes another one. Returns the new log's id then, NULL if the log is at home.
 -- At home it begins an epoch if the server was started since the last one began: the files may be older than what
 -- clients have seen, a copy that was put back. The epoch that ends is remembered with the last position that it has
 -- here. No position is given on this start of the server before that, so a client that has seen no more goes on.
+-- Called by: src/sequencer/sequencer.ts.
 CREATE OR REPLACE FUNCTION feed.take_up_log() RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

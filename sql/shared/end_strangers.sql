@@ -5,7 +5,8 @@
 -- Without this, any role could stop the numbering of events, or a run for good, with one SELECT.
 -- Returns a row per such session, with whether it is gone; not where the owner may not end it, which takes the rights of
 -- that session's role or of pg_signal_backend. A prepared transaction has no session (pid NULL) and is only named.
--- The doorbell is taken shared by every writer, whoever that is: of it only exclusive holders are looked at.
+-- The doorbell is taken shared by every writer, of whatever role: of it only exclusive holders are looked at.
+-- Called by: public.import_rates(), public.queue_first_run(), public.sweep_runs(), src/postgres/strangers.ts.
 CREATE OR REPLACE FUNCTION feed.end_strangers(purpose text)
 RETURNS TABLE (pid integer, role text, application text, ended boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
 -- The service's name, from which every number and channel that others in this database may use too is derived.
--- Called by feed.lock_key() and feed.channel(). Change it here and nowhere else.
+-- Change it here and nowhere else.
+-- Called by: feed.channel(), feed.lock_key().
 CREATE OR REPLACE FUNCTION feed.service_name() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT 'taskwire' $$;

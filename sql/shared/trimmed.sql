@@ -1,6 +1,7 @@
 -- A text without the white space around it. Called by the BEFORE triggers, so that psql, REST and the jobs cannot differ;
 -- src/parsing/trim.ts knows the same. Unicode's White_Space property and U+FEFF: btrim() alone takes only spaces. Without
 -- settings of its own, so that it is inlined in the writer's path.
+-- Called by: public.currencies_before_write(), public.tasks_before_write().
 CREATE OR REPLACE FUNCTION feed.trimmed(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN btrim(value,

@@ -3,6 +3,7 @@
 -- this one gives the same ids on every supported server.
 -- One expression, which reads the clock once: so it is inlined where it is called, and every writer's trigger calls
 -- it. Milliseconds times 4096 in hexadecimal are the 48 bits of the time, then the 12 of rand_a.
+-- Called by: public.currencies_before_write(), public.runs_before_write(), public.tasks_before_write().
 CREATE OR REPLACE FUNCTION feed.uuid_v7() RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$

@@ -1,11 +1,12 @@
 -- Brings one item of a source into the list. Called by the generator, in a session that has set taskwire.origin (a SET
 -- clause here would need a superuser), one item a statement and so a transaction:
--- it waits for whoever is changing the same task while it holds no other, and can be part of no deadlock.
+-- it waits for a writer that is changing the same task while it holds no other, and can be part of no deadlock.
 -- A merge of three: what the source said last time (imports), what it says now, and what the task says. A field is
--- changed if the source changed it and nobody else did. A task that is gone was deleted by a person and stays gone;
+-- changed if the source changed it and no other writer did. A task that is gone was deleted by a person and stays gone;
 -- what the source last said is then left as it is, so that a restored task is merged as if it had always been there.
 -- Compared as typed values, not as JSON: the same moment can be written in many ways.
 -- Returns 'created', 'updated' or 'unchanged'; an item that breaks a rule raises the rule's error.
+-- Called by: src/queries/imports.ts.
 CREATE OR REPLACE FUNCTION public.import_task(from_source text, item_id text, said_now jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,7 +25,7 @@ BEGIN
   END IF;
 
   IF said_before IS NULL THEN
-    -- The row of imports first: it is what makes an item created once, whoever else imports or deletes meanwhile.
+    -- The row of imports first: it is what makes an item created once, whatever else imports or deletes meanwhile.
     INSERT INTO public.imports (source, external_id, item) VALUES (from_source, item_id, said_now)
     ON CONFLICT ON CONSTRAINT imports_pkey DO NOTHING;
     IF FOUND THEN

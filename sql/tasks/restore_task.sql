@@ -1,9 +1,10 @@
--- Brings a deleted task back under its id, in its last state; the version goes on. Called by the API. No row if the log
+-- Brings a deleted task back under its id, in its last state; the version goes on. No row if the log
 -- knows of no such task; unique_violation on tasks_pkey if the task is there,
 -- row_not_taken if a BEFORE trigger of the operator's returned NULL.
--- The row of last_versions is locked first: whoever deletes this task, or inserts it again, needs that row as well. So
+-- The row of last_versions is locked first: a writer that deletes this task, or inserts it again, needs that row as well. So
 -- what is read after it, by a statement and so a snapshot of its own, is the last there was, and stays so. Reading first
--- could bring back a state that somebody has meanwhile restored, changed and deleted again.
+-- could bring back a state that another writer has meanwhile restored, changed and deleted again.
+-- Called by: src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION public.restore_task(wanted uuid) RETURNS SETOF public.tasks
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

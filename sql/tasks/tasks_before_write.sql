@@ -1,6 +1,7 @@
 -- Makes what the database alone decides about a task: id, trimmed title, times and version. The BEFORE ROW trigger
 -- of tasks, so that psql, REST and the generator cannot differ. A change that changes nothing keeps its version.
 -- Nothing is created in the future: the list as of a moment is read from that moment downwards.
+-- Called by: sql/tasks/triggers.sql.
 CREATE OR REPLACE FUNCTION public.tasks_before_write() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -4,6 +4,7 @@
 -- with evil(1) in one of them the table's owner would have evil() run as the log's owner. Foreign is an owner who is
 -- neither a superuser nor the log's owner. (What the CHECKs of the table hold is planned under constraint_exclusion alone,
 -- which the readers set off; a generated column is computed by its writer, or holds built-in functions only.)
+-- Called by: feed.capture_truncate(), feed.snapshot_page(), feed.unwatchable(), feed.verify().
 CREATE OR REPLACE FUNCTION feed.foreign_code(relation regclass) RETURNS regprocedure
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,6 +1,7 @@
 -- Says "this table is no topic any more": its changes are no events from now on, and what the log holds of it is told as
 -- deleted, for the log will not know what becomes of it. Called by people, who must own the log and the table, and by
 -- feed.watch() for a topic whose table was dropped. The table's rows stay as they are.
+-- Called by: feed.refuse_large(), feed.watch(), operators.
 CREATE OR REPLACE FUNCTION feed.unwatch(topic text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,6 @@
--- Why a table cannot be watched under a key; NULL if it can. Called by feed.watch() and feed.verify().
+-- Why a table cannot be watched under a key; NULL if it can.
 -- The log's owner must be able to read the table, all of it: TRUNCATE and snapshots are read with its rights.
+-- Called by: feed.verify(), feed.watch().
 CREATE OR REPLACE FUNCTION feed.unwatchable(relation regclass, key_column name) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

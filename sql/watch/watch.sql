@@ -9,6 +9,7 @@
 -- `versioned` is for tables whose BEFORE trigger counts `version` with feed.next_version().
 -- The triggers' names sort before those that people give, so that a change is staged before what a user's own AFTER
 -- trigger on the same row does.
+-- Called by: sql/currencies/triggers.sql, sql/runs/triggers.sql, sql/tasks/triggers.sql, operators.
 DO $$
 BEGIN
   IF to_regprocedure('feed.watch(regclass, text, text, name, name, json)') IS NOT NULL THEN

@@ -10,7 +10,7 @@ import { type Topic, topicsOf } from './topics.ts';
 type Json = Record<string, unknown>;
 
 /** What the document is made of. */
-export interface AsyncSources {
+interface AsyncSources {
   /** What each path of a WebSocket is about. */
   places: Readonly<Record<string, Place>>;
   /** Those that stream are channels too; those that show a row say what a topic's events tell of. */
@@ -56,8 +56,6 @@ export function describeSockets({ places, operations, version }: AsyncSources) {
     components: { messages, schemas: schemas.components },
   };
 }
-
-export type AsyncApi = ReturnType<typeof describeSockets>;
 
 function messagesOf(topics: readonly Topic[], schemas: Schemas): Record<string, Json> {
   const rows = z.looseObject({}).meta({ description: 'A row.' });

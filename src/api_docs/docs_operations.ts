@@ -1,5 +1,5 @@
 // GET /docs: Swagger UI over /openapi.json. All that it needs comes from here: it works without a network, and tells
-// nobody who reads what.
+// no third party who reads what.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { type Operation, operation } from '../web/operation.ts';

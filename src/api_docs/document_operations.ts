@@ -14,7 +14,7 @@ import {
   staticAsset,
 } from './static_asset.ts';
 
-export interface DocumentOptions {
+interface DocumentOptions {
   /** All that can be asked, these operations among them: known once the application is put together. */
   operations: () => readonly Operation[];
   /** The paths of WebSockets, and what they are about. */

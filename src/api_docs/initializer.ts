@@ -6,6 +6,6 @@ Reflect.get(
   url: '/openapi.json',
   dom_id: '#docs',
   deepLinking: true,
-  validatorUrl: null, // it would send the document to somebody else
+  validatorUrl: null, // it would send the document to a third party
   tryItOutEnabled: true,
 });

@@ -81,8 +81,6 @@ export function describeHttp(operations: readonly Operation[], version: string) 
   };
 }
 
-export type OpenApi = ReturnType<typeof describeHttp>;
-
 function describe(operation: Operation, schemas: Schemas, responses: Record<string, Response>): Json {
   const { id, summary, tag, params, query, headers, body } = operation;
   return {

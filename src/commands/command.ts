@@ -18,7 +18,7 @@ export interface CommandContext {
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** How a command differs from the others. */
-export interface CommandKind {
+interface CommandKind {
   /** There may be no database yet. */
   makesDatabase?: boolean;
   /** Ctrl-C is how it is meant to end: exit code 0. */
@@ -27,7 +27,7 @@ export interface CommandKind {
 
 /**
  * Runs a command on the configured database; on the embedded one it joins the running server, or starts it for as
- * long as it takes. Only with `makesDatabase` may there be none yet: whoever asks something of one has mistaken the
+ * long as it takes. Only with `makesDatabase` may there be none yet: a caller that wants something of one has mistaken the
  * folder. `work` answers the exit code; an error is written to stderr in words and exits 1. Ctrl-C and SIGTERM end it at
  * once, but not before a server that it alone uses.
  */

@@ -59,7 +59,7 @@ async function filterFor({ log }: Receiver, topic: string | undefined): Promise<
   throw new ServiceError('not_found', `there is no topic ${topic}; there are ${known.join(', ')}`);
 }
 
-// Until the end of whoever reads, or a reset.
+// Until the reader's end, or a reset.
 async function print({ hub, log }: Receiver, filter: Filter, after: number | undefined): Promise<number> {
   const head = await log.head();
   const refusal = canResume(head, { after, log: undefined });

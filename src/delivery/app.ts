@@ -22,9 +22,9 @@ import { detachResponse } from './upgrade.ts';
 
 type WithSocket = { ws?: () => Promise<WebSocket> };
 
-export type SocketApp = Koa<Koa.DefaultState, WithSocket>;
+type SocketApp = Koa<Koa.DefaultState, WithSocket>;
 
-export interface SocketAppOptions {
+interface SocketAppOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
@@ -160,7 +160,7 @@ function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {
   } as const;
 }
 
-// What ws finds wrong with a handshake, which it tells at once: without somebody to tell it would answer by itself.
+// What ws finds wrong with a handshake, which it tells at once: without a listener it would answer by itself.
 function violationsOf(server: WebSocketServer): WeakMap<IncomingMessage, Error> {
   const violations = new WeakMap<IncomingMessage, Error>();
   server.on('wsClientError', (error, _socket, request) => violations.set(request, error));

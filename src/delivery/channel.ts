@@ -1,4 +1,4 @@
-// What a session needs of the connection that it speaks through, be it a WebSocket or an event stream. What it holds for
+// What a session needs of the connection that it speaks through, be it a WebSocket or an event stream, with backpressure. What it holds for
 // a client that does not read is one buffer of Node's (64 KiB) and nothing else: the rest stays in the log.
 import type { FeedEvent } from '../events.ts';
 import type { ControlFrame } from './frames.ts';

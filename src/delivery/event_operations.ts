@@ -17,7 +17,7 @@ import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-export interface EventOptions {
+interface EventOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
@@ -137,7 +137,7 @@ async function collect(
     ended: (reason: ResetReason) => done.reject(gone(reason)),
   };
   const subscription = subscribe({ hub, log, head, after, filter, outlet });
-  // However long the log is, whoever reads on gets on: what was looked through until now is a page.
+  // However long the log is, a client that reads on gets on: what was looked through until now is a page.
   const give = () => (subscription.position > after ? done.resolve() : done.reject(unreadable()));
   const giveUp = setTimeout(give, wait * 1_000 + PATIENCE);
   const timer = setTimeout(() => {

@@ -98,7 +98,7 @@ let slab = Buffer.alloc(0);
 let used = 0;
 
 /** Text as the bytes of one WebSocket frame. */
-export function textFrame(text: string): Slice {
+function textFrame(text: string): Slice {
   const length = Buffer.byteLength(text);
   const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
   const size = 2 + extended + length;

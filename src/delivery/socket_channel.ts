@@ -22,7 +22,7 @@ export function createSocketChannel(webSocket: WebSocket, socket: Socket): Chann
   });
   answerPings(webSocket);
   holdBack(webSocket, socket);
-  // Whoever has hung up without a word takes no more: what it left would lie here for ever.
+  // A client that has hung up without a word takes no more: what it left would lie here for ever.
   socket.once('end', () => socket.writableLength > 0 && webSocket.terminate());
 
   return {

@@ -28,7 +28,7 @@ export function createStreamChannel(response: ServerResponse, { began, log }: St
       response.write(streamControl(frame, stream));
       return hasRoom();
     },
-    probe() {}, // the position that goes out anyway is one: TCP notices when nobody acknowledges it
+    probe() {}, // the position that goes out anyway is one: TCP notices when the client does not acknowledge it
     end: () => void response.end(),
     onDrain: listener => response.on('drain', listener),
     onClose: listener => response.on('close', () => listener(0)),

@@ -11,12 +11,12 @@ export type UpgradeHandler = (request: IncomingMessage, response: ServerResponse
  * Without an upgrade listener Node keeps its HTTP parser on the socket, takes the first frame for the beginning of a
  * request, and answers 408 into the WebSocket when `headersTimeout` has passed. With one, the parser is gone by now:
  * what it had read beyond the request goes back, and the answer, if it is not an upgrade, ends the connection. The
- * socket is paused: whoever upgrades resumes it once listening, for what came with the handshake may be anything.
+ * socket is paused: the upgrader resumes it once listening, for what came with the handshake may be anything.
  */
 export function handUpgradesTo(handle: UpgradeHandler, server: Server): void {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof Socket)) throw new TypeError('only TCP carries upgrades here');
-    socket.on('error', ignore); // a peer that resets; whoever writes next is told
+    socket.on('error', ignore); // a peer that resets; the next writer is told
     socket.pause();
     if (head.length > 0) socket.unshift(head);
     const response = new ServerResponse(request);
@@ -35,7 +35,7 @@ export function handUpgradesTo(handle: UpgradeHandler, server: Server): void {
 function ignore(): void {}
 
 /**
- * Forgets the request of a connection that is a WebSocket now. Whoever waits for its answer to finish, as Koa does, would
+ * Forgets the request of a connection that is a WebSocket now. A caller that waits for its answer to finish, as Koa does, would
  * otherwise keep it, the answer and the context for as long as the socket lives: a third of what a socket costs.
  */
 export function detachResponse(response: ServerResponse): void {

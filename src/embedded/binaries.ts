@@ -46,8 +46,8 @@ export async function findBinaries(packageName = platformPackage()): Promise<Bin
 
 /**
  * Chooses how to run the programs: as we are, unless we are root. A cluster that belongs to a real user runs as that
- * user. Otherwise root becomes nobody inside a user namespace, where outside of it the files stay root's; where
- * namespaces are refused (Docker's default), nobody for real. Rejects, naming DATABASE_URL, when none of it works.
+ * user. Otherwise root becomes the user `nobody` inside a user namespace, where outside of it the files stay root's; where
+ * namespaces are refused (Docker's default), `nobody` for real. Rejects, naming DATABASE_URL, when none of it works.
  */
 export async function chooseAccount(cluster: string, { initdb }: Binaries): Promise<Account> {
   if (process.getuid?.() !== 0) return { prefix: [] };
@@ -64,7 +64,7 @@ export async function chooseAccount(cluster: string, { initdb }: Binaries): Prom
   );
 }
 
-/** Runs a program to its end, out of reach of the terminal's Ctrl-C: a half-done start or stop helps nobody. */
+/** Runs a program to its end, out of reach of the terminal's Ctrl-C: a half-done start or stop is of no use. */
 export async function run(account: Account, program: string, args: string[]): Promise<Outcome> {
   const [command = program, ...rest] = [...account.prefix, program, ...args];
   const child = spawn(command, rest, {

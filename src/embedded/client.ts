@@ -48,7 +48,7 @@ async function answers({ port }: RunningServer, paths: ClusterPaths, password: s
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
     if (NOT_NOW.has(code)) return false;
-    // It lives, and it knew the password before it looked for a place; whoever comes next has to wait for one as usual.
+    // It lives, and it knew the password before it looked for a place; the next process has to wait for one as usual.
     if (code === SQLSTATE.tooManyConnections) return true;
     if (code === SQLSTATE.wrongPassword)
       throw new Error(`The server does not accept ${paths.password}`, { cause: error });

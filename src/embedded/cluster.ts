@@ -94,7 +94,7 @@ function defaults(port: number): ClusterSettings {
     max_connections: '100',
     timezone: 'UTC',
     log_timezone: 'UTC',
-    // One line every five minutes of an idle evening helps nobody.
+    // One line every five minutes of an idle evening is of no use.
     log_checkpoints: 'off',
   };
   if (process.platform === 'win32') return common;

@@ -1,4 +1,4 @@
-// The PostgreSQL that comes with Taskwire, for whoever has none: made, started, watched and stopped with the service.
+// The PostgreSQL that comes with Taskwire, for users who have none: made, started, watched and stopped with the service.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
@@ -22,7 +22,7 @@ export interface EmbeddedPostgresOptions {
   logger: Logger;
 }
 
-export interface EmbeddedPostgres extends Service {
+interface EmbeddedPostgres extends Service {
   /** postgresql://taskwire:<password>@127.0.0.1:<port>/taskwire. Throws before start() resolved. */
   readonly url: string;
 }
@@ -79,7 +79,7 @@ export function createEmbeddedPostgres(options: EmbeddedPostgresOptions): Embedd
     );
   }
 
-  // Undefined: somebody else is on the way to it, look again.
+  // Undefined: another process is on the way to it, look again.
   async function attempt(wanted: number | undefined): Promise<RunningServer | undefined> {
     share ??= await join(paths, logger);
     const found = (await share.own()) ? await launch(share, wanted) : await findTheirs(share);

@@ -6,7 +6,7 @@ import { choosePort } from './port.ts';
 import { findServer, type RunningServer, startServer, stopServer } from './server.ts';
 
 /** What is to run, and where. */
-export interface Plan {
+interface Plan {
   paths: ClusterPaths;
   settings: ClusterSettings;
   packageName: string | undefined;
@@ -41,7 +41,7 @@ export async function haltServer(plan: Plan): Promise<void> {
   await stopServer(plan.paths, binaries, account);
 }
 
-// Again, because somebody may take the port between its choice and its use, and because what a crashed server left may
+// Again, because another process may take the port between its choice and its use, and because what a crashed server left may
 // need a moment to go.
 async function startOnSomePort(
   { paths, settings }: Plan,

@@ -22,8 +22,8 @@ const partySchema = z.object({
 });
 
 /**
- * Becomes the owner, or gives undefined when somebody living is. `folder` holds one small file per claim, numbered
- * upwards, of which only the highest counts. A number can be taken once, and whoever took it looks once more whether it
+ * Becomes the owner, or gives undefined when another living process is. `folder` holds one small file per claim, numbered
+ * upwards, of which only the highest counts. A number can be taken once, and the process that took it looks once more whether it
  * is still the highest: so two that find the same dead owner never both succeed it.
  */
 export async function claimOwnership(folder: string, share: string): Promise<Ownership | undefined> {
@@ -44,7 +44,7 @@ export async function livingOwner(folder: string): Promise<Party | undefined> {
   return last === undefined ? undefined : livingParty(folder, String(last));
 }
 
-/** Whoever wrote a file of the folder, if that process lives. */
+/** The process that wrote a file of the folder, if it lives. */
 export async function livingParty(folder: string, name: string): Promise<Party | undefined> {
   const party = await read(join(folder, name));
   if (!party || party.folder !== (await identify(folder))) return undefined;
@@ -78,7 +78,7 @@ async function claims(folder: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-// Whoever cannot be read may live: only a file that is not there says nothing of anybody.
+// A process whose file cannot be read may live: only a file that is not there says nothing of any.
 async function read(path: string): Promise<Party | undefined> {
   const text = await readFile(path, 'utf8').catch(unlessGone);
   try {

@@ -96,7 +96,7 @@ async function servesCluster(pid: number, cluster: string): Promise<boolean> {
 }
 
 // PostgreSQL does not start while a stale postmaster.pid names any living process or is empty, nor while a killed
-// postmaster's children still hold its shared memory. A negative pid is somebody's single-user server: not stale, not ours.
+// postmaster's children still hold its shared memory. A negative pid is a person's single-user server: not stale, not ours.
 async function clearRemains(cluster: string): Promise<void> {
   const remains = await readPidFile(cluster);
   if (remains === undefined || remains.startsWith('-')) return;

@@ -1,5 +1,5 @@
 // Who uses the server of a data folder: every process has a share from before it looks for the server until it is done,
-// and whoever leaves last stops the server. So nobody's server is stopped under him, whoever started it.
+// and the last one to leave stops the server. So no process loses its server, whichever started it.
 //
 // Two files meet. An owner takes its share away before it looks for other shares; a newcomer writes its share before it
 // looks for the owner's. One of the two sees the other, at least: the server stays, or the newcomer waits.
@@ -13,15 +13,15 @@ import { claimOwnership, livingOwner, livingParty, makeFolder, type Ownership, w
 /** This process's part in the server, until leave(). */
 export interface Share {
   readonly owns: boolean;
-  /** Becomes the owner unless somebody living is; whether it is now. */
+  /** Becomes the owner unless another living process is; whether it is now. */
   own(): Promise<boolean>;
-  /** Whether the owner may be about to stop the server, so that nobody may count on it. */
+  /** Whether the owner may be about to stop the server, so that no process may count on it. */
   isClosing(): Promise<boolean>;
-  /** The owner keeps newcomers waiting until open(); whether nobody else uses the server, and it may be stopped. */
+  /** The owner keeps newcomers waiting until open(); whether no other process uses the server, and it may be stopped. */
   close(): Promise<boolean>;
   /** Undoes close(). */
   open(): Promise<void>;
-  /** Gives it up. Whoever is the last one stops the server with `halt`. */
+  /** Gives it up. The last one stops the server with `halt`. */
   leave(halt: () => Promise<void>): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function joinServer(folder: string, logger: Logger): Promise<Share>
     return !(await hasShares(folder));
   }
 
-  // No claim can be written, as on a full disk: whoever leaves then stops the server all the same, if nobody has it.
+  // No claim can be written, as on a full disk: the process that leaves then stops the server all the same, if no other has it.
   async function isNobodys(error: unknown): Promise<boolean> {
     logger.warn({ err: error }, 'The data folder cannot be claimed');
     return (await livingOwner(folder)) === undefined;
@@ -101,7 +101,7 @@ export async function joinServer(folder: string, logger: Logger): Promise<Share>
 async function hasShares(folder: string): Promise<boolean> {
   const names = (await readdir(folder)).filter(name => name.startsWith('share-'));
   const parties = await Promise.all(names.map(name => livingParty(folder, name)));
-  // What the killed have left is nobody's any more: a name is given once.
+  // What killed processes have left belongs to none any more: a name is given once.
   await Promise.all(names.map((name, at) => parties[at] ?? rm(join(folder, name), { force: true })));
   return parties.some(party => party !== undefined);
 }

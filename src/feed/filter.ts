@@ -78,7 +78,7 @@ function valuesOf(value: unknown): string[] {
 
 const known = new WeakMap<FeedEvent, readonly State[]>();
 
-// The entity after the change and, of an update, before it. Parsed only for events that somebody filters by a field.
+// The entity after the change and, of an update, before it. Parsed only for events that a subscriber filters by a field.
 function statesOf(event: FeedEvent): readonly State[] {
   const found = known.get(event);
   if (found) return found;

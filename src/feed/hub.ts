@@ -34,7 +34,7 @@ export interface Hub {
 }
 
 /** Who else is told. */
-export interface HubWatchers {
+interface HubWatchers {
   /** Each event, once every live listener has it. */
   published?: ((event: FeedEvent) => void) | undefined;
   /** What was read of the log is not to be trusted any more. Told before any listener. */
@@ -80,11 +80,11 @@ export function createHub(logId: string, start: number, { published, restarted }
   };
 }
 
-// Whoever is filed under one value. Mostly that is one, who then stands there without a set around it: a look into ten
+// The listeners that are filed under one value. Mostly it is one, which then stands there without a set around it: a look into ten
 // thousand sets, each in another corner of the memory, is most of what an event costs.
 type Place = Listener | Set<Listener>;
 
-// Listeners by key and value. A key stands only while somebody is filed under it, so that nobody pays for the others.
+// Listeners by key and value. A key stands only while a listener is filed under it, so that no event pays for the others.
 function createIndex() {
   const keys = new Map<Key, Map<string, Place>>();
 

@@ -1,4 +1,4 @@
-// Whoever asks much of the same: some wait for their turn, some share an answer.
+// Many callers that ask for the same: some wait for their turn (a semaphore), some share an answer (single-flight).
 
 export interface Limiter {
   /** Does some work when it may, and gives what came of it. */
@@ -7,7 +7,7 @@ export interface Limiter {
   isFree(): boolean;
 }
 
-/** So many at a time, first come, first served: whoever wants more goes to the end of the line. */
+/** So many at a time, first come, first served: a caller that wants more goes to the end of the line. */
 export function createLimiter(most: number): Limiter {
   const waiting: (() => void)[] = [];
   let busy = 0;

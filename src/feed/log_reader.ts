@@ -2,6 +2,7 @@
 // those who are at the same place share what was read.
 import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import type { Filter } from './filter.ts';
 import { createLimiter, type Limiter, nextOfLoop, singleFlight, singleFlightByRequest } from './limiter.ts';
 
@@ -51,7 +52,7 @@ export interface LogQueries {
   snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
 }
 
-export interface SnapshotRequest {
+interface SnapshotRequest {
   topic: string;
   /** The state is the one as of this position. */
   position: number;
@@ -93,7 +94,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     note((await limiter.take(query)).map(toEvent));
   const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
-  // The state as of a position is one state, whoever asks: a crowd that comes at once has each page read once.
+  // The state as of a position is one state, for every client: a crowd that comes at once has each page read once.
   const snapshots = singleFlightByRequest((request: SnapshotRequest) =>
     noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
@@ -146,18 +147,20 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   };
 }
 
-// Whoever reads tries again by itself, however often: said is when it begins to fail and when it works again.
+// A subscription tries again by itself, however often.
 function createNotice(logger: Logger, what: string): Limiter['take'] {
-  let failing = false;
+  const outage = createOutage(logger, {
+    begun: 'subscriptions cannot read the log, and wait for it',
+    ended: 'subscriptions read the log again',
+    fields: { what },
+  });
   return async read => {
     try {
       const result = await read();
-      if (failing) logger.info({ what }, 'subscriptions read the log again');
-      failing = false;
+      outage.end();
       return result;
     } catch (error) {
-      if (!failing) logger.warn({ what, err: error }, 'subscriptions cannot read the log, and wait for it');
-      failing = true;
+      outage.begin(error);
       throw error;
     }
   };
@@ -211,7 +214,7 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
   }
 
   return {
-    // What is being read goes to those who wait for it, and to nobody after them.
+    // What is being read goes to the callers that wait for it, and to none after them.
     forget(): void {
       kept.clear();
       coming = new Map();

@@ -5,7 +5,7 @@ import { type Filter, meets } from './filter.ts';
 import type { Log, SnapshotRow } from './log_reader.ts';
 
 /** A page of rows, rendered; `last` of its topic. */
-export interface SnapshotPage {
+interface SnapshotPage {
   topic: string;
   rows: readonly string[];
   last: boolean;
@@ -21,15 +21,15 @@ export interface SnapshotOutlet {
 
 const PAGE_BYTES = 48 * 1024; // of rows, unless one is larger: less than what a socket holds
 const READ_BYTES = 4 * PAGE_BYTES;
-const FIRST_ROWS = 100; // whose size nobody knows yet
+const FIRST_ROWS = 100; // whose size is not known yet
 const MOST_ROWS = 500;
 const RETRY = 500; // ms
 const PATIENCE = 60_000; // ms
 
-/** The state could not be read for so long that whoever waits for it had better come back. */
+/** The state could not be read for so long that the client had better come back. */
 export class Unreadable extends Error {}
 
-export interface SnapshotOptions {
+interface SnapshotOptions {
   log: Log;
   topics: readonly string[];
   position: number;

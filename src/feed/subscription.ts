@@ -1,5 +1,5 @@
 // A subscriber is a position and a filter. Live, it is offered events by the hub; behind, because it began there or
-// because its outlet was full, it reads on by itself, from the ring or from the log: the log is the buffer.
+// because its outlet was full, it reads on by itself, from the ring or from the log. So backpressure costs no memory: the log is the buffer.
 import type { FeedEvent } from '../events.ts';
 import { type Filter, isAllPlace, matches } from './filter.ts';
 import type { Hub, Listener } from './hub.ts';
@@ -16,7 +16,7 @@ export const RESETS: Readonly<Record<ResetReason, string>> = {
 };
 
 /** Where the events of a subscription go. */
-export interface Outlet {
+interface Outlet {
   /** Takes an event. False: full for now, call resume() of the subscription when it has drained. */
   write(event: FeedEvent): boolean;
   /** Everything there was has been given; what comes now is new. Said each time it has caught up. */

@@ -20,11 +20,11 @@ import { createProblemOperations } from './system/problem_operations.ts';
 // The connection broke, or what came over it ended or went on as no request does.
 const CLIENT_GONE = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/;
 
-export interface HttpAppOptions {
+interface HttpAppOptions {
   logger: Logger;
   /** Which pages may use it. */
   origins: Origins;
-  /** The nouns' operations, and whatever else the composition serves. */
+  /** The resources' operations, and whatever else the composition serves. */
   operations: readonly Operation[];
   /** What readiness asks for. */
   readiness: Readiness;

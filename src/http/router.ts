@@ -1,4 +1,4 @@
-// Routes to operations. What comes in is checked here, once and in one order: who asks, the path, the query, the headers,
+// Routes to operations. What comes in is checked here, once and in one order: the client, the path, the query, the headers,
 // the body.
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';

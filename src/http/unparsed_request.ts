@@ -10,14 +10,14 @@ const GONE = new Set(['ECONNRESET', 'EPIPE', 'HPE_INVALID_EOF_STATE']);
 const PATIENCE = 2_000; // ms for the client to read the answer and to stop sending
 
 /** What Node's `clientError` tells of. */
-export interface ParserError extends Error {
+interface ParserError extends Error {
   code?: string;
   /** What arrived last. */
   rawPacket?: Buffer;
 }
 
 /** A connection that such a thing came over. */
-export interface Unparsed {
+interface Unparsed {
   socket: Duplex;
   logger: Logger;
   /** What the request is called, where its head was read and only the rest is wrong. */

@@ -30,7 +30,7 @@ const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/r
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 
 /** The parts of an instance that are asked. */
-export interface ApiOptions {
+interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;
@@ -71,7 +71,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     schema: await readProgramSchema(),
     stopping,
     warnings: () => [
-      ...(nats?.state().troubles ?? []),
+      ...(nats?.state().incidents ?? []),
       ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
     ],
   });

@@ -24,7 +24,7 @@ const UNREAD_FOR = 30_000; // ms that an answer may wait while its client reads 
 const CHECK_EVERY = 2_000; // ms; Node's own 30 s would double it
 const LAST_ANSWERS = 3_000; // ms for requests under way when it stops
 
-export interface HttpServerOptions extends WaitingOptions {
+interface HttpServerOptions extends WaitingOptions {
   /** Where it listens. */
   config: Place;
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
@@ -34,7 +34,7 @@ export interface HttpServerOptions extends WaitingOptions {
   unreadFor?: number;
 }
 
-export interface HttpServer {
+interface HttpServer {
   /** Takes connections, from start() to stop(). */
   listening: Service;
   /** Requests under way: stop() gives them their time, and then cuts them off. */

@@ -25,7 +25,7 @@ import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart } from './nats.ts';
 
-export interface InstanceOptions {
+interface InstanceOptions {
   config: Config;
   /** The addresses in use: the configured ones, or the embedded server's. */
   databaseUrl: string;
@@ -43,9 +43,9 @@ const PLACES: Record<string, Place> = {
   '/ws/currencies': { topic: 'currencies', takes: ['after', 'log', 'snapshot'] },
   '/ws/events': { takes: ['after', 'log', 'snapshot'] },
 };
-// Of their own, so that no crowd of requests, waiting for a row that somebody locked, holds up the events.
+// Of their own, so that no crowd of requests, waiting for a row that a writer locked, holds up the events.
 const LOG_CONNECTIONS = 3;
-const LOG_TIMEOUT = 10_000; // ms: pages are short, and whoever waits for one is live
+const LOG_TIMEOUT = 10_000; // ms: pages are short, and a client that waits for one is live
 const DATABASE_RETRY = 1_000; // ms
 
 /**

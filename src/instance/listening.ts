@@ -33,7 +33,7 @@ export async function stopListening(server: Server): Promise<void> {
 }
 
 /**
- * Finds out at once what would otherwise come up after a database was started and migrated: that nobody can listen
+ * Finds out at once what would otherwise come up after a database was started and migrated: that the instance cannot listen
  * there. Another may still take the port meanwhile; then listening fails, with the same words.
  */
 export async function tryPlace(place: Place): Promise<void> {

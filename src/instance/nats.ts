@@ -8,7 +8,7 @@ import type { DatabasePool } from '../postgres/pool.ts';
 import { keepRejected, storeRate } from '../queries/ingest.ts';
 import type { Receiver } from '../relay/receiver.ts';
 
-export interface NatsPartOptions {
+interface NatsPartOptions {
   config: Config;
   /** A session-level address: one instance at a time publishes. */
   directUrl: string;

@@ -7,7 +7,7 @@ import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.t
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
 import { tryWriting } from '../queries/writability.ts';
 
-export interface ReadinessOptions {
+interface ReadinessOptions {
   pool: DatabasePool;
   schema: ProgramSchema;
   listener: { readonly listening: boolean };
@@ -24,7 +24,7 @@ export interface ReadinessOptions {
 const STUCK_AFTER = 5; // seconds
 const SECOND_LOOK = 250; // ms
 
-/** What is in the way, as sentences; asked for by whoever probes, never by a timer. */
+/** What is in the way, as sentences; asked for by a probe, never by a timer. */
 export function createReadiness({
   pool,
   schema,
@@ -80,7 +80,7 @@ async function whyNotWritable(
 }
 
 // A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until
-// the next batch. Only if there is none a moment later does nobody number it.
+// the next batch. Only if there is none a moment later is it not numbered.
 async function isStuck(pool: DatabasePool, feed: FeedState): Promise<boolean> {
   if (!isLate(feed)) return false;
   await pause(SECOND_LOOK);

@@ -5,7 +5,7 @@ import { storableText } from '../parsing/storable_text.ts';
 import { claimRun, type RunResult, type RunSession } from '../queries/run_session.ts';
 import type { RunKind } from './run_kind.ts';
 
-export interface ExecuteOptions {
+interface ExecuteOptions {
   url: string;
   service: string;
   id: string;
@@ -21,7 +21,7 @@ const MOST_CHARACTERS = { error: 2_000, reason: 1_000, external_id: 1_000 };
 
 /**
  * Runs an attempt, if it is there to be claimed. Ends with the run succeeded, failed, or queued again for another
- * instance; or, when the database is lost, as it is: the sweeper of whoever finds it sees that nobody holds its lock.
+ * instance; or, when the database is lost, as it is: the sweeper that finds it sees that no session holds its lock.
  */
 export async function executeRun(options: ExecuteOptions): Promise<void> {
   const { url, service, id, attempt, stop } = options;

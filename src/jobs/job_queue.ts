@@ -18,7 +18,7 @@ import { schemasOf } from '../postgres/names.ts';
 import { openSessionPool } from '../postgres/session.ts';
 import { settleWithin } from '../within.ts';
 
-export interface JobQueueOptions {
+interface JobQueueOptions {
   /** A session-level address: it LISTENs. */
   url: string;
   service: string;
@@ -30,7 +30,7 @@ export interface JobQueueOptions {
 }
 
 /** The worker of this instance. */
-export interface JobQueue extends Service {
+interface JobQueue extends Service {
   /** Makes it look for jobs now. */
   nudge(): void;
 }
@@ -130,12 +130,12 @@ function workerOptions(
     pollInterval: POLL_EVERY,
     logger: bridge(logger),
     // Otherwise stop() is done before the completion of the last job is written, and a failure to write it is thrown
-    // at nobody.
+    // at no listener.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   };
 }
 
-// What it has to tell is for whoever debugs it; what it cannot cope with is for the operator.
+// What it has to tell is for its developers; what it cannot cope with is for the operator.
 function bridge(logger: Logger): GraphileLogger {
   const levels = { error: 'warn', warning: 'warn', info: 'debug', debug: 'trace' } as const;
   return new GraphileLogger(() => (level, message) => logger[levels[level]](`job queue: ${message}`));

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { RunResult } from '../queries/run_session.ts';
 
 /**
- * How long a run goes on trying to reach its source, in milliseconds: less than the longest wait of whoever asks for
+ * How long a run goes on trying to reach its source, in milliseconds: less than the longest wait of a client that asks for
  * one, so that who waits hears of the failure.
  */
 export const RETRY_FOR = 25_000;

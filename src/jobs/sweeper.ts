@@ -3,10 +3,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { type Finding, sweepRuns } from '../queries/runs.ts';
 
-export interface SweeperOptions {
+interface SweeperOptions {
   pool: DatabasePool;
   /** Milliseconds from one look to the next. */
   every: number;
@@ -19,7 +20,11 @@ export interface SweeperOptions {
 export function createSweeper({ pool, every, waiting, logger }: SweeperOptions): Service {
   const stopping = new AbortController();
   let sweeping: Promise<void> | undefined;
-  let failing = false;
+  // Once for each time that the database goes away, not once every two seconds.
+  const outage = createOutage(logger, {
+    begun: 'the runs could not be looked after',
+    ended: 'the runs are looked after again',
+  });
   let told: readonly Finding[] = [];
 
   async function sweep(): Promise<void> {
@@ -34,11 +39,9 @@ export function createSweeper({ pool, every, waiting, logger }: SweeperOptions):
       const findings = await sweepRuns(pool);
       for (const found of findings) act(found);
       told = findings;
-      failing = false;
+      outage.end();
     } catch (error) {
-      // Once for each time that the database goes away, not once every two seconds.
-      if (!failing) logger.warn({ err: error }, 'the runs could not be looked after');
-      failing = true;
+      outage.begin(error);
     }
   }
 

@@ -85,7 +85,7 @@ async function askForRun(pool: DatabasePool, payload: unknown): Promise<void> {
   await queueRun(pool, ScheduleJob.parse(payload).kind, { origin: 'generator' });
 }
 
-// What was due while nobody was there is not made up for. One job at a time waits, under a key that the sweeper knows.
+// What was due while no instance was there is not made up for. One job at a time waits, under a key that the sweeper knows.
 function scheduleOf({ kind, cron }: RunKind) {
   if (cron === undefined) return [];
   const options = { backfillPeriod: 0, maxAttempts: 10, jobKey: `schedule:${kind}` };

@@ -1,5 +1,5 @@
 // What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
-// tells here what to look at when somebody scrapes.
+// tells here what to look at when Prometheus scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { readVersion } from '../version.ts';
 import { within } from '../within.ts';

@@ -5,7 +5,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export interface NatsPresent {
   connected: boolean;
   leading: boolean;
-  needsPerson: boolean;
+  needsOperator: boolean;
   /** The last position that the stream is known to hold; unknown where another instance publishes. */
   position: number | undefined;
 }
@@ -41,7 +41,7 @@ export function createNatsMetrics(registry: Registry) {
     show(present: NatsPresent, head: number | undefined): void {
       connected.set(present.connected ? 1 : 0);
       leading.set(present.leading ? 1 : 0);
-      halted.set(present.needsPerson ? 1 : 0);
+      halted.set(present.needsOperator ? 1 : 0);
       const { position } = present;
       lag.set(head === undefined || position === undefined ? Number.NaN : Math.max(0, head - position));
     },

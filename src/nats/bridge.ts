@@ -11,9 +11,9 @@ import { RESETS, subscribe } from '../feed/subscription.ts';
 import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { openEventStream, readEvent, readTail, refuseUnfit, type Tail } from './event_stream.ts';
+import { createIncident, type Incident } from './incident.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import { findStart, LogSetBack, refuseOther, type Start } from './start.ts';
-import { createTrouble, type Trouble } from './trouble.ts';
 
 export interface BridgeOptions {
   hub: Hub;
@@ -25,14 +25,14 @@ export interface BridgeOptions {
   logger: Logger;
 }
 
-export interface Bridge {
+interface Bridge {
   /** Takes part on a connection until it is lost. */
   serve(connection: NatsConnection, lost: AbortSignal): Promise<void>;
   /** Whether this instance is the one that publishes. */
   readonly leading: boolean;
   /** The last position that this instance knows the stream to hold of this log. */
   readonly position: number | undefined;
-  readonly trouble: Trouble;
+  readonly incident: Incident;
 }
 
 const AGAIN_AFTER = 500; // ms
@@ -41,7 +41,7 @@ const CHECK_EVERY = 3_000; // ms
 
 export function createBridge(options: BridgeOptions): Bridge {
   const { hub, log, service, exclusive, logger } = options;
-  const trouble = createTrouble(logger, 'events do not get into NATS', 'events get into NATS again');
+  const incident = createIncident(logger, 'events do not get into NATS', 'events get into NATS again');
   let leading = false;
   let position: number | undefined;
   let refused: { event: FeedEvent; sequence: number } | undefined;
@@ -52,20 +52,20 @@ export function createBridge(options: BridgeOptions): Bridge {
     try {
       while (!held.aborted) {
         await publish(connection, held).catch((error: unknown) => held.aborted || halt(error));
-        await pause(trouble.needsPerson ? PERSON_AFTER : AGAIN_AFTER, undefined, { signal: held }).catch(
+        await pause(incident.needsOperator ? PERSON_AFTER : AGAIN_AFTER, undefined, { signal: held }).catch(
           () => {},
         );
       }
     } finally {
       leading = false;
-      trouble.over(); // it is whoever leads now that can tell
+      incident.over(); // the instance that leads now can tell
     }
   }
 
   function halt(error: unknown): void {
     // The stream's last position is none of this log: taken for one, it would tell that nothing is missing.
     if (error instanceof LogSetBack) position = error.after;
-    trouble.meet(error);
+    incident.meet(error);
   }
 
   // From where the stream ends, until something is not as it should be: that rejects, and the next one begins anew.
@@ -102,7 +102,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       outlet: {
         write: publisher.publish,
         caughtUp: () => {
-          if (publisher.sent === tail.sequence) trouble.over();
+          if (publisher.sent === tail.sequence) incident.over();
         },
         ended: reason => failure.reject(new Error(RESETS[reason])),
       },
@@ -118,10 +118,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   function stored(event: FeedEvent): void {
     position = event.position;
     options.published();
-    trouble.over();
+    incident.over();
   }
 
-  // What happens to a stream that nothing is published to, nobody tells: purged, deleted, made anew, filled by others.
+  // What happens to a stream that nothing is published to, the server does not tell: purged, deleted, made anew, filled by others.
   async function watch(
     manager: JetStreamManager,
     opened: StreamInfo,
@@ -151,7 +151,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     get position() {
       return position;
     },
-    trouble,
+    incident,
   };
 }
 

@@ -5,12 +5,12 @@ import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/t
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { within } from '../within.ts';
-import { createTrouble, type Trouble } from './trouble.ts';
+import { createIncident, type Incident } from './incident.ts';
 
-export interface Connector extends Service {
+interface Connector extends Service {
   /** The connection there is now. */
   readonly connection: NatsConnection | undefined;
-  readonly trouble: Trouble;
+  readonly incident: Incident;
 }
 
 const CONNECT_AGAIN = 1_000; // ms
@@ -26,7 +26,7 @@ export function createConnector(options: {
   logger: Logger;
 }): Connector {
   const { url, service, serve, logger } = options;
-  const trouble = createTrouble(logger, 'NATS is away', 'NATS is there');
+  const incident = createIncident(logger, 'NATS is away', 'NATS is there');
   const stopping = new AbortController();
   let connection: NatsConnection | undefined;
   let running: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export function createConnector(options: {
       try {
         await use(await connect(optionsFor(url, service)));
       } catch (error) {
-        if (!stopping.signal.aborted) trouble.meet(error);
+        if (!stopping.signal.aborted) incident.meet(error);
       }
       await pause(CONNECT_AGAIN, undefined, { signal: stopping.signal }).catch(() => {});
     }
@@ -53,8 +53,8 @@ export function createConnector(options: {
       return error ?? new Error('the connection was closed');
     });
     connection = made;
-    if (trouble.reason === undefined) logger.info('NATS is there'); // the first one
-    trouble.over();
+    if (incident.reason === undefined) logger.info('NATS is there'); // the first one
+    incident.over();
     void tellComplaints(made, logger);
     await serve(made, lost.signal).finally(close);
     stopping.signal.removeEventListener('abort', close);
@@ -65,7 +65,7 @@ export function createConnector(options: {
     get connection() {
       return connection;
     },
-    trouble,
+    incident,
     name: 'nats',
     async start() {
       running ??= run();
@@ -94,7 +94,7 @@ export function optionsFor(url: string, service: string): ConnectionOptions {
   };
 }
 
-// What the server will not let this user do comes as an event, and to whoever asked only as silence.
+// What the server will not let this user do comes as an event, and to the caller only as silence.
 async function tellComplaints(connection: NatsConnection, logger: Logger): Promise<void> {
   const told = new Set<string>();
   for await (const status of connection.status()) {

@@ -12,7 +12,7 @@ import {
 import { nanos } from '@nats-io/transport-node';
 import { z } from 'zod';
 import type { FeedEvent } from '../events.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 /** The header that names the epoch of the log in which a message was published. */
 export const LOG_HEADER = 'Taskwire-Log';
@@ -27,7 +27,7 @@ const NAME_IN_USE = 10058;
 const STREAM_NOT_FOUND = 10059;
 
 /** A service's stream, by name. */
-export const eventStreamName = (service: string) => `${service}_events`;
+const eventStreamName = (service: string) => `${service}_events`;
 
 /** The subject of an event. What a user's own status may hold and a subject may not is written as in an address. */
 export function subjectOf(service: string, { topic, type }: Pick<FeedEvent, 'topic' | 'type'>): string {
@@ -102,11 +102,11 @@ export function refuseUnfit({ config }: StreamInfo, service: string): void {
     ...(config.mirror || config.sources?.length ? ['it must have no other source'] : []),
   ];
   if (faults.length > 0)
-    throw new NeedsPerson(`the stream ${config.name} cannot hold the events: ${faults.join('; ')}`);
+    throw new NeedsOperator(`the stream ${config.name} cannot hold the events: ${faults.join('; ')}`);
 }
 
 /** What an event is known by, in whatever log and however rendered. */
-export const EventIdentity = z.object({
+const EventIdentity = z.object({
   type: z.string(),
   subject: z.string(),
   time: z.string(),
@@ -125,12 +125,12 @@ export interface Tail {
   /** The sequence of its last message, also of one that is gone. */
   sequence: number;
   last: StreamedEvent | undefined;
-  /** How many messages of somebody else come after it. */
+  /** How many messages of other publishers come after it. */
   foreign: number;
 }
 
 /**
- * Asks the stream where it ends; what somebody else has published there is looked past. An empty stream is asked for no
+ * Asks the stream where it ends; what other publishers have put there is looked past. An empty stream is asked for no
  * message: it may be one that is only being made, and nats-server 2.9 dies of that.
  */
 export async function readTail(
@@ -150,7 +150,7 @@ export async function readTail(
   return { sequence, last: undefined, foreign };
 }
 
-/** The event at a sequence; undefined if there is none, or a message of somebody else. */
+/** The event at a sequence; undefined if there is none, or a message of another publisher. */
 export async function readEvent(
   manager: JetStreamManager,
   { config, state }: StreamInfo,

@@ -6,9 +6,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { isTransient } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Ingested, RateMessage, RejectedMessage } from '../parsing/rate.ts';
+import { createIncident, type Incident } from './incident.ts';
 import { ingestName, openConsumer, openIngestStream } from './ingest_stream.ts';
 import { readRateMessage } from './rate_message.ts';
-import { createTrouble, type Trouble } from './trouble.ts';
 
 export interface IngestOptions {
   service: string;
@@ -21,10 +21,10 @@ export interface IngestOptions {
   logger: Logger;
 }
 
-export interface Ingest {
+interface Ingest {
   /** Takes messages from a connection until it is lost. */
   serve(connection: NatsConnection, lost: AbortSignal): Promise<void>;
-  readonly trouble: Trouble;
+  readonly incident: Incident;
 }
 
 const AGAIN_AFTER = 2_000; // ms
@@ -33,7 +33,7 @@ const MOST_FAILURES = 5;
 
 export function createIngest(options: IngestOptions): Ingest {
   const { service, store, keepRejected, logger } = options;
-  const trouble = createTrouble(logger, 'rates do not get in from NATS', 'rates get in from NATS again');
+  const incident = createIncident(logger, 'rates do not get in from NATS', 'rates get in from NATS again');
   // The messages that failed here and are not known to be taken, by their sequence, and how often each failed for a reason
   // that need not pass. Never the deliveries that the server counts: those are outages, too, and instances that died.
   const failures = new Map<number, number>();
@@ -55,7 +55,7 @@ export function createIngest(options: IngestOptions): Ingest {
     lost.addEventListener('abort', close);
     if (lost.aborted) close();
     failures.clear(); // a stream that was made anew counts from 1
-    trouble.over();
+    incident.over();
     const looking = lookAfter(consumer, signal);
     try {
       for await (const message of messages) await take(message);
@@ -76,14 +76,14 @@ export function createIngest(options: IngestOptions): Ingest {
     } catch (error) {
       const before = failures.get(message.seq) ?? 0;
       failures.set(message.seq, isTransient(error) ? before : before + 1);
-      trouble.meet(error);
+      incident.meet(error);
       settle(() => message.nak(AGAIN_AFTER));
     }
   }
 
   async function storeRate(message: JsMsg, rate: RateMessage): Promise<void> {
     const stored = await store(rate).catch((error: unknown) => {
-      // What nobody has foreseen may pass, too, but not every time.
+      // What was not foreseen may pass, too, but not every time.
       if (isTransient(error) || (failures.get(message.seq) ?? 0) + 1 < MOST_FAILURES) throw error;
       logger.error({ err: error }, 'a message cannot be stored, for a reason that does not pass');
       return { refused: 'it could not be stored; the log of the service says why' };
@@ -107,10 +107,10 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   function overIfNone(): void {
-    if (failures.size === 0) trouble.over();
+    if (failures.size === 0) incident.over();
   }
 
-  // First kept, then terminated: whoever dies between is sent it again, and it is kept once all the same.
+  // First kept, then terminated: an instance that dies between is sent it again, and it is kept once all the same.
   async function reject(message: JsMsg, reason: string): Promise<void> {
     const { stream, streamSequence: sequence } = message.info;
     const { subject, data: payload, time: sentAt } = message;
@@ -123,11 +123,11 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     async serve(connection, lost) {
       while (!lost.aborted) {
-        await consume(connection, lost).catch((error: unknown) => lost.aborted || trouble.meet(error));
+        await consume(connection, lost).catch((error: unknown) => lost.aborted || incident.meet(error));
         await pause(AGAIN_AFTER, undefined, { signal: lost }).catch(() => {});
       }
     },
-    trouble,
+    incident,
   };
 }
 

@@ -14,7 +14,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { makeStream } from './event_stream.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 /** The subject that rates are told on. */
 export const ingestSubject = (service: string) => `${service}.currencies.ingest`;
@@ -78,7 +78,7 @@ function refuseUnfit({ name, config }: ConsumerInfo, service: string): void {
     ...((config.max_deliver ?? -1) > 0 ? ['it must not limit deliveries: an outage would use them up'] : []),
   ];
   if (faults.length > 0)
-    throw new NeedsPerson(`the consumer ${name} cannot bring in rates: ${faults.join('; ')}`);
+    throw new NeedsOperator(`the consumer ${name} cannot bring in rates: ${faults.join('; ')}`);
 }
 
 const unless = (code: number) => (error: unknown) => {

@@ -7,16 +7,16 @@ import { createConnector } from './connection.ts';
 import { createIngest, type IngestOptions } from './ingest.ts';
 import { ingestSubject } from './ingest_stream.ts';
 
-export interface NatsState {
+interface NatsState {
   connected: boolean;
   /** Whether this instance publishes the events. */
   leading: boolean;
   /** Whether something lasts until a person has acted. */
-  needsPerson: boolean;
+  needsOperator: boolean;
   /** The last position that the stream is known to hold; undefined where another instance would know. */
   position: number | undefined;
   /** What is wrong, in sentences. */
-  troubles: readonly string[];
+  incidents: readonly string[];
 }
 
 /** Where a message went. */
@@ -47,7 +47,7 @@ export function createNats(options: { url: string } & BridgeOptions & IngestOpti
       await Promise.all([bridge.serve(connection, lost), ingest.serve(connection, lost)]);
     },
   });
-  const troubles = [connector.trouble, bridge.trouble, ingest.trouble];
+  const incidents = [connector.incident, bridge.incident, ingest.incident];
 
   return {
     name: 'nats',
@@ -58,9 +58,9 @@ export function createNats(options: { url: string } & BridgeOptions & IngestOpti
       return {
         connected,
         leading: bridge.leading,
-        needsPerson: troubles.some(trouble => trouble.needsPerson),
+        needsOperator: incidents.some(incident => incident.needsOperator),
         position: bridge.leading || !connected ? bridge.position : undefined,
-        troubles: troubles.flatMap(({ reason }) => reason ?? []),
+        incidents: incidents.flatMap(({ reason }) => reason ?? []),
       };
     },
     async publishRate(message) {

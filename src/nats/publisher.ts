@@ -1,8 +1,8 @@
 // Publishes events one behind the other onto a stream, many on their way at a time. Each names the sequence that it
-// must come after, so the server takes them in this order, or the one that fails and none behind it: whoever publishes
+// must come after, so the server takes them in this order, or the one that fails and none behind it: an instance that publishes
 // the same, a twin that is late or has been quicker, is refused.
 //
-// All but the first also name the id of the one before: a message of somebody else in between would take just the
+// All but the first also name the id of the one before: a message of another publisher in between would take just the
 // sequence of one that is refused, and those behind it would fit. The first cannot: the server knows the last id only
 // for as long as it lives, or within its window for duplicates, and after that would refuse everything.
 //
@@ -12,7 +12,7 @@ import { JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
 import { errors, headers } from '@nats-io/transport-node';
 import { type FeedEvent, withoutData } from '../events.ts';
 import { DATAREF_HEADER, LOG_HEADER, subjectOf } from './event_stream.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 export interface Publisher {
   /** Sends the next event. False: enough is on its way, until `drained` is told. */
@@ -24,7 +24,7 @@ export interface Publisher {
   end(): void;
 }
 
-export interface PublisherOptions {
+interface PublisherOptions {
   client: JetStreamClient;
   service: string;
   /** The epoch of the log that the events are of, as it is when one is sent. */
@@ -127,7 +127,7 @@ function explain({ position }: FeedEvent, error: unknown): unknown {
     error instanceof errors.InvalidArgumentError ||
     (error instanceof JetStreamApiError && error.code === TOO_LARGE);
   if (!isTooLarge) return error;
-  return new NeedsPerson(
+  return new NeedsOperator(
     `NATS takes not even what is told of position ${position} without its data: raise its max_payload, or the stream's max_msg_size`,
   );
 }

@@ -7,7 +7,7 @@ import { timestamp } from '../parsing/timestamp.ts';
 import { trim } from '../parsing/trim.ts';
 
 /** The message, or all that is wrong with it in one sentence. */
-export type RateReading = { message: RateMessage } | { fault: string };
+type RateReading = { message: RateMessage } | { fault: string };
 
 const DAY = 24 * 60 * 60 * 1_000; // ms
 const MOST_FAULTS = 5;

@@ -5,7 +5,7 @@ import { EVERYTHING } from '../feed/filter.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import { identityOf, type StreamedEvent, type Tail } from './event_stream.ts';
-import { NeedsPerson } from './trouble.ts';
+import { NeedsOperator } from './incident.ts';
 
 export interface Start {
   head: Head;
@@ -16,7 +16,7 @@ export interface Start {
 }
 
 /** The stream holds what the log lost, or never had. What the log keeps after `after` is to come into it again. */
-export class LogSetBack extends NeedsPerson {
+export class LogSetBack extends NeedsOperator {
   override name = 'LogSetBack';
   readonly after: number;
 
@@ -71,7 +71,7 @@ const isSame = (event: FeedEvent, identity: StreamedEvent['identity']) =>
   JSON.stringify(identityOf(event.json)) === JSON.stringify(identity);
 
 /**
- * Throws LogSetBack if the event that was refused has its position in the stream with other content: somebody publishes
+ * Throws LogSetBack if the event that was refused has its position in the stream with other content: another log is published
  * from another log at the same time, as when a database was promoted and its predecessor lives on.
  */
 export function refuseOther(event: FeedEvent, found: StreamedEvent | undefined, stream: string): void {

@@ -1,5 +1,5 @@
 // Finds a key that stands twice in one object of a JSON text. JSON.parse() takes the last one without a word, others
-// the first: whoever checks one and acts on the other can be deceived.
+// the first: a reader that checks one and acts on the other can be deceived.
 
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];

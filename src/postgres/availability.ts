@@ -1,5 +1,6 @@
 // Whether the database is there, as its queries tell: said once per change, however many requests meet it.
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 
 export interface Availability {
   /** A query was answered. */
@@ -14,29 +15,21 @@ export interface Availability {
   readonly refusesWrites: boolean;
 }
 
-/** Takes the database for present until somebody misses it. */
+/** Takes the database for present until a query misses it. */
 export function createAvailability(logger: Logger): Availability {
-  let isHere = true;
-  let refusesWrites = false;
+  const absence = createOutage(logger, { begun: 'the database is away', ended: 'the database is back' });
+  const refusal = createOutage(logger, {
+    begun: 'the database takes no changes',
+    ended: 'the database takes changes again',
+    level: 'error',
+  });
   return {
     get refusesWrites() {
-      return refusesWrites;
+      return refusal.ongoing;
     },
-    refusedWrite(reason) {
-      if (!refusesWrites) logger.error({ err: reason }, 'the database takes no changes');
-      refusesWrites = true;
-    },
-    tookWrite() {
-      if (refusesWrites) logger.info('the database takes changes again');
-      refusesWrites = false;
-    },
-    here() {
-      if (!isHere) logger.info('the database is back');
-      isHere = true;
-    },
-    away(reason) {
-      if (isHere) logger.warn({ err: reason }, 'the database is away');
-      isHere = false;
-    },
+    refusedWrite: refusal.begin,
+    tookWrite: refusal.end,
+    here: absence.end,
+    away: absence.begin,
   };
 }

@@ -1,6 +1,6 @@
 // Slonik's driver for PostgreSQL. Slonik's own is for a database that stays: it asks for types on a connection whose loss
-// nobody hears, which ends the process; hands its pool connections that were lost a moment ago, which ends the process or
-// leaves somebody waiting for ever; forgets those who wait for one that cannot be made; and waits for ever for an answer.
+// is not heard, which ends the process; hands its pool connections that were lost a moment ago, which ends the process or
+// leaves a caller waiting for ever; forgets callers that wait for one that cannot be made; and waits for ever for an answer.
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { BackendTerminatedError, ConnectionError, type DriverFactory } from 'slonik';
@@ -23,7 +23,7 @@ type Driver = Awaited<ReturnType<DriverFactory>>;
 type Client = Awaited<ReturnType<Driver['createClient']>>;
 type Answer = Awaited<ReturnType<Client['query']>>;
 
-export interface DriverOptions {
+interface DriverOptions {
   session: SessionOptions;
   /** Whether a transaction pooler stands between: nothing is left on a connection, each transaction sets what it needs. */
   throughPooler: boolean;
@@ -98,7 +98,7 @@ async function connect(options: DriverOptions): Promise<pg.Client> {
   try {
     await refuseStandby(session);
     for (const statement of onConnect) await queryWithTimeout(session, answerWithin, statement);
-    // The end of a session may have come in one packet with its last answer: then nobody has been told yet.
+    // The end of a session may have come in one packet with its last answer: then no caller has been told yet.
     if (lost) throw lost;
     return session;
   } catch (error) {
@@ -201,7 +201,7 @@ function createClient(
     },
     query(text, values = [], { name } = {}) {
       const answer = ask(text, values, name);
-      asked = answer.catch(() => {}); // whoever asks is told
+      asked = answer.catch(() => {}); // the caller is told
       return answer;
     },
     stream() {

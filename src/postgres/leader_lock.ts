@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { type LockSession, openLockSession } from './lock_session.ts';
 import { createStrangers, type Strangers } from './strangers.ts';
 
@@ -19,17 +20,18 @@ export function createExclusive(options: {
   const { url, service, purpose, logger } = options;
   const strangers = createStrangers({ purpose, lock: `the lock of ${purpose}`, logger });
   return async (work, until) => {
-    let away = false;
+    const outage = createOutage(logger, {
+      begun: 'a candidate has no session, and goes on trying for one',
+      ended: 'candidates have a session again',
+      fields: { purpose },
+    });
     while (!until.aborted) {
       try {
         const session = await openLockSession({ url, service, name: purpose }, until);
-        if (away) logger.info({ purpose }, 'candidates have a session again');
-        away = false;
+        outage.end();
         await takePart(session, { purpose, strangers, work }, until).finally(session.close);
       } catch (error) {
-        if (!away && !until.aborted)
-          logger.warn({ err: error, purpose }, 'a candidate has no session, and goes on trying for one');
-        away = true;
+        if (!until.aborted) outage.begin(error);
       }
       await wait(CANDIDATE_INTERVAL, until);
     }

@@ -151,13 +151,13 @@ async function createSchemas(client: pg.Client, service: string): Promise<readon
   return rows.map(({ name }) => name);
 }
 
-// Nothing is to stay behind in a database that turned out to be somebody else's. If this fails the database is away, and
+// Nothing is to stay behind in a database that turned out to be another program's. If this fails the database is away, and
 // the next start finds the schemas as they are.
 async function dropSchemas(client: pg.Client, made: readonly string[]): Promise<void> {
   for (const name of made) await client.query(`DROP SCHEMA ${name} CASCADE`).catch(() => {});
 }
 
-// Whoever waits for a lock on a table keeps every writer waiting behind: rather give up soon, and come again.
+// DDL that waits for a lock on a table keeps every writer waiting behind: rather give up soon, and come again.
 async function patiently<Result>(
   client: pg.Client,
   what: string,

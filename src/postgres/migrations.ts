@@ -96,7 +96,7 @@ const BUILD = /^CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?<index>\w+)\s+ON
 
 /**
  * The statements of a migration that builds indexes CONCURRENTLY, to be sent one by one outside of a transaction; undefined
- * of any other. Such a build waits for open transactions and keeps nobody waiting, so it waits as long as it takes; and an
+ * of any other. Such a build waits for open transactions and keeps no writer waiting, so it waits as long as it takes; and an
  * attempt that was cut off leaves an index behind that is no good, which goes first. Throws if there is anything else in it:
  * that would not be undone with the rest when something fails.
  */

@@ -17,7 +17,7 @@ export type { DatabasePool };
 /** The pool, or a transaction on one of its connections. */
 export type Connection = CommonQueryMethods;
 
-export interface PoolOptions {
+interface PoolOptions {
   url: string;
   service: string;
   size: number;
@@ -41,7 +41,7 @@ const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
 /**
  * Opens the pool: `size` connections, each working as the service's role where it may be taken (`role: true`).
  * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one. A statement
- * may take `statementTimeout` milliseconds (30 s), and a little later whoever waits for a connection that has silently
+ * may take `statementTimeout` milliseconds (30 s), and a little later a caller that waits for a connection that has silently
  * died is told. Who waits for longer than `patience` (5 s) while all connections are in use is told that, too. The
  * database need not be there yet. `presence` is told of every answer.
  */

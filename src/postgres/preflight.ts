@@ -69,7 +69,7 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === SQLSTATE.insufficientPrivilege;
 }
 
-/** An error of a start as it is for an operator, where it is about rights or about things of somebody else's. */
+/** An error of a start as it is for an operator, where it is about rights or about things of another owner's. */
 export function explainRefusal(error: unknown, service: string): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const said = [error.message, error.detail].filter(Boolean).join('; ');
@@ -99,7 +99,7 @@ async function describe(client: pg.Client, service: string): Promise<Fitness> {
   return Fitness.parse(rows[0]);
 }
 
-// Of the nouns' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
+// Of the resources' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
 async function describeSchemas(client: pg.Client, service: string): Promise<FoundSchema[]> {
   const { resources, feed, jobs } = schemasOf(service);
   const { rows } = await client.query(

@@ -15,7 +15,7 @@ export interface DatabaseSchema {
   sqlHash: string | null;
 }
 
-export interface SchemaDifference {
+interface SchemaDifference {
   /** What the program needs and the database does not have, as sentences. */
   behind: readonly string[];
   /** What the database has from a newer program, as sentences. */

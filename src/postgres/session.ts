@@ -60,7 +60,7 @@ export function openSessionPool(options: SessionOptions, max: number): pg.Pool {
 }
 
 /**
- * Opens a session and sets what every one has, or throws a ServiceError `unavailable` when nobody answers as PostgreSQL.
+ * Opens a session and sets what every one has, or throws a ServiceError `unavailable` when nothing answers as PostgreSQL.
  * It emits no unhandled 'error': listen for 'end' to learn of its loss; a query then rejects. The caller ends it; `cut`
  * does so at once, also while the session is being opened.
  */
@@ -81,7 +81,7 @@ const SET_WITHIN = 10_000; // ms
 /** The same without any setting: what is set on a connection to a transaction pooler stays behind for others. */
 export async function openBareSession(options: SessionOptions, cut?: AbortSignal): Promise<pg.Client> {
   const client = speakFor(options.service, new pg.Client(sessionConfig(options)));
-  client.on('error', () => {}); // 'end' follows, and whoever queries is told
+  client.on('error', () => {}); // 'end' follows, and the caller of a query is told
   const destroy = () => destroySession(client);
   cut?.addEventListener('abort', destroy);
   client.once('end', () => cut?.removeEventListener('abort', destroy));
@@ -103,7 +103,7 @@ function unanswered(cause: unknown): ServiceError {
 
 /**
  * Asks, and ends the session if no answer has come after so many milliseconds: that is how a connection is found out
- * that has silently died. Nobody else waits on it for ever then, and 'end' tells.
+ * that has silently died. No caller waits on it for ever then, and 'end' tells.
  */
 export async function queryWithTimeout(
   session: pg.Client,
@@ -154,4 +154,4 @@ export async function refuseStandby(session: pg.Client): Promise<void> {
 }
 
 /** Whether the server only follows another one, as `standby`. */
-export const IS_STANDBY = 'SELECT pg_is_in_recovery() AS standby';
+const IS_STANDBY = 'SELECT pg_is_in_recovery() AS standby';

@@ -52,7 +52,7 @@ export const MET_OTHERS: ReadonlySet<string> = new Set([SQLSTATE.serializationFa
  * - `content`: what was written breaks a rule.
  * - `service`: the statement itself is wrong, or something that was not foreseen.
  */
-export type Blame = 'away' | 'no_writes' | 'slow' | 'concurrent' | 'conflict' | 'content' | 'service';
+type Blame = 'away' | 'no_writes' | 'slow' | 'concurrent' | 'conflict' | 'content' | 'service';
 
 const BLAME_OF_STATE: Readonly<Record<string, Blame>> = {
   [SQLSTATE.readOnly]: 'no_writes',

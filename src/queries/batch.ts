@@ -1,4 +1,4 @@
-// Many writes to the rows of a noun, in the order of a list, all or nothing.
+// Many writes to the rows of a resource, in the order of a list, all or nothing.
 import { sql } from 'slonik';
 import { z } from 'zod';
 import { ServiceError, type Violation } from '../errors.ts';
@@ -45,7 +45,7 @@ function placed(error: unknown, entity: string): unknown {
   });
 }
 
-// A row's own fields stand below its noun's name, what the operation says of the row beside it.
+// A row's own fields stand below its entity's name, what the operation says of the row beside it.
 function faultsAt(place: string, { code, violations, message }: ServiceError, entity: string): Violation[] {
   if (code === 'not_found') return [{ path: `${place}/id`, message }];
   if (code === 'stale') return [{ path: `${place}/version`, message }];

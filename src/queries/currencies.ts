@@ -1,4 +1,4 @@
-// Currencies: what the noun is to the database, and the queries that no other noun has.
+// Currencies: what the resource is to the database, and the queries that no other resource has.
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';

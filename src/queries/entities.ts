@@ -1,5 +1,5 @@
-// Queries on the rows of any noun. A row leaves the database as the text that feed.render() makes of it, and stays that
-// text. The hot ones are prepared: the name of a statement comes from the noun, and one name has one text.
+// Queries on the rows of any resource. A row leaves the database as the text that feed.render() makes of it, and stays that
+// text. The hot ones are prepared: the name of a statement comes from the resource, and one name has one text.
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { rowNotTaken } from '../postgres/errors.ts';
@@ -19,7 +19,7 @@ import {
 
 /** Columns and their values as JSON has them; what is missing or undefined is left out. */
 export type Fields = Readonly<Record<string, FieldValue>>;
-export type FieldValue = string | number | boolean | null | undefined | readonly string[];
+type FieldValue = string | number | boolean | null | undefined | readonly string[];
 
 /** A write to one row, if it is in one of these versions (undefined: in any), and in none of the others. */
 export interface Target {
@@ -69,7 +69,7 @@ export async function readEntity(
     WHERE t.id = ${id}`);
 }
 
-/** The id of the row that has this value in the noun's second key. */
+/** The id of the row that has this value in the resource's second key. */
 export async function identify(
   connection: Connection,
   resource: Resource,
@@ -83,9 +83,9 @@ export async function identify(
 }
 
 export interface ListOptions {
-  /** The name of one of the noun's sorts, with - for descending. */
+  /** The name of one of the resource's sorts, with - for descending. */
   sort: string;
-  /** The values of each of the noun's filters that is in use; a row must meet them all. */
+  /** The values of each of the resource's filters that is in use; a row must meet them all. */
   filters: Readonly<Record<string, readonly string[]>>;
   after: After | undefined;
   limit: number;
@@ -161,7 +161,7 @@ interface Parts {
 
 const known = new WeakMap<Resource, Parts>();
 
-// Put together once for each noun, not for each query.
+// Put together once for each resource, not for each query.
 function partsOf(resource: Resource): Parts {
   const found = known.get(resource);
   if (found) return found;

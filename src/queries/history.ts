@@ -24,13 +24,13 @@ const PastRow = z.strictObject({
 });
 
 /** An entity as it was. */
-export type PastState = z.infer<typeof PastState>;
+type PastState = z.infer<typeof PastState>;
 
 /** An entity of a list as it was, or how far the list was looked through: then it has no document. */
-export type PastRow = z.infer<typeof PastRow>;
+type PastRow = z.infer<typeof PastRow>;
 
 /** A page of a topic's list as of a position. */
-export interface PastPage {
+interface PastPage {
   topic: string;
   position: number;
   limit: number;
@@ -79,7 +79,7 @@ export async function readPositionAt(pool: DatabasePool, time: string): Promise<
 const Identified = z.strictObject({ subject: z.string() });
 
 /**
- * The id of the entity that was made last with this value in the noun's second key, by a position. The noun's words stand
+ * The id of the entity that was made last with this value in the resource's second key, by a position. The resource's words stand
  * in the statement as they are, so that an index on just these events can answer it.
  */
 export async function identifyPast(

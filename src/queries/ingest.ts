@@ -15,7 +15,7 @@ const MOST_CHARACTERS = 1_000;
 
 /**
  * Writes a rate, unless the stored one is from the same time or a later one: so in whatever order messages come, and
- * however often, the newest stands in the end. Throws a ServiceError for what passes, and what nobody has foreseen as it is.
+ * however often, the newest stands in the end. Throws a ServiceError for what passes, and what was not foreseen as it is.
  */
 export async function storeRate(pool: DatabasePool, told: RateMessage): Promise<Ingested> {
   try {

@@ -103,7 +103,7 @@ const SnapshotRow = z.strictObject({ subject: z.string(), document: z.string().n
 /**
  * A page of a topic's entities as of a position at or below the head, in the order of their key: those after the
  * subject `after`, or the first; of some subjects only, where they are given. All pages of a position together are the
- * log folded up to it, whoever writes meanwhile. A page that is not full may end with a row without a document, and
+ * log folded up to it, whatever is written meanwhile. A page that is not full may end with a row without a document, and
  * then goes on behind that one; see sql/read/snapshot_page.sql.
  */
 export async function readSnapshotPage(

@@ -1,5 +1,5 @@
-// What a noun is to the database: a row of a table that people keep, told of by the log. Everything that is the same
-// for every noun is done from this description, see entities.ts.
+// What a resource is to the database: a row of a table that people keep, told of by the log. Everything that is the same
+// for every resource is done from this description, see entities.ts.
 import { type FragmentSqlToken, sql } from 'slonik';
 
 export interface Resource {
@@ -50,12 +50,12 @@ export interface Order extends Sort {
   descending: boolean;
 }
 
-/** The names of all that the noun may be sorted by, in both directions. */
+/** The names of all that the resource may be sorted by, in both directions. */
 export function sortsOf({ sorts }: Resource): string[] {
   return Object.keys(sorts).flatMap(name => [name, `-${name}`]);
 }
 
-/** The sort of a name such as created_at or -created_at. Throws for one that the noun does not have. */
+/** The sort of a name such as created_at or -created_at. Throws for one that the resource does not have. */
 export function orderOf({ sorts, topic }: Resource, name: string): Order {
   const descending = name.startsWith('-');
   const sort = sorts[descending ? name.slice(1) : name];

@@ -1,5 +1,5 @@
 // The session in which a run is worked on. It holds the run's advisory lock and makes every write of the run: when it
-// is gone, so are the lock and the writes, and whoever takes the run over cannot meet its predecessor.
+// is gone, so are the lock and the writes, and the session that takes the run over cannot meet its predecessor.
 import type pg from 'pg';
 import {
   closeSession,
@@ -45,7 +45,7 @@ const SETTINGS = {
 };
 const ANSWER_WITHIN = 40_000; // ms, longer than any statement may take
 
-/** Claims an attempt of a run in a session of its own; undefined if it is not there to claim, or somebody else's. */
+/** Claims an attempt of a run in a session of its own; undefined if it is not there to claim, or another session's. */
 export async function claimRun(of: {
   url: string;
   service: string;

@@ -15,8 +15,8 @@ export type Finding = z.infer<typeof Finding>;
 const Queued = z.strictObject({ queued: z.boolean() });
 const Overview = z.strictObject({ last_run: z.string().nullable(), next_run_at: z.string().nullable() });
 
-/** Who asks for a run: a request, or the service itself. */
-export type Asker = { origin: 'rest'; requestId: string } | { origin: 'generator' };
+/** What asks for a run: a request, or the service itself. */
+type Asker = { origin: 'rest'; requestId: string } | { origin: 'generator' };
 
 /** The kind's active run, or a new one. Its job is queued in the same transaction. */
 export async function queueRun(pool: DatabasePool, kind: string, asker: Asker): Promise<StoredRun> {

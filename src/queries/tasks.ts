@@ -1,4 +1,4 @@
-// Tasks: what the noun is to the database, and the queries that no other noun has.
+// Tasks: what the resource is to the database, and the queries that no other resource has.
 import { sql } from 'slonik';
 import type { Connection } from '../postgres/pool.ts';
 import { Stored } from './entities.ts';

@@ -9,7 +9,7 @@ export type Written<Value> = { written: Value } | { refused: string };
 
 const MOST_ATTEMPTS = 5;
 
-/** Writes. A broken rule, or a row that somebody held for too long, is an outcome, not an error. */
+/** Writes. A broken rule, or a row that another transaction held for too long, is an outcome, not an error. */
 export async function write<Value>(attempt: () => Promise<Value>): Promise<Written<Value>> {
   for (let attempts = 1; ; attempts++) {
     try {

@@ -3,6 +3,7 @@ import pgListen from 'pg-listen';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { sessionConfig } from '../postgres/session.ts';
 import { within } from '../within.ts';
 
@@ -21,7 +22,7 @@ const Hint = z.union([
 /**
  * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
  * `missed` that the log itself has to be looked at: it has become another one, or LISTEN has just come into force, and
- * what was notified before was heard by nobody; `vacant` that a leader has given up its lock.
+ * what was notified before was not heard; `vacant` that a leader has given up its lock.
  */
 export function createListener(options: {
   url: string;
@@ -33,8 +34,11 @@ export function createListener(options: {
   logger: Logger;
 }): Service & { readonly listening: boolean } {
   const { url, service, channel, heard, missed, vacant, logger } = options;
+  const outage = createOutage(logger, {
+    begun: 'the listener does not listen, and goes on trying',
+    ended: 'the listener listens again',
+  });
   let listening = false;
-  let away = false;
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
   const subscriber = pgListen.default(
@@ -49,7 +53,7 @@ export function createListener(options: {
   subscriber.events.on('error', listenLater);
   subscriber.events.on('connected', () => {
     if (stopped) return void end(); // close() does not stop a reconnect that is under way
-    if (away) ready(); // at the first connect LISTEN comes later: see start()
+    if (outage.ongoing) ready(); // at the first connect LISTEN comes later: see start()
   });
   // Anybody who may connect can NOTIFY: what makes no sense is no hint.
   subscriber.notifications.on(channel, (payload: unknown) => {
@@ -66,8 +70,7 @@ export function createListener(options: {
 
   function lost(error?: unknown): void {
     listening = false;
-    if (!away) logger.warn({ err: error }, 'the listener does not listen, and goes on trying');
-    away = true;
+    outage.begin(error);
   }
 
   function listenLater(error: unknown): void {
@@ -90,8 +93,7 @@ export function createListener(options: {
 
   function ready(): void {
     clearTimeout(retry);
-    if (away) logger.info('the listener listens again');
-    away = false;
+    outage.end();
     listening = true;
     missed();
   }

@@ -35,7 +35,7 @@ export async function createReceiver(options: {
   service: string;
   logger: Logger;
   published?: (event: FeedEvent) => void;
-  /** Nobody leads just now. */
+  /** No instance leads just now. */
   vacant?: () => void;
 }): Promise<Receiver> {
   const { pool, url, service, logger } = options;

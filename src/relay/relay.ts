@@ -6,6 +6,7 @@ import type { Head } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 
 export interface Relay extends Service {
   /** Whether it reads the log, or would if there was something: false while reading fails, and before and after its life. */
@@ -22,7 +23,7 @@ const PAGE = 1_000;
 const RETRY = 500; // ms
 
 /** What the relay asks of the log. It stands in no line: every subscriber waits for it. */
-export interface RelayQueries {
+interface RelayQueries {
   head(): Promise<Head>;
   /** The events in (after, through], in order, or so many of them as fill a page; none if the log is in another epoch. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
@@ -31,6 +32,10 @@ export interface RelayQueries {
 /** The relay of this instance. The hub stands at the head of the log. */
 export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logger }): Relay {
   const { log, hub, logger } = options;
+  const outage = createOutage(logger, {
+    begun: 'the relay cannot read the log, and tries again',
+    ended: 'the relay reads the log again',
+  });
   let target = hub.position;
   let hints = 0;
   // How often the head was to be asked for, and up to which of these it was: in between nothing is certain.
@@ -39,16 +44,15 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
   let reading: Promise<void> | undefined;
   let started = false;
   let stopped = false;
-  let failed = false;
   let retry: NodeJS.Timeout | undefined;
 
   function readOn(): void {
     if (stopped) return;
     reading ??= read()
-      .then(recovered, later)
+      .then(outage.end, later)
       .finally(() => {
         reading = undefined;
-        if (!failed && (isUnsure() || target > hub.position)) readOn();
+        if (!outage.ongoing && (isUnsure() || target > hub.position)) readOn();
       });
   }
 
@@ -93,14 +97,8 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
     target = heard === hints ? head.head : Math.max(target, head.head);
   }
 
-  function recovered(): void {
-    if (failed) logger.info('the relay reads the log again');
-    failed = false;
-  }
-
   function later(error: unknown): void {
-    if (!failed && !stopped) logger.warn({ err: error }, 'the relay cannot read the log, and tries again');
-    failed = true;
+    if (!stopped) outage.begin(error);
     clearTimeout(retry);
     retry = setTimeout(readOn, RETRY);
   }
@@ -108,7 +106,7 @@ export function createRelay(options: { log: RelayQueries; hub: Hub; logger: Logg
   return {
     name: 'relay',
     get reading() {
-      return started && !failed && !stopped;
+      return started && !outage.ongoing && !stopped;
     },
     hear(last) {
       hints++;

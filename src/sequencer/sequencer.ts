@@ -1,8 +1,8 @@
-// Numbers what has committed: one sequencer in the whole cluster at a time, whichever instance holds the leader lock.
+// The gapless sequence: numbers what has committed. One sequencer in the whole cluster at a time, whichever instance holds the leader lock.
 //
 // The leader's session holds three things that must come and go together: the leader lock, the LISTEN on the
 // doorbell, and, while writers are to ring, the doorbell lock. Lose the session and all are free for the next leader,
-// so no ring can go to somebody who is not there.
+// so no wake-up NOTIFY can go to a leader that is not there.
 //
 // Resting, the leader holds the doorbell lock: every writer rings, and each ring is one look. A ring during a look
 // means that writers come faster than looks, so it lets go of the lock: writers now pass in silence, and it looks
@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { createStrangers } from '../postgres/strangers.ts';
 import { within } from '../within.ts';
 import { type Clean, createCleaner } from './cleaner.ts';
@@ -19,7 +20,7 @@ import { createSequencingPass, type Pass, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
 import { createWatchdog } from './watchdog.ts';
 
-export interface SequencerOptions extends PassOptions {
+interface SequencerOptions extends PassOptions {
   /** A session-level address. */
   url: string;
   service: string;
@@ -47,7 +48,7 @@ export interface Sequencer extends Service {
 const CANDIDATE_INTERVAL = 1_000; // ms between two tries for the leader lock
 const REOPEN_AFTER = 500; // ms
 const LIVENESS_INTERVAL = 3_000; // ms of silence after which a resting leader asks whether its session lives
-const LONGEST_BACKOFF = 25; // ms between two looks while somebody's open transaction forbids to rest
+const LONGEST_BACKOFF = 25; // ms between two passes while a writer's open transaction forbids to rest
 const LONGEST_PAUSE = 250;
 const RESTLESS_FOR = 1_000; // ms without rest, then it looks who holds the doorbell lock
 const BREATH = 3; // ms between two looks that find something: smaller batches would only cost more
@@ -67,18 +68,16 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   let leading = false;
 
   async function run(): Promise<void> {
-    let away = false;
+    const outage = createOutage(logger, {
+      begun: 'the sequencer has no session, and goes on trying for one',
+      ended: 'the sequencer works again',
+    });
     while (!waiter.ended) {
       try {
         const session = await openLeaderSession({ url, service }, cut.signal);
-        await serve(session, () => {
-          if (away) logger.info('the sequencer works again');
-          away = false;
-        }).finally(() => session.close());
+        await serve(session, outage.end).finally(() => session.close());
       } catch (error) {
-        if (!away && !waiter.ended)
-          logger.warn({ err: error }, 'the sequencer has no session, and goes on trying for one');
-        away = true;
+        if (!waiter.ended) outage.begin(error);
       }
       await waiter.wait(REOPEN_AFTER);
     }

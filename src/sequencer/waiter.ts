@@ -1,9 +1,9 @@
-// A wait that can be cut short. One waits at a time; whoever is woken looks for itself why.
+// A wait that can be cut short. One waits at a time; the one that is woken looks for itself why.
 
-export interface Waiter {
+interface Waiter {
   wait(milliseconds: number): Promise<void>;
   wake(): void;
-  /** Nobody waits from now on. */
+  /** No wait from now on. */
   end(): void;
   readonly ended: boolean;
 }

@@ -17,7 +17,7 @@ const Found = z.tuple([
 ]);
 
 /** A look at the leader; resolves true if it was stuck and is gone, so that its lock is free. */
-export type Watchdog = (session: LeaderSession) => Promise<boolean>;
+type Watchdog = (session: LeaderSession) => Promise<boolean>;
 
 /** See sql/sequence/end_stuck_leader.sql for what counts as stuck. */
 export function createWatchdog(logger: Logger): Watchdog {

@@ -14,7 +14,7 @@ export function plainTag(etag: string): string {
   return etag.replace(/-(?:br|gzip)"$/, '"');
 }
 
-/** The tags of a list. Ours hold no comma, so one inside of somebody else's quotes only makes more that do not match. */
+/** The tags of a list. Ours hold no comma, so one inside of a foreign tag's quotes only makes more that do not match. */
 export function tagsOf(header: string): string[] {
   return header.split(',').map(tag => tag.trim());
 }

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { TopicInfo } from '../events.ts';
 
 /** A body that an operation takes: of which media types, and what must be in it. */
-export interface RequestBody<Schema extends z.ZodType = z.ZodType> {
+interface RequestBody<Schema extends z.ZodType = z.ZodType> {
   schema: Schema;
   types: readonly string[];
 }
@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /** What came in, checked: as the schemas give it back; undefined where there is no schema. */
-export interface Input<Params = unknown, Query = unknown, Headers = unknown, Body = unknown> {
+interface Input<Params = unknown, Query = unknown, Headers = unknown, Body = unknown> {
   params: Params;
   query: Query;
   headers: Headers;

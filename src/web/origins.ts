@@ -1,4 +1,4 @@
-// Which web pages may use the service. A browser asks for any page it shows, from where its user is: so neither an
+// Which web pages may use the service: against cross-site request forgery (CSRF) and DNS rebinding. A browser asks for any page it shows, from where its user is: so neither an
 // address on loopback nor a network that only the trusted reach keeps pages out.
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';

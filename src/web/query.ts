@@ -28,7 +28,7 @@ export function wholeNumber({ from, to, digits, error }: WholeNumber) {
     .meta({ type: 'integer', minimum: from, maximum: to, pattern: undefined });
 }
 
-export interface WholeNumber {
+interface WholeNumber {
   from: number;
   to: number;
   digits: number;
@@ -36,7 +36,7 @@ export interface WholeNumber {
 }
 
 /** A query's parameters, each with its values, and those that are no text: URLSearchParams would read U+FFFD for them. */
-export interface ReadQuery {
+interface ReadQuery {
   lists: Record<string, string[]>;
   violations: { path: string; message: string }[];
 }

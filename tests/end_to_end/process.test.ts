@@ -41,7 +41,7 @@ async function start(dataDir: string, environment: Record<string, string> = {}):
   for await (const line of createInterface({ input: child.stdout as NonNullable<typeof child.stdout> })) {
     address ||= /the API is at (http:\S+?)"/.exec(line)?.[1] ?? '';
     docs ||= /the docs are at (http:\S+?)"/.exec(line)?.[1] ?? '';
-    database ||= /psql (postgresql:\S+?)"/.exec(line)?.[1] ?? '';
+    database ||= /psql (postgresql:[^\s"]+)/.exec(line)?.[1] ?? '';
     if (address && database) break;
   }
   child.stdout?.resume();
@@ -59,13 +59,14 @@ async function postmaster(dataDir: string): Promise<number> {
   return Number((await readFile(join(String(folder).trim(), 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }
 
-test('what is printed leads to the API, its docs and its database', async t => {
+test('what is printed leads to the API, its docs and its database, and tells no password', async t => {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-process-'));
   const service = await start(dataDir);
   t.is(service.docs, `${service.address}/docs`);
   t.is((await fetch(service.docs)).status, 200);
   t.is((await fetch(`${service.address}/tasks`)).status, 200);
   t.regex(service.database, /^postgresql:/);
+  t.is(new URL(service.database).password, '');
   service.child.kill('SIGTERM');
   t.is(await service.exited, 0);
   await rm(dataDir, { recursive: true });

@@ -1,4 +1,4 @@
-// Currencies over REST: what a noun has, exact rates, conversion, and rates day by day.
+// Currencies over REST: what a resource has, exact rates, conversion, and rates day by day.
 import anyTest, { type TestFn } from 'ava';
 import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
 import { type Answer, read, startTestApi, type TestApi } from '../helpers/http.ts';

@@ -1,4 +1,4 @@
-// Any noun: what REST has for tasks it has for a table of one's own, by a description of it and nothing else.
+// Any resource: what REST has for tasks it has for a table of one's own, by a description of it and nothing else.
 import test, { type ExecutionContext } from 'ava';
 import { sql } from 'slonik';
 import { z } from 'zod';
@@ -201,7 +201,7 @@ async function walk(send: Send, from: string): Promise<{ id: string; name: strin
   return all;
 }
 
-test('a sort or a filter that the noun does not have is a mistake of ours, not an empty list', async t => {
+test('a sort or a filter that the resource does not have is a mistake of ours, not an empty list', async t => {
   const { pool } = await start(t);
   const page = { sort: 'name', filters: {}, after: undefined, limit: 1 };
   await t.throwsAsync(listEntities(pool, stars, { ...page, sort: '-size' }), { message: /sorted by -size/ });

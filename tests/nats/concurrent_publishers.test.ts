@@ -47,7 +47,7 @@ async function startTwin({ url, pool }: TestDatabase, nats: TestNats) {
   const stop = new AbortController();
   const serving = bridge.serve(nats.connection, stop.signal);
   return {
-    trouble: bridge.trouble,
+    incident: bridge.incident,
     published: () => published,
     end: async () => {
       stop.abort();
@@ -114,7 +114,7 @@ natsTest(
     const other = await createTestDatabase();
     const psql = await other.psql();
     const twins = [await startTwin(database, nats), await startTwin(other, nats)];
-    const stopped = () => twins.filter(duplicate => duplicate.trouble.needsPerson).length;
+    const stopped = () => twins.filter(duplicate => duplicate.incident.needsOperator).length;
     for (let round = 0; round < 20; round++) {
       const tasks = `SELECT 'other' FROM generate_series(1, $1::integer)`;
       await Promise.all([

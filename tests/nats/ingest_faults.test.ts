@@ -27,7 +27,7 @@ function startIngest(nats: TestNats, pool: DatabasePool, faults: Partial<IngestO
   const serving = ingest.serve(nats.connection, stop.signal);
   return {
     outcomes,
-    trouble: ingest.trouble,
+    incident: ingest.incident,
     end: async () => {
       stop.abort();
       await serving;
@@ -161,10 +161,10 @@ for (const [name, take] of Object.entries({
         },
       });
       await tell(nats, USD);
-      await until(() => failing.trouble.reason !== undefined);
+      await until(() => failing.incident.reason !== undefined);
       await take(nats, database.pool);
       await untilTaken(nats);
-      await until(() => failing.trouble.reason === undefined);
+      await until(() => failing.incident.reason === undefined);
       t.deepEqual(failing.outcomes, []);
       await failing.end();
     }),
@@ -184,10 +184,10 @@ natsTest(
     await tell(nats, { ...USD, currency: 'XXX' });
     await tell(nats, USD);
     await until(() => ingest.outcomes.length === 1);
-    t.regex(ingest.trouble.reason ?? '', /^rates do not get in from NATS: its row is locked$/);
+    t.regex(ingest.incident.reason ?? '', /^rates do not get in from NATS: its row is locked$/);
     isAway = false;
     await untilTaken(nats);
-    await until(() => ingest.trouble.reason === undefined);
+    await until(() => ingest.incident.reason === undefined);
     await ingest.end();
   }),
 );

@@ -1,4 +1,4 @@
-// REST for currencies: what they have of what nouns may have, their rates day by day, and conversion.
+// REST for currencies: what they have of what resources may have, their rates day by day, and conversion.
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { code, decimal } from '../../parsing/rate.ts';

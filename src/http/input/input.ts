@@ -6,7 +6,7 @@ import { readQuery } from '../../web/query.ts';
 import { readOnly } from './fields.ts';
 import { suggest } from './suggestion.ts';
 
-// A body of 1 MiB can hold a hundred thousand faults; an answer ten times its size helps nobody.
+// A body of 1 MiB can hold a hundred thousand faults; an answer ten times its size is of no use.
 const MOST_FAULTS = 100;
 
 /** The query of an operation that takes no parameters. */
@@ -34,7 +34,7 @@ export function checkQuery<Schema extends z.ZodType>(
 /** The headers that the schema names, as it gives them back. Throws 400 naming each that is wrong. */
 export function checkHeaders<Schema extends z.ZodObject>(schema: Schema, ctx: Context): z.output<Schema> {
   const names = Object.keys(schema.shape);
-  // One that is there and empty is not none: whoever sends an empty If-Match believes to be safe.
+  // One that is there and empty is not none: a client that sends an empty If-Match believes to be safe.
   return check(
     schema,
     Object.fromEntries(

@@ -1,4 +1,4 @@
-// What somebody who wrote a name that is not known may have meant.
+// What a client that wrote a name that is not known may have meant.
 
 /** The known name that is nearest, if one is near: due_at for dueAt, status for statsu, description for desc. */
 export function suggest(unknown: string, known: readonly string[]): string | undefined {

@@ -1,4 +1,5 @@
-// Refuses what a browser sends for a page that has no business here: by a name that is not ours, or to change something.
+// The origin check: refuses what a browser sends for a page that has no business here, by a name that is not ours (DNS
+// rebinding) or to change something (CSRF).
 import type { Middleware } from 'koa';
 import { ServiceError } from '../../errors.ts';
 import type { Origins } from '../../web/origins.ts';

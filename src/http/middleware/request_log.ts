@@ -23,7 +23,7 @@ export interface RequestLogOptions {
 }
 
 /**
- * Logs method, path (the query may hold what is nobody's business), status and time; a 5xx as an error, with its cause,
+ * Logs method, path (the query may hold secrets), status and time; a 5xx as an error, with its cause,
  * but for a database that is away or takes no changes, which every request meets: that is said once. What has become a WebSocket has a line of its
  * own, at its end.
  */

@@ -68,7 +68,7 @@ async function inTurn(ctx: Context, attempt: () => Promise<boolean>): Promise<vo
   }
 }
 
-// False: somebody else is at it.
+// False: another request is at it.
 async function once(
   ctx: Context,
   connection: Connection,
@@ -104,7 +104,7 @@ function replay(ctx: Context, { status, headers, body }: KeptAnswer): void {
   ctx.body = body;
 }
 
-// Two would be read as one with a comma, and an empty one as none: whoever sends such a thing believes to be safe.
+// Two would be read as one with a comma, and an empty one as none: a client that sends such a thing believes to be safe.
 function keyOf(ctx: Context): string | undefined {
   const [key, ...others] = ctx.req.headersDistinct[HEADER.toLowerCase()] ?? [];
   if (others.length > 0) throw refusal('malformed', [{ path: HEADER, message: 'may stand only once' }]);
@@ -112,8 +112,8 @@ function keyOf(ctx: Context): string | undefined {
   return key?.trim();
 }
 
-// Of the body as it was understood, so that its white space and the order of its fields do not matter. Whoever comes with
-// other credentials comes with another request: nobody is shown what somebody else was answered.
+// Of the body as it was understood, so that its white space and the order of its fields do not matter. A client with
+// other credentials makes another request: none is shown what another one was answered.
 function digestOf(ctx: Context, body: unknown): Buffer {
   const parts = [ctx.method, ctx.path, ctx.querystring, ctx.get('Authorization'), body ?? null];
   return createHash('sha256').update(JSON.stringify(parts)).digest();

@@ -1,4 +1,4 @@
-// A noun as REST shows it: from this its operations are made.
+// A resource as REST shows it: from this its operations are made.
 import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import type { Connection, DatabasePool } from '../../postgres/pool.ts';
@@ -14,7 +14,7 @@ export interface RestResource {
   New: z.ZodType<Fields>;
   /** The body of PATCH, a merge patch (RFC 7396). */
   Patch: z.ZodType<Fields>;
-  /** The query parameters of its list that are filters: those of the noun, by their names. */
+  /** The query parameters of its list that are filters: those of the resource, by their names. */
   filters?: Readonly<Record<string, z.ZodType<readonly string[] | undefined>>>;
   /** Whether many may be written in one request. */
   hasBatch?: boolean;
@@ -45,7 +45,7 @@ export interface Written extends RestResource {
   pool: Connection;
 }
 
-/** What stands in the path for one: its id, or its second key where the noun has one. */
+/** What stands in the path for one: its id, or its second key where the resource has one. */
 export function referenceTo({ entity, naturalKey }: Resource) {
   const id = z
     .string()

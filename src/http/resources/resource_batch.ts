@@ -1,4 +1,4 @@
-// Many creations, changes and deletions of a noun in one request: all or nothing, in their order, as one transaction.
+// Many creations, changes and deletions of a resource in one request: all or nothing, in their order, as one transaction.
 import { z } from 'zod';
 import { applyBatch } from '../../queries/batch.ts';
 import { type Operation, operation } from '../../web/operation.ts';

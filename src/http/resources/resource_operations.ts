@@ -1,4 +1,4 @@
-// REST for any noun, made of its description. An operation asks the database and answers; whoever listens hears of it
+// REST for any resource, made of its description. An operation asks the database and answers; listeners hear of it
 // from the log.
 import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
@@ -47,7 +47,7 @@ import { historyOf, listPastEntities, pastParametersOf, showPast } from './resou
 const ShowHeaders = z.object({ 'If-None-Match': ifNoneMatch });
 const WriteHeaders = z.object({ 'If-Match': ifMatch, 'If-None-Match': ifNoneMatchOfWrite });
 
-/** List, create, show, patch, remove and, where the noun has them, history and restore. */
+/** List, create, show, patch, remove and, where the resource has them, history and restore. */
 export function createResourceOperations(
   resource: RestResource,
   { pool, lanes = { searches: pool, lists: pool } }: { pool: DatabasePool; lanes?: Lanes },
@@ -265,7 +265,7 @@ async function targetOf(
   return { id, versions: only, otherThan: but, requestId };
 }
 
-// A write that found no row: it is not there, or not in a version that its conditions allow, or somebody deleted it and
+// A write that found no row: it is not there, or not in a version that its conditions allow, or another writer deleted it and
 // inserted it again while the write waited for its row: then it is there now. That does not happen again and again: then
 // a trigger of the operator's does not let the change be made.
 const ATTEMPTS = 3;

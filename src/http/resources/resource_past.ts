@@ -34,7 +34,7 @@ const HistoryPage = pageOf('EventHistory', EventEnvelope);
 const position = z.int().nonnegative();
 const HistoryKeys = z.tuple([position]);
 
-/** The parameter as_of, where the noun has a past; where it has none, it is as good as never given. */
+/** The parameter as_of, where the resource has a past; where it has none, it is as good as never given. */
 export function pastParametersOf({ hasPast }: RestResource): { as_of: typeof asOf } {
   return hasPast ? { as_of: asOf } : ({} as { as_of: typeof asOf });
 }
@@ -84,7 +84,7 @@ function order(name: string, key: z.ZodType<string | null>, read: typeof listPas
   return { name, Keys, read };
 }
 
-/** A noun's history: its events as sockets send them, also after its deletion. */
+/** A resource's history: its events as sockets send them, also after its deletion. */
 export function historyOf(served: Served): Operation {
   const { topic, entity } = served.resource;
   return operation({
@@ -111,7 +111,7 @@ export function historyOf(served: Served): Operation {
   });
 }
 
-// Whoever has the second key now, else who had it last.
+// The entity that has the second key now, else the one that had it last.
 async function resolveEver({ pool, resource }: Served, reference: string): Promise<string> {
   if (UUID.test(reference)) return reference;
   const id =
@@ -125,7 +125,7 @@ function entityOf({ topic }: Resource, id: string): Entity {
   return { topic, subject: id.toLowerCase() };
 }
 
-// Whoever has just written must find it here. Only what had committed at the first look is waited for: to an entity
+// A client that has just written must find it here. Only what had committed at the first look is waited for: to an entity
 // that changes all the time there is always one more.
 async function untilNumbered(pool: DatabasePool, of: Entity): Promise<void> {
   const change = await readPending(pool, of);

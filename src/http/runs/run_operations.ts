@@ -14,7 +14,7 @@ import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from
 import { requestIdOf } from '../middleware/request_id.ts';
 import { Job, Run } from './run_fields.ts';
 
-export interface RunOptions {
+interface RunOptions {
   pool: DatabasePool;
   /** What runs: its kind, when it runs (undefined for never by itself), and from where, as every client may see it. */
   of: {

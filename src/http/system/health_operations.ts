@@ -16,7 +16,7 @@ export interface Readiness {
 }
 
 /** What was found wrong: what keeps the instance from its work, and what does not. */
-export interface Findings {
+interface Findings {
   reasons: readonly string[];
   warnings?: readonly string[];
 }

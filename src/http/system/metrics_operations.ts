@@ -5,7 +5,7 @@ import { type Operation, operation } from '../../web/operation.ts';
 import { NoParameters } from '../input/input.ts';
 
 /** The metrics as text, gathered now, and the type that says so. */
-export type Scrape = () => Promise<{ type: string; text: string }>;
+type Scrape = () => Promise<{ type: string; text: string }>;
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
@@ -33,7 +33,7 @@ function refuseRemote(ctx: Context): void {
   if (!isLocal(ctx)) throw new ServiceError('forbidden', '/metrics is for clients on the same machine');
 }
 
-// A proxy on this machine asks for somebody else, and says so.
+// A proxy on this machine asks for another client, and says so.
 function isLocal(ctx: Context): boolean {
   if (ctx.get('X-Forwarded-For') !== '' || ctx.get('Forwarded') !== '') return false;
   return LOOPBACK.test(ctx.req.socket.remoteAddress ?? '');

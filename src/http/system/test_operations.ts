@@ -6,7 +6,7 @@ import { now, time } from '../../parsing/timestamp.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { parameter } from '../../web/query.ts';
 
-export interface TestOptions {
+interface TestOptions {
   production: boolean;
   /** Publishes a rate and says where it went; undefined where there is no NATS. Throws `broker_unavailable`. */
   publishRate:

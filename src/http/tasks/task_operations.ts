@@ -1,4 +1,4 @@
-// REST for tasks: what they have of what nouns may have.
+// REST for tasks: what they have of what resources may have.
 
 import type { DatabasePool } from '../../postgres/pool.ts';
 import { restoreTask, tasks } from '../../queries/tasks.ts';

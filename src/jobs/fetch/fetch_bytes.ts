@@ -110,7 +110,7 @@ async function fetchOnce(
     headers: { 'user-agent': 'taskwire', ...options.headers, ...condition },
     retry: { limit: 0 },
     throwHttpErrors: false, // it would read an error's body, without a limit
-    // Elsewhere nobody was told to read, least of all with the token.
+    // Elsewhere the operator has not told it to read, least of all with the token.
     followRedirect: answer => targetOf(answer, url)?.origin === new URL(url).origin,
     maxRedirects: 5,
     cookieJar: createCookieJar(),

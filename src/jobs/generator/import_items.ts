@@ -4,7 +4,7 @@ import { findChangedItems, type ImportItem, importItem } from '../../queries/imp
 import type { RunResult } from '../../queries/run_session.ts';
 import type { FoundItem } from './source.ts';
 
-export interface ImportOptions {
+interface ImportOptions {
   client: pg.Client;
   source: string;
   /** The ids that this run has had of this source. */

@@ -13,7 +13,7 @@ export interface TaskSource {
 }
 
 /** An item that cannot become a task, and why. */
-export interface RefusedItem {
+interface RefusedItem {
   external_id: string | null;
   refused: string;
 }
@@ -40,7 +40,7 @@ export interface SourceLimits {
 /** What an adapter works with. `fetchJson` retries, limits and stops by itself, and throws a SourceError. */
 export interface SourceContext {
   url: string;
-  /** A secret, for the origin of `url` and nobody else: in no error, and in nothing that is found. */
+  /** A secret, for the origin of `url` and no other: in no error, and in nothing that is found. */
   token: string | undefined;
   /** The pages of earlier runs, by address; the adapter's own, until the process ends. */
   pages: Map<string, ReadPage>;

@@ -5,7 +5,7 @@ import { importRates } from '../../queries/rates.ts';
 import { SourceError } from '../fetch/source_error.ts';
 import { BANK_OF_RUSSIA, fetchRates } from './bank_of_russia.ts';
 
-export interface BackfillOptions {
+interface BackfillOptions {
   client: pg.Client;
   url: string;
   /** YYYY-MM-DD, both included. */

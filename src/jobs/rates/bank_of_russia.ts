@@ -17,7 +17,7 @@ const HEADERS = { accept: 'application/xml, text/xml' };
 const FARTHEST_AHEAD = 31 * 24 * 60 * 60_000; // ms
 
 /** A file of the bank, and the names of the entries of a past day that have no code. */
-export interface BankFile extends DayOfRates {
+interface BankFile extends DayOfRates {
   leftOut: readonly string[];
 }
 

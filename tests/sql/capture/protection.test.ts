@@ -54,7 +54,7 @@ for (const role of ['taskwire_app', 'taskwire_reader']) {
 }
 
 test(
-  'taskwire_reader cannot write a noun, nor taskwire_app empty one or change its triggers',
+  'taskwire_reader cannot write a resource, nor taskwire_app empty one or change its triggers',
   withDatabase(async (t, database) => {
     const session = await database.psql();
     const asRole = async (role: string, statements: string[]) => {

@@ -393,7 +393,7 @@ test(
       SELECT feed.watch('moods', 'moods', 'mood')`);
     const { code, message } = await refusal(session.query(`INSERT INTO moods VALUES (1, '{glad}')`));
     t.is(code, '42501');
-    t.regex(message, /cast of theirs\.mood to json is somebody else's/);
+    t.regex(message, /cast of theirs\.mood to json is another role's/);
     await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
     await session.query('DROP TABLE moods');
     await session.query(`DROP SCHEMA theirs CASCADE; DROP ROLE ${stranger}`);
