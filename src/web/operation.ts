@@ -34,6 +34,7 @@ interface Described<
   Query extends z.ZodType,
   Headers extends z.ZodType,
   Body extends z.ZodType,
+  More extends unknown[],
 > {
   /** OpenAPI's operationId. */
   id: string;
@@ -57,15 +58,22 @@ interface Described<
   shows?: TopicInfo | undefined;
   /** The errors that it has besides those of refusalsOf(). */
   refusals?: readonly ErrorCode[] | undefined;
-  /** Answers. Everything in `input` has been checked. */
+  /** Answers. Everything in `input` has been checked; `more` is what a wrapper of the operation gives it. */
   handle(
     ctx: Context,
     input: Input<z.output<Params>, z.output<Query>, z.output<Headers>, z.output<Body>>,
+    ...more: More
   ): unknown;
 }
 
 /** Any operation, as the router and the documents see it. */
-export type Operation = Described<z.ZodObject, z.ZodObject, z.ZodObject, z.ZodType>;
+export type Operation<More extends unknown[] = []> = Described<
+  z.ZodObject,
+  z.ZodObject,
+  z.ZodObject,
+  z.ZodType,
+  More
+>;
 
 type Nothing = z.ZodType<undefined>;
 
@@ -75,8 +83,9 @@ export function operation<
   Query extends z.ZodType = Nothing,
   Headers extends z.ZodType = Nothing,
   Body extends z.ZodType = Nothing,
->(described: Described<Params, Query, Headers, Body>): Operation {
-  return described as unknown as Operation; // the router gives handle() what the schemas beside it made
+  More extends unknown[] = [],
+>(described: Described<Params, Query, Headers, Body, More>): Operation<More> {
+  return described as unknown as Operation<More>; // the router gives handle() what the schemas beside it made
 }
 
 const ALWAYS: readonly ErrorCode[] = [

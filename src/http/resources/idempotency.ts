@@ -29,11 +29,10 @@ const KeyHeader = z.object({
 });
 
 /**
- * An operation that takes an Idempotency-Key; `on` makes it for a connection. With a key all of it, and the answer that
- * is kept, is one transaction: what fails, or is refused, leaves nothing behind and may be sent again.
+ * An operation that takes an Idempotency-Key; it does its work on the connection that it is given. With a key all of it,
+ * and the answer that is kept, is one transaction: what fails, or is refused, leaves nothing behind and may be sent again.
  */
-export function withKey(pool: DatabasePool, on: (connection: Connection) => Operation): Operation {
-  const plain = on(pool);
+export function withKey(pool: DatabasePool, plain: Operation<[connection: Connection]>): Operation {
   const { headers = z.object({}), answers, refusals = [] } = plain;
   return {
     ...plain,
@@ -44,11 +43,11 @@ export function withKey(pool: DatabasePool, on: (connection: Connection) => Oper
     refusals: [...refusals, 'conflict', 'invalid'],
     async handle(ctx, input) {
       const key = keyOf(ctx);
-      if (key === undefined) return plain.handle(ctx, input);
+      if (key === undefined) return plain.handle(ctx, input, pool);
       const request = { key, digest: digestOf(ctx, input.body) };
       await inTurn(ctx, () =>
         pool.transaction(connection =>
-          once(ctx, connection, request, () => on(connection).handle(ctx, input)),
+          once(ctx, connection, request, () => plain.handle(ctx, input, connection)),
         ),
       );
     },

@@ -40,11 +40,6 @@ export interface Served extends RestResource {
   lanes: Lanes;
 }
 
-/** The same for what may be part of a transaction. */
-export interface Written extends RestResource {
-  pool: Connection;
-}
-
 /** What stands in the path for one: its id, or its second key where the resource has one. */
 export function referenceTo({ entity, naturalKey }: Resource) {
   const id = z
@@ -62,7 +57,10 @@ export function referenceTo({ entity, naturalKey }: Resource) {
 }
 
 /** The id that a reference means. Throws 404 if it is no id and nothing has it for its second key. */
-export async function resolve({ pool, resource }: Written, reference: string): Promise<string> {
+export async function resolve(
+  { pool, resource }: { pool: Connection; resource: Resource },
+  reference: string,
+): Promise<string> {
   if (UUID.test(reference)) return reference;
   const id = await identify(pool, resource, reference);
   if (id === null) throw notFound(resource, reference);

@@ -1,5 +1,6 @@
 // Many creations, changes and deletions of a resource in one request: all or nothing, in their order, as one transaction.
 import { z } from 'zod';
+import type { Connection } from '../../postgres/pool.ts';
 import { applyBatch } from '../../queries/batch.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES } from '../input/body.ts';
@@ -30,7 +31,8 @@ export function batchOf(served: Served): Operation {
       schema: Result,
     },
   };
-  return withKey(pool, connection =>
+  return withKey(
+    pool,
     operation({
       id: `batch_${resource.topic}`,
       method: 'post',
@@ -41,7 +43,7 @@ export function batchOf(served: Served): Operation {
       body,
       answers,
       refusals: ['not_found', 'conflict', 'stale'],
-      async handle(ctx, { body: { operations } }) {
+      async handle(ctx, { body: { operations } }, connection: Connection) {
         const documents = await applyBatch(connection, resource, operations, requestIdOf(ctx));
         ctx.type = 'application/json';
         ctx.body = `{"data":[${documents.map(document => document ?? 'null').join(',')}]}`;

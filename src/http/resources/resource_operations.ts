@@ -5,7 +5,7 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import { rowNotTaken } from '../../postgres/errors.ts';
-import type { DatabasePool } from '../../postgres/pool.ts';
+import type { Connection, DatabasePool } from '../../postgres/pool.ts';
 import {
   deleteEntity,
   insertEntity,
@@ -32,15 +32,7 @@ import {
 } from '../input/paging.ts';
 import { requestIdOf } from '../middleware/request_id.ts';
 import { withKey } from './idempotency.ts';
-import {
-  type Lanes,
-  notFound,
-  type RestResource,
-  referenceTo,
-  resolve,
-  type Served,
-  type Written,
-} from './resource.ts';
+import { type Lanes, notFound, type RestResource, referenceTo, resolve, type Served } from './resource.ts';
 import { batchOf } from './resource_batch.ts';
 import { historyOf, listPastEntities, pastParametersOf, showPast } from './resource_past.ts';
 
@@ -55,13 +47,13 @@ export function createResourceOperations(
   const served = { ...resource, pool, lanes };
   return [
     listOf(served),
-    withKey(pool, connection => creationOf({ ...served, pool: connection })),
+    withKey(pool, creationOf(served)),
     showingOf(served),
     changeOf(served),
     deletionOf(served),
     ...(served.hasBatch ? [batchOf(served)] : []),
     ...(served.hasHistory ? [historyOf(served)] : []),
-    ...(served.restore ? [withKey(pool, connection => restorationOf({ ...served, pool: connection }))] : []),
+    ...(served.restore ? [withKey(pool, restorationOf(served))] : []),
   ];
 }
 
@@ -128,8 +120,8 @@ function givenOf(parameters: object): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(parameters).filter(([, values]) => values !== undefined));
 }
 
-function creationOf(served: Written): Operation {
-  const { pool, resource, New } = served;
+function creationOf(served: RestResource): Operation<[Connection]> {
+  const { resource, New } = served;
   return operation({
     id: `create_${resource.entity}`,
     method: 'post',
@@ -140,8 +132,8 @@ function creationOf(served: Written): Operation {
     body: { schema: New, types: JSON_TYPES },
     answers: createdBy(served),
     refusals: ['conflict'],
-    handle: async (ctx, { body }) =>
-      sendCreated(ctx, served, await insertEntity(pool, resource, body, requestIdOf(ctx))),
+    handle: async (ctx, { body }, connection: Connection) =>
+      sendCreated(ctx, served, await insertEntity(connection, resource, body, requestIdOf(ctx))),
   });
 }
 
@@ -217,8 +209,8 @@ function deletionOf(served: Served): Operation {
   });
 }
 
-function restorationOf(served: Written): Operation {
-  const { pool, resource, restore } = served;
+function restorationOf(served: RestResource): Operation<[Connection]> {
+  const { resource, restore } = served;
   return operation({
     id: `restore_${resource.entity}`,
     method: 'post',
@@ -229,8 +221,9 @@ function restorationOf(served: Written): Operation {
     query: NoParameters,
     answers: createdBy(served),
     refusals: ['conflict', 'invalid'],
-    async handle(ctx, { params }) {
-      const restored = await restore?.(pool, await resolve(served, params.id), requestIdOf(ctx));
+    async handle(ctx, { params }, connection: Connection) {
+      const id = await resolve({ pool: connection, resource }, params.id);
+      const restored = await restore?.(connection, id, requestIdOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${resource.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
