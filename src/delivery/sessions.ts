@@ -1,6 +1,7 @@
 // Those who are being told: every client's session, whatever it came by, ticked together and ended together.
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { within } from '../within.ts';
 import { CLOSE } from './frames.ts';
 import type { Session } from './session.ts';
 
@@ -79,9 +80,7 @@ export function createSessions(logger: Logger): Sessions {
       ending.abort();
       clearInterval(ticking);
       for (const { session } of entries) session?.close(CLOSE.goingAway, GOING_AWAY);
-      const grace = setTimeout(empty.resolve, GRACE);
-      if (entries.size > 0) await empty.promise;
-      clearTimeout(grace);
+      if (entries.size > 0) await within(GRACE, empty.promise);
       for (const { client } of entries) client.cut();
     },
   };

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { within } from '../within.ts';
 
 export interface Binaries {
   initdb: string;
@@ -82,7 +82,7 @@ export async function run(account: Account, program: string, args: string[]): Pr
   try {
     const [code] = await once(child, 'exit');
     // The last output usually follows the exit, but on Windows the server inherits the streams and holds them open.
-    await Promise.race([closed, delay(200, undefined, { ref: false })]);
+    await within(200, closed);
     return { ok: code === 0, output };
   } catch (error) {
     return { ok: false, output: (error as Error).message };

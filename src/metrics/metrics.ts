@@ -2,6 +2,7 @@
 // tells here what to look at when Prometheus scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { readVersion } from '../version.ts';
+import { within } from '../within.ts';
 import { createNatsMetrics, type NatsMetrics, type NatsPresent } from './nats_metrics.ts';
 
 /** The present state of the parts, as they hold it themselves. */
@@ -165,18 +166,10 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
     async scrape(sources: { present(): Present; stored(): Promise<Stored> }) {
       const present = sources.present(); // before the scrape itself takes a connection
       showPresent(present);
-      const stored = await withinPatience(sources.stored());
+      const stored = await within(PATIENCE, sources.stored()).catch(() => undefined);
       showStored(stored);
       if (present.nats) nats?.show(present.nats, stored?.head);
       return { type: registry.contentType, text: await registry.metrics() };
     },
   };
-}
-
-async function withinPatience<Value>(work: Promise<Value>): Promise<Value | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
-  const value = await Promise.race([work.catch(() => undefined), late.promise]);
-  clearTimeout(timer);
-  return value;
 }

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { within } from '../within.ts';
 import { createIncident, type Incident } from './incident.ts';
 
 interface Connector extends Service {
@@ -71,7 +72,7 @@ export function createConnector(options: {
     },
     async stop() {
       stopping.abort();
-      await Promise.race([running, pause(STOP_WITHIN, undefined, { ref: false })]);
+      await within(STOP_WITHIN, running);
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
 import { sessionConfig } from '../postgres/session.ts';
+import { within } from '../within.ts';
 
 // pg-listen gives up when a connection is lost while LISTEN is being restored: only this check brings it back.
 const CHECK_EVERY = 3_000; // ms
@@ -115,7 +116,7 @@ export function createListener(options: {
       stopped = true;
       listening = false;
       clearTimeout(retry);
-      await Promise.race([end(), new Promise(resolve => setTimeout(resolve, STOP_WITHIN).unref())]);
+      await within(STOP_WITHIN, end());
     },
   };
 }

@@ -8,12 +8,12 @@
 // means that writers come faster than looks, so it lets go of the lock: writers now pass in silence, and it looks
 // again and again by itself. It may rest again only by getting the lock back, which fails while any transaction that
 // passed in silence is open; once it has the lock it looks one last time. No wake-up is lost, and no clock decides.
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
 import { createStrangers } from '../postgres/strangers.ts';
+import { within } from '../within.ts';
 import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
 import { createSequencingPass, type Pass, type PassOptions } from './pass.ts';
@@ -170,7 +170,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       const giveUp = setTimeout(() => cut.abort(), STOP_WITHIN);
       await running;
       clearTimeout(giveUp);
-      await Promise.race([cleaner.stop(), pause(STOP_WITHIN, undefined, { ref: false })]);
+      await within(STOP_WITHIN, cleaner.stop());
     },
   };
 }

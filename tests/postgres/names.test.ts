@@ -108,7 +108,7 @@ test('more texts than are kept are bound all the same', t => {
   for (let n = 0; n < 2_500; n++)
     t.is(bindStatement('shop', `SELECT feed.x(${n})`), `SELECT shop_feed.x(${n})`);
   const long = `SELECT '${'feed.x '.repeat(100_000)}', feed.x()`;
-  t.is(bindStatement('shop', long), long.replace(/feed\.x\(\)$/, 'shop_feed.x()'));
+  t.true(bindStatement('shop', long) === long.replace(/feed\.x\(\)$/, 'shop_feed.x()')); // not t.is: a difference would take minutes to show
 });
 
 test('PostgreSQL takes a literal for what it was when another service sends it', async t => {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { translateDatabaseError } from '../../postgres/errors.ts';
 import { type Operation, operation } from '../../web/operation.ts';
+import { within } from '../../within.ts';
 import { NoParameters } from '../input/input.ts';
 
 /** Why the instance cannot work now: sentences for an operator, none if it can. */
@@ -72,18 +73,11 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
 
 // A database that has silently gone is found out late by its connections, and orchestrators do not wait for that.
 async function findingsOfDatabase({ database }: Readiness): Promise<Findings> {
-  const late = Promise.withResolvers<Findings>();
-  const timer = setTimeout(
-    () => late.resolve({ reasons: ['the database did not answer in time'] }),
-    PATIENCE,
-  );
   try {
-    return await Promise.race([database(), late.promise]);
+    return (await within(PATIENCE, database())) ?? { reasons: ['the database did not answer in time'] };
   } catch (error) {
     return {
       reasons: [translateDatabaseError(error)?.message ?? 'the database does not answer as it should'],
     };
-  } finally {
-    clearTimeout(timer);
   }
 }
