@@ -388,6 +388,10 @@ CREATE FUNCTION feed.foreign_code(relation regclass) RETURNS regprocedure
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.key_of(relation regclass) RETURNS TABLE(name name, type oid, operators oid, "collation" oid, is_immediate boolean)
+  LANGUAGE sql STABLE;
+GRANT EXECUTE ON FUNCTION feed.key_of(regclass) TO taskwire_app;
+
 CREATE FUNCTION feed.list_past(of_topic text, at bigint, after_created_at text, after_subject text, most integer) RETURNS TABLE(subject text, created_at text, document text)
   LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET enable_sort=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.list_past(text,bigint,text,text,integer) TO taskwire_app;

@@ -71,17 +71,16 @@ BEGIN
     format('OPERATOR(%I.%s)', of_operator.nspname, o.oprname),
     key.oid = 'uuid'::regtype OR key.oid IN ('text'::regtype, 'varchar'::regtype) AND c.collname = 'C'
   INTO key_type, collated, greater, is_ordered_as_text
-  FROM pg_index AS i
-  JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-  JOIN pg_type AS key ON key.oid = feed.base_type(a.atttypid) AND (key.oid < 16384 OR key.typtype IN ('b', 'e'))
-  JOIN pg_opclass AS class ON class.oid = i.indclass[0]
+  FROM feed.key_of(watched.relation) AS k
+  JOIN pg_type AS key ON key.oid = feed.base_type(k.type) AND (key.oid < 16384 OR key.typtype IN ('b', 'e'))
+  JOIN pg_opclass AS class ON class.oid = k.operators
   JOIN pg_amop AS amop ON amop.amopfamily = class.opcfamily AND amop.amopstrategy = 5
     AND amop.amoplefttype = class.opcintype AND amop.amoprighttype = class.opcintype
   JOIN pg_operator AS o ON o.oid = amop.amopopr
   JOIN pg_namespace AS of_operator ON of_operator.oid = o.oprnamespace
-  LEFT JOIN pg_collation AS c ON c.oid = i.indcollation[0]
+  LEFT JOIN pg_collation AS c ON c.oid = k."collation"
   LEFT JOIN pg_namespace AS n ON n.oid = c.collnamespace
-  WHERE i.indrelid = watched.relation AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = watched.key_column;
+  WHERE k.name = watched.key_column;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'the primary key of % is not the column % any more, or of a type that runs code of its owner', watched.relation, quote_ident(watched.key_column)
       USING ERRCODE = 'object_not_in_prerequisite_state';

@@ -36,7 +36,7 @@ AS $$
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
     'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.clean_staged(xid8, bigint, integer)',
     'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
-    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.drift()',
+    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.drift()', 'feed.key_of(regclass)',
     'feed.unnumbered(text)', 'feed.snapshot_page(text, bigint, text, integer, text[])',
     'feed.list_past(text, bigint, text, text, integer)', 'public.restore_task(uuid)',
     'public.queue_run(text)', 'public.queue_first_run(text)', 'public.sweep_runs()', 'public.hand_back_run(uuid, integer)',

@@ -15,7 +15,7 @@ AS $$
       WHERE t.tgrelid = c.oid AND t.tgname = '00_feed_capture' AND t.tgfoid <> 'feed.capture()'::regprocedure
     ) THEN 'another service of this database watches it'
     WHEN key.oid IS NULL THEN format('its primary key is not the column %I', key_column)
-    WHEN NOT key.indimmediate THEN 'its primary key is deferrable: two rows could have the same one for a while'
+    WHEN NOT key.is_immediate THEN 'its primary key is deferrable: two rows could have the same one for a while'
     WHEN key.typrelid <> 0 OR key.typcategory = 'A' THEN
       format('its key is of the type %s, which is no single value', format_type(key.oid, NULL))
     WHEN key.oid = 'jsonb'::regtype OR EXISTS (
@@ -36,11 +36,10 @@ AS $$
     SELECT r.* FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner WHERE p.oid = 'feed.capture()'::regprocedure
   ) AS owner
   LEFT JOIN LATERAL (
-    SELECT t.*, i.indimmediate
-    FROM pg_index AS i
-    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-    JOIN pg_type AS t ON t.oid = feed.base_type(a.atttypid)
-    WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = key_column
+    SELECT t.*, k.is_immediate
+    FROM feed.key_of(c.oid) AS k
+    JOIN pg_type AS t ON t.oid = feed.base_type(k.type)
+    WHERE k.name = key_column
   ) AS key ON true
   CROSS JOIN LATERAL feed.foreign_code(c.oid) AS code
   WHERE c.oid = relation

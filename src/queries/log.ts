@@ -87,12 +87,8 @@ const Topic = z.strictObject({
 /** The watched tables; those that were dropped since are none. */
 export async function readTopics(pool: DatabasePool): Promise<readonly WatchedTopic[]> {
   return pool.any(sql.prepared('read_topics', Topic)`
-    SELECT topic, entity, status_column IS NOT NULL AS by_status, EXISTS (
-      SELECT
-      FROM pg_index AS i
-      JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-      WHERE i.indrelid = relation AND i.indisprimary AND i.indnkeyatts = 1 AND a.attname = key_column
-    ) AS has_key
+    SELECT topic, entity, status_column IS NOT NULL AS by_status,
+      EXISTS (SELECT FROM feed.key_of(relation) AS key WHERE key.name = key_column) AS has_key
     FROM feed.topics
     WHERE EXISTS (SELECT FROM pg_class WHERE pg_class.oid = relation)
     ORDER BY topic`);
