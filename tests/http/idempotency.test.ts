@@ -1,6 +1,11 @@
 // Idempotency-Key: whatever is asked twice under one key happens once, on whichever instance, however it ends.
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { withKey } from '../../src/http/resources/idempotency.ts';
+import type { Connection } from '../../src/postgres/pool.ts';
+import { operation } from '../../src/web/operation.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { type Answer, ownApi, type Send, senderTo, type TestApi, withApi } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
@@ -278,3 +283,42 @@ async function counts(observer: TestApi['psql'], title: string) {
   );
   return rows[0];
 }
+
+test('nothing of an answer is given before its transaction is committed', async t => {
+  let own: Context | undefined;
+  let before: unknown;
+  const made = operation({
+    id: 'probe',
+    method: 'post',
+    path: '/probes',
+    summary: 'Looks at its own answer.',
+    tag: 'probes',
+    authorize: ctx => {
+      own = ctx;
+    },
+    answers: { 201: { description: 'Made.', schema: z.object({ made: z.boolean() }) } },
+    handle(ctx, _input, _connection: Connection) {
+      ctx.status = 201;
+      ctx.body = '{"made":true}';
+      ctx.type = 'application/json';
+      before = [own?.status, own?.body];
+    },
+  });
+  const api = await ownApi(t, { operations: pool => [withKey(pool, made)] });
+  const answer = await api.send('POST', '/probes', undefined, { 'Idempotency-Key': 'probe' });
+  t.is(answer.status, 201);
+  t.deepEqual(answer.body, { made: true });
+  t.deepEqual(before, [404, undefined]);
+});
+
+test('what was not committed is not answered: of a change that fails at its commit nothing is told', async t => {
+  const own = await ownApi(t);
+  await own.psql.query(`
+    CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+    CREATE CONSTRAINT TRIGGER late AFTER INSERT ON tasks DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION late()`);
+  const answer = await own.send('POST', '/tasks', { title: 'x' }, { 'Idempotency-Key': 'late' });
+  t.is(answer.status, 422);
+  t.is(answer.body.detail, 'not today');
+  for (const name of ['Location', 'ETag']) t.is(answer.headers.get(name), null, name);
+});

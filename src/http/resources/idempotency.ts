@@ -1,5 +1,6 @@
 // Idempotency-Key: an operation asked again under the same key has its effect once and answers the same.
 import { createHash } from 'node:crypto';
+import { ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { z } from 'zod';
@@ -45,20 +46,22 @@ export function withKey(pool: DatabasePool, plain: Operation<[connection: Connec
       const key = keyOf(ctx);
       if (key === undefined) return plain.handle(ctx, input, pool);
       const request = { key, digest: digestOf(ctx, input.body) };
-      await inTurn(ctx, () =>
-        pool.transaction(connection =>
-          once(ctx, connection, request, () => plain.handle(ctx, input, connection)),
-        ),
+      const act = (detached: Context, connection: Connection) => plain.handle(detached, input, connection);
+      const answer = await inTurn(ctx, () =>
+        pool.transaction(connection => once(ctx, connection, request, act)),
       );
+      send(ctx, answer);
     },
   };
 }
 
 // Until one attempt is its turn. In between no connection is held: however many wait, others get on, and so does the one
 // that they wait for.
-async function inTurn(ctx: Context, attempt: () => Promise<boolean>): Promise<void> {
+async function inTurn(ctx: Context, attempt: () => Promise<Given | undefined>): Promise<Given> {
   const deadline = performance.now() + PATIENCE;
-  for (let wait = SHORTEST_PAUSE; !(await attempt()); wait = Math.min(2 * wait, LONGEST_PAUSE)) {
+  for (let wait = SHORTEST_PAUSE; ; wait = Math.min(2 * wait, LONGEST_PAUSE)) {
+    const answer = await attempt();
+    if (answer) return answer;
     if (performance.now() >= deadline || ctx.res.destroyed)
       throw new ServiceError('conflict', `a request with this ${HEADER} has not ended yet`, {
         headers: { 'Retry-After': '1' },
@@ -67,39 +70,43 @@ async function inTurn(ctx: Context, attempt: () => Promise<boolean>): Promise<vo
   }
 }
 
-// False: another request is at it.
+/** An answer, and whether it was given before. */
+interface Given extends KeptAnswer {
+  isReplayed: boolean;
+}
+
+// Undefined: another request is at it. Nothing here may touch the request's own answer: a transaction whose connection is
+// lost fails at once, while what was begun in it goes on, and what that wrote would be sent although nothing is committed.
 async function once(
   ctx: Context,
   connection: Connection,
   request: KeyedRequest,
-  act: () => unknown,
-): Promise<boolean> {
+  act: (detached: Context, connection: Connection) => unknown,
+): Promise<Given | undefined> {
   const claim = await claimKey(connection, request);
-  if (claim.outcome === 'running') return false;
-  if (claim.outcome === 'kept') {
-    replay(ctx, claim);
-    return true;
-  }
+  if (claim.outcome === 'running') return undefined;
+  if (claim.outcome === 'kept') return { ...claim, isReplayed: true };
   if (claim.outcome === 'another')
     throw refusal('invalid', [
       { path: HEADER, message: 'is that of another request: its path or its body differs' },
     ]);
-  await act();
-  const headers = KEPT_HEADERS.filter(name => ctx.res.hasHeader(name)).map(name => [
-    name,
-    ctx.response.get(name),
-  ]);
-  await keepAnswer(connection, request, {
-    status: ctx.status,
-    headers: Object.fromEntries(headers),
-    body: String(ctx.body),
-  });
-  return true;
+  const detached = detach(ctx);
+  await act(detached, connection);
+  const { res, response, status, body } = detached;
+  const headers = KEPT_HEADERS.filter(name => res.hasHeader(name)).map(name => [name, response.get(name)]);
+  const answer = { status, headers: Object.fromEntries(headers), body: String(body) };
+  await keepAnswer(connection, request, answer);
+  return { ...answer, isReplayed: false };
 }
 
-function replay(ctx: Context, { status, headers, body }: KeptAnswer): void {
+// The same request with an answer of its own, which goes nowhere.
+function detach({ app, req, state }: Context): Context {
+  return Object.assign(app.createContext(req, new ServerResponse(req)), { state });
+}
+
+function send(ctx: Context, { status, headers, body, isReplayed }: Given): void {
   ctx.status = status;
-  ctx.set({ ...headers, [REPLAYED]: 'true' });
+  ctx.set({ ...headers, ...(isReplayed && { [REPLAYED]: 'true' }) });
   ctx.body = body;
 }
 
