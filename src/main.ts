@@ -1,7 +1,7 @@
 // The process: settings, the embedded database where none is given, one instance, and the signals that end it.
 import { type Config, readConfig } from './config.ts';
 import { createEmbeddedPostgres } from './embedded/embedded.ts';
-import { tryPlace } from './instance/listening.ts';
+import { checkListening } from './instance/listening.ts';
 import { ADAPTERS } from './jobs/generator/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -38,7 +38,7 @@ function explain(error: unknown): string {
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {
-  await tryPlace(config);
+  await checkListening(config);
   // Side by side: PostgreSQL starts in processes of its own, and most of the code to load stands behind service.ts.
   const [{ createInstance }, addresses] = await Promise.all([
     import('./instance/instance.ts'),

@@ -1,7 +1,7 @@
 // The WebSockets and the event stream as an AsyncAPI 3.0 document, made of what they check with and send.
 import { z } from 'zod';
 import { CLOSE, CLOSE_MEANINGS, CONTROL, snapshotOf } from '../delivery/frames.ts';
-import { type Place, querySchemaOf } from '../delivery/parameters.ts';
+import { type FeedEndpoint, querySchemaOf } from '../delivery/parameters.ts';
 import { EventEnvelope, eventOf, type TopicInfo, typesOf } from '../events.ts';
 import type { Operation } from '../web/operation.ts';
 import { createSchemas, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
@@ -12,7 +12,7 @@ type Json = Record<string, unknown>;
 /** What the document is made of. */
 interface AsyncSources {
   /** What each path of a WebSocket is about. */
-  places: Readonly<Record<string, Place>>;
+  endpoints: Readonly<Record<string, FeedEndpoint>>;
   /** Those that stream are channels too; those that show a row say what a topic's events tell of. */
   operations: readonly Operation[];
   version: string;
@@ -29,13 +29,13 @@ const HOST = { default: '127.0.0.1:8000', description: 'Where the service is.' }
 const STREAM = 'text/event-stream';
 
 /** The document. Throws where two schemas of one name differ. */
-export function describeSockets({ places, operations, version }: AsyncSources) {
+export function describeSockets({ endpoints, operations, version }: AsyncSources) {
   const schemas = createSchemas('draft-07');
   const topics = topicsOf(operations);
   const messages = messagesOf(topics, schemas);
   const streams = operations.filter(({ answers }) => answers[200]?.type === STREAM);
   const channels = [
-    ...Object.entries(places).map(([path, place]) => socketOf(path, place, topics, schemas)),
+    ...Object.entries(endpoints).map(([path, endpoint]) => socketOf(path, endpoint, topics, schemas)),
     ...streams.map(each => streamOf(each, topics, schemas)),
   ];
   return {
@@ -81,10 +81,10 @@ function messageOf(name: string, schema: z.ZodType, schemas: Schemas): Json {
   return { name, summary, payload: schemas.output(schema) };
 }
 
-function socketOf(path: string, place: Place, topics: readonly Topic[], schemas: Schemas) {
-  const names = namesOf(place, topics, place.takes.includes('snapshot'));
-  const query = queryOf(parametersOf(querySchemaOf(place), schemas));
-  const about = place.topic ?? 'everything';
+function socketOf(path: string, endpoint: FeedEndpoint, topics: readonly Topic[], schemas: Schemas) {
+  const names = namesOf(endpoint, topics, endpoint.takes.includes('snapshot'));
+  const query = queryOf(parametersOf(querySchemaOf(endpoint), schemas));
+  const about = endpoint.topic ?? 'everything';
   return channelOf(path, names, {
     channel: {
       description: `Tells of ${about}. What a client sends changes nothing.`,
@@ -121,9 +121,9 @@ function channelOf(path: string, names: readonly string[], more: { channel: Json
 }
 
 // What may come there: of a topic, or of all and of the tables that only the database knows.
-function namesOf(place: { topic?: string }, topics: readonly Topic[], hasSnapshot: boolean): string[] {
-  const told = topics.filter(({ topic }) => place.topic === undefined || place.topic === topic);
-  const isKnown = place.topic !== undefined && told.length > 0;
+function namesOf(endpoint: { topic?: string }, topics: readonly Topic[], hasSnapshot: boolean): string[] {
+  const told = topics.filter(({ topic }) => endpoint.topic === undefined || endpoint.topic === topic);
+  const isKnown = endpoint.topic !== undefined && told.length > 0;
   const events = told.flatMap(topic => [...typesOf(topic)]);
   const snapshots = told.map(snapshotName);
   return [

@@ -1,6 +1,6 @@
 // GET /openapi.json and GET /asyncapi.json: made when they are first asked for, and then as they are.
 import { z } from 'zod';
-import type { Place } from '../delivery/parameters.ts';
+import type { FeedEndpoint } from '../delivery/parameters.ts';
 import { readVersion } from '../version.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { describeSockets } from './asyncapi.ts';
@@ -18,16 +18,16 @@ interface DocumentOptions {
   /** All that can be asked, these operations among them: known once the application is put together. */
   operations: () => readonly Operation[];
   /** The paths of WebSockets, and what they are about. */
-  places: Readonly<Record<string, Place>>;
+  endpoints: Readonly<Record<string, FeedEndpoint>>;
 }
 
-export function createDocumentOperations({ operations, places }: DocumentOptions): Operation[] {
+export function createDocumentOperations({ operations, endpoints }: DocumentOptions): Operation[] {
   return [
     documentOf('openapi', 'Describes what REST can be asked, as OpenAPI 3.1.', version =>
       describeHttp(operations(), version),
     ),
     documentOf('asyncapi', 'Describes the WebSockets and the event stream, as AsyncAPI 3.0.', version =>
-      describeSockets({ places, operations: operations(), version }),
+      describeSockets({ endpoints, operations: operations(), version }),
     ),
   ];
 }

@@ -14,7 +14,7 @@ import type { Logger } from '../logger.ts';
 import type { Origins } from '../web/origins.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
-import { type Place, readParameters, sentence } from './parameters.ts';
+import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
@@ -29,7 +29,7 @@ interface SocketAppOptions {
   log: Log;
   sessions: Sessions;
   /** What each path is about. */
-  places: Readonly<Record<string, Place>>;
+  endpoints: Readonly<Record<string, FeedEndpoint>>;
   /** Which pages may connect. */
   origins: Origins;
   /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
@@ -63,8 +63,8 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
   app.use(upgrading);
   app.use(async context => {
     const { req, res, path, querystring, state } = context;
-    const place = options.places[path];
-    if (place === undefined || !context.ws)
+    const endpoint = options.endpoints[path];
+    if (endpoint === undefined || !context.ws)
       throw new ServiceError('not_found', `there is no WebSocket at ${path}`);
     if (context.method !== 'GET')
       throw new ServiceError('method_not_allowed', `${path} takes GET`, { headers: { Allow: 'GET' } });
@@ -74,7 +74,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     detachResponse(res);
     const { socket, headers } = req;
     const { requestId } = state;
-    await serve(webSocket, { place, path, query: querystring, socket, headers, requestId });
+    await serve(webSocket, { endpoint, path, query: querystring, socket, headers, requestId });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
@@ -94,8 +94,8 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     }
   }
 
-  async function open(channel: Channel, { place, query }: Request): Promise<Session | undefined> {
-    const wanted = await readParameters(query, place, log.topics);
+  async function open(channel: Channel, { endpoint, query }: Request): Promise<Session | undefined> {
+    const wanted = await readParameters(query, endpoint, log.topics);
     if (Array.isArray(wanted)) {
       channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
       return undefined;
@@ -142,7 +142,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
 }
 
 interface Request {
-  place: Place;
+  endpoint: FeedEndpoint;
   path: string;
   query: string;
   socket: Socket;

@@ -12,7 +12,14 @@ import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { streamControl } from './frames.ts';
-import { lastEventId, type Place, querySchemaOf, sentence, toWanted, type Wanted } from './parameters.ts';
+import {
+  type FeedEndpoint,
+  lastEventId,
+  querySchemaOf,
+  sentence,
+  toWanted,
+  type Wanted,
+} from './parameters.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
@@ -24,8 +31,8 @@ interface EventOptions {
   logger: Logger;
 }
 
-const PAGE: Place = { takes: ['after', 'log', 'limit', 'wait'] };
-const STREAM: Place = { takes: ['after', 'log'] };
+const PAGE: FeedEndpoint = { takes: ['after', 'log', 'limit', 'wait'] };
+const STREAM: FeedEndpoint = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
 const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };

@@ -8,7 +8,7 @@ import { parameter, readQuery, repeated, wholeNumber } from '../web/query.ts';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Where something is asked for: of one topic or of all, and which parameters besides the filters it takes. */
-export interface Place {
+export interface FeedEndpoint {
   topic?: string;
   takes: readonly (keyof typeof EXTRA)[];
 }
@@ -73,24 +73,24 @@ export const lastEventId = z
  */
 export async function readParameters(
   query: string,
-  place: Place,
+  endpoint: FeedEndpoint,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Violation[]> {
   const { lists, violations } = readQuery(query);
-  const result = querySchemaOf(place).safeParse(lists);
+  const result = querySchemaOf(endpoint).safeParse(lists);
   if (!result.success) return [...violations, ...result.error.issues.flatMap(violationsOf)];
   if (violations.length > 0) return violations;
-  return toWanted(result.data, place, topics);
+  return toWanted(result.data, endpoint, topics);
 }
 
 /** What a query means that the place's schema has checked, or what only the database knows to be wrong with it. */
 export async function toWanted(
   checked: object,
-  place: Place,
+  endpoint: FeedEndpoint,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Violation[]> {
   const { after, log, snapshot, limit, wait, ...filters } = checked as Partial<Wanted> & Lists;
-  const filter = toFilter(filters, place);
+  const filter = toFilter(filters, endpoint);
   const violations = snapshot && after !== undefined ? [CONTRADICTION] : [];
   if (filter.types.size > 0 || filters.topic) violations.push(...unknownNames(filter, await topics()));
   return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, filter };
@@ -110,21 +110,21 @@ const CONTRADICTION: Violation = {
 
 type QuerySchema = ReturnType<typeof makeQuerySchema>;
 
-const made = new WeakMap<Place, QuerySchema>();
+const made = new WeakMap<FeedEndpoint, QuerySchema>();
 
 /**
  * The schema of a place's query; it sees each parameter as the list of its values. Made once for each place: to make it
  * takes far longer than to check a query by it, and when an instance goes all its sockets come to another one at once.
  */
-export function querySchemaOf(place: Place): QuerySchema {
-  const known = made.get(place);
+export function querySchemaOf(endpoint: FeedEndpoint): QuerySchema {
+  const known = made.get(endpoint);
   if (known) return known;
-  const schema = makeQuerySchema(place);
-  made.set(place, schema);
+  const schema = makeQuerySchema(endpoint);
+  made.set(endpoint, schema);
   return schema;
 }
 
-function makeQuerySchema({ topic, takes }: Place) {
+function makeQuerySchema({ topic, takes }: FeedEndpoint) {
   const extra = Object.fromEntries(takes.map(name => [name, EXTRA[name].optional()]));
   const filters = Object.entries(FILTERS[topic ?? ''] ?? {}).map(([name, { values }]) => [
     name,
@@ -150,14 +150,14 @@ const ID = z
   .regex(UUID, 'must be an id, which is a UUID')
   .transform(id => id.toLowerCase());
 
-function toFilter({ topic, type, subject, ...rest }: Lists, place: Place): Filter {
-  const known = FILTERS[place.topic ?? ''] ?? {};
+function toFilter({ topic, type, subject, ...rest }: Lists, endpoint: FeedEndpoint): Filter {
+  const known = FILTERS[endpoint.topic ?? ''] ?? {};
   const fields = Object.entries(rest).flatMap(([name, values]): [string, ReadonlySet<string>][] => {
     const filter = known[name];
     return filter && values ? [[filter.column, new Set(values)]] : [];
   });
   return {
-    topics: new Set(place.topic === undefined ? topic : [place.topic]),
+    topics: new Set(endpoint.topic === undefined ? topic : [endpoint.topic]),
     types: new Set(type),
     subjects: new Set(subject),
     fields: new Map(fields),

@@ -17,7 +17,7 @@ export interface Session {
   close(code: number, reason: string): void;
 }
 
-export interface SessionOptions {
+interface ClientSessionOptions {
   channel: Channel;
   hub: Hub;
   log: Log;
@@ -34,7 +34,7 @@ export interface SessionOptions {
 }
 
 /** Serves a client, and resets it when the log becomes another one. */
-export function createSession(options: SessionOptions): Session {
+export function createSession(options: ClientSessionOptions): Session {
   const { channel, hub, log, head, filter, snapshot: topics, patience } = options;
   const ending = new AbortController();
   let subscription: Subscription | undefined;

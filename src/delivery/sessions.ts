@@ -6,7 +6,7 @@ import { CLOSE } from './frames.ts';
 import type { Session } from './session.ts';
 
 /** Who a session is with, for the log. */
-export interface Client {
+interface ConnectedClient {
   kind: 'socket' | 'stream';
   address: string | undefined;
   request_id: string;
@@ -20,7 +20,7 @@ export interface Sessions extends Service {
   /** Aborted when the instance is going away: no more are to come, and those who wait for something are not to. */
   readonly ending: AbortSignal;
   /** Enters a client as soon as it is connected; `left` is to be called once, with the close code, when it has gone. */
-  enter(client: Client): { serve(session: Session): void; left(code: number): void };
+  enter(client: ConnectedClient): { serve(session: Session): void; left(code: number): void };
 }
 
 const TICK = 10_000; // ms; clients may count on a position every 15 s
@@ -28,7 +28,7 @@ const GRACE = 2_000; // ms a client has to answer a close
 const GOING_AWAY = 'the instance is going away';
 
 interface Entry {
-  client: Client;
+  client: ConnectedClient;
   session: Session | undefined;
 }
 
@@ -40,7 +40,7 @@ export function createSessions(logger: Logger): Sessions {
   const ending = new AbortController();
 
   // One line at the end of each client's life, whether it was served or refused.
-  function logEnd(client: Client, opened: number, events: number, code: number): void {
+  function logEnd(client: ConnectedClient, opened: number, events: number, code: number): void {
     const seconds = Math.round(performance.now() - opened) / 1000;
     const { kind, address, request_id, path } = client;
     logger.info(

@@ -20,7 +20,7 @@ export interface Account {
   spawnAs?: { uid: number; gid: number };
 }
 
-export interface Outcome {
+interface ProgramOutcome {
   ok: boolean;
   /** What the program said, both streams. */
   output: string;
@@ -65,7 +65,7 @@ export async function chooseAccount(cluster: string, { initdb }: Binaries): Prom
 }
 
 /** Runs a program to its end, out of reach of the terminal's Ctrl-C: a half-done start or stop is of no use. */
-export async function run(account: Account, program: string, args: string[]): Promise<Outcome> {
+export async function run(account: Account, program: string, args: string[]): Promise<ProgramOutcome> {
   const [command = program, ...rest] = [...account.prefix, program, ...args];
   const child = spawn(command, rest, {
     ...account.spawnAs,

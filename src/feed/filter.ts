@@ -42,7 +42,7 @@ export function meets({ fields }: Filter, state: State): boolean {
 export type Key = 'subject' | `field ${string}` | 'type' | 'topic' | 'any';
 
 /** Where a filter is filed: a key, and the values that lead to it. Every event it matches has one of them. */
-export function placeOf({ topics, types, subjects, fields }: Filter): [Key, Iterable<string>] {
+export function indexKeyOf({ topics, types, subjects, fields }: Filter): [Key, Iterable<string>] {
   if (subjects.size > 0) return ['subject', subjects];
   const [field] = [...fields].sort(([, some], [, others]) => some.size - others.size);
   if (field) return [`field ${field[0]}`, field[1]];
@@ -52,7 +52,7 @@ export function placeOf({ topics, types, subjects, fields }: Filter): [Key, Iter
 }
 
 /** Whether where it is filed says all of a filter: an event that leads there matches, and need not be compared. */
-export function isAllPlace({ topics, types, subjects, fields }: Filter): boolean {
+export function isKeyOfAll({ topics, types, subjects, fields }: Filter): boolean {
   const parts = [topics, types, subjects].filter(part => part.size > 0);
   return parts.length + fields.size <= 1;
 }

@@ -2,11 +2,11 @@
 // that are a little behind. Subscribers are found by index: an event costs as much as it has matches, whatever the
 // number of those who want other things.
 import type { FeedEvent } from '../events.ts';
-import { type Filter, type Key, placeOf, valueFor } from './filter.ts';
+import { type Filter, indexKeyOf, type Key, valueFor } from './filter.ts';
 import type { Head } from './log_reader.ts';
 
 /** What the hub offers its events to, while it is live. */
-export interface Listener {
+export interface Subscriber {
   readonly filter: Filter;
   /** An event that leads to where the filter is filed; the same one may be offered twice. */
   offer(event: FeedEvent): void;
@@ -25,12 +25,12 @@ export interface Hub {
   publish(event: FeedEvent): void;
   /** The events after a position, if all of them are still kept here: from the ring, without asking the log. */
   after(position: number): readonly FeedEvent[] | undefined;
-  join(listener: Listener): void;
-  leave(listener: Listener): void;
+  join(listener: Subscriber): void;
+  leave(listener: Subscriber): void;
   /** Starts over at a position of the log, which stands so now, telling every listener, live or not. */
   restart(head: Head, position: number): void;
   /** Every subscription there is, live or behind, is known here so that a restart reaches it. */
-  readonly subscriptions: Set<Listener>;
+  readonly subscriptions: Set<Subscriber>;
 }
 
 /** Who else is told. */
@@ -44,7 +44,7 @@ interface HubWatchers {
 /** A hub that starts at a position of a log, in an epoch: the first event it takes is the next one. */
 export function createHub(logId: string, start: number, { published, restarted }: HubWatchers = {}): Hub {
   const live = createIndex();
-  const subscriptions = new Set<Listener>();
+  const subscriptions = new Set<Subscriber>();
   let log = logId;
   let position = start;
   let ring = createRing();
@@ -82,48 +82,48 @@ export function createHub(logId: string, start: number, { published, restarted }
 
 // The listeners that are filed under one value. Mostly it is one, which then stands there without a set around it: a look into ten
 // thousand sets, each in another corner of the memory, is most of what an event costs.
-type Place = Listener | Set<Listener>;
+type Filed = Subscriber | Set<Subscriber>;
 
 // Listeners by key and value. A key stands only while a listener is filed under it, so that no event pays for the others.
 function createIndex() {
-  const keys = new Map<Key, Map<string, Place>>();
+  const keys = new Map<Key, Map<string, Filed>>();
 
-  function offerAt(place: Place | undefined, event: FeedEvent): void {
-    if (place === undefined) return;
-    if (!(place instanceof Set)) place.offer(event);
-    else for (const listener of place) listener.offer(event);
+  function offerAt(filed: Filed | undefined, event: FeedEvent): void {
+    if (filed === undefined) return;
+    if (!(filed instanceof Set)) filed.offer(event);
+    else for (const listener of filed) listener.offer(event);
   }
 
   return {
-    add(listener: Listener): void {
-      const [key, values] = placeOf(listener.filter);
-      const places = keys.get(key) ?? new Map<string, Place>();
-      keys.set(key, places);
-      for (const value of values) places.set(value, joined(places.get(value), listener));
+    add(listener: Subscriber): void {
+      const [key, values] = indexKeyOf(listener.filter);
+      const filedBy = keys.get(key) ?? new Map<string, Filed>();
+      keys.set(key, filedBy);
+      for (const value of values) filedBy.set(value, joined(filedBy.get(value), listener));
     },
-    remove(listener: Listener): void {
-      const [key, values] = placeOf(listener.filter);
-      const places = keys.get(key);
+    remove(listener: Subscriber): void {
+      const [key, values] = indexKeyOf(listener.filter);
+      const filedBy = keys.get(key);
       for (const value of values) {
-        const place = places?.get(value);
-        if (place instanceof Set) place.delete(listener);
-        if (place === listener || (place instanceof Set && place.size === 0)) places?.delete(value);
+        const filed = filedBy?.get(value);
+        if (filed instanceof Set) filed.delete(listener);
+        if (filed === listener || (filed instanceof Set && filed.size === 0)) filedBy?.delete(value);
       }
-      if (places?.size === 0) keys.delete(key);
+      if (filedBy?.size === 0) keys.delete(key);
     },
     offer(event: FeedEvent): void {
-      for (const [key, places] of keys) {
+      for (const [key, filedBy] of keys) {
         const value = valueFor(event, key);
-        if (typeof value === 'string') offerAt(places.get(value), event);
-        else for (const each of value) offerAt(places.get(each), event);
+        if (typeof value === 'string') offerAt(filedBy.get(value), event);
+        else for (const each of value) offerAt(filedBy.get(each), event);
       }
     },
   };
 }
 
-function joined(place: Place | undefined, listener: Listener): Place {
-  if (place === undefined || place === listener) return listener;
-  return place instanceof Set ? place.add(listener) : new Set([place, listener]);
+function joined(filed: Filed | undefined, listener: Subscriber): Filed {
+  if (filed === undefined || filed === listener) return listener;
+  return filed instanceof Set ? filed.add(listener) : new Set([filed, listener]);
 }
 
 const RING_EVENTS = 4_096;

@@ -17,7 +17,7 @@ export interface Head {
 }
 
 /** Asks for what follows a position of a log, up to `goal`, which must exist. */
-export interface PageRequest {
+export interface LogPageRequest {
   log: string;
   after: number;
   goal: number;
@@ -25,7 +25,7 @@ export interface PageRequest {
 }
 
 /** Some of the log: every event after `from`, up to and with `through`, that may match. */
-export interface Page {
+export interface LogPage {
   /** Where it was asked to begin, or later, if what lies between is no longer kept. */
   from: number;
   through: number;
@@ -65,7 +65,7 @@ interface SnapshotRequest {
 export interface Log {
   head(): Promise<Head>;
   /** Some of what was asked for: at least one position, unless it is cut off. Rejects in another epoch. */
-  page(request: PageRequest): Promise<Page>;
+  page(request: LogPageRequest): Promise<LogPage>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
   /** Keeps nothing of what it has read: the log may have gone back, and other events have its positions now. */
@@ -99,7 +99,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
 
-  async function pageOfSubjects({ log, after, goal, filter }: PageRequest): Promise<Page> {
+  async function pageOfSubjects({ log, after, goal, filter }: LogPageRequest): Promise<LogPage> {
     const range = { after, through: goal, limit: PAGE };
     const events = await read(() => queries.ofSubjects([...filter.subjects], range));
     const { log: now, first } = await head();
@@ -109,7 +109,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     return { from: Math.max(after, first - 1), through, events };
   }
 
-  async function pageOfAll({ log, after, goal }: PageRequest): Promise<Page> {
+  async function pageOfAll({ log, after, goal }: LogPageRequest): Promise<LogPage> {
     const start = after - (after % PAGE);
     const whole = await blocks.read(log, start, goal);
     const isCut = whole.length > 0 && endOf(whole, start) <= after;
@@ -124,7 +124,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     return { from: Math.max(after, (await head()).first - 1), through, events };
   }
 
-  async function page(request: PageRequest): Promise<Page> {
+  async function page(request: LogPageRequest): Promise<LogPage> {
     const found = await (request.filter.subjects.size > 0 ? pageOfSubjects(request) : pageOfAll(request));
     if (Math.max(found.from, found.through) > request.after) return found;
     throw new Error(`the log does not show its position ${request.goal}`);

@@ -1,9 +1,9 @@
 // A subscriber is a position and a filter. Live, it is offered events by the hub; behind, because it began there or
 // because its outlet was full, it reads on by itself, from the ring or from the log. So backpressure costs no memory: the log is the buffer.
 import type { FeedEvent } from '../events.ts';
-import { type Filter, isAllPlace, matches } from './filter.ts';
-import type { Hub, Listener } from './hub.ts';
-import type { Head, Log, Page } from './log_reader.ts';
+import { type Filter, isKeyOfAll, matches } from './filter.ts';
+import type { Hub, Subscriber } from './hub.ts';
+import type { Head, Log, LogPage } from './log_reader.ts';
 
 /** Why a position cannot be resumed from. */
 export type ResetReason = 'retention' | 'ahead' | 'other_log';
@@ -69,7 +69,7 @@ export function subscribe(options: {
   outlet: Outlet;
 }): Subscription {
   const { hub, log, filter, outlet } = options;
-  const isSure = isAllPlace(filter); // of what the hub offers
+  const isSure = isKeyOfAll(filter); // of what the hub offers
   let cursor = options.after;
   let epoch = options.head.log;
   let known = options.head.head; // there is this much to read, whatever the hub has heard
@@ -84,7 +84,7 @@ export function subscribe(options: {
     return !isWanted || outlet.write(event);
   }
 
-  const listener: Listener = {
+  const listener: Subscriber = {
     filter,
     offer(event) {
       if (event.position <= cursor) return;
@@ -156,7 +156,7 @@ export function subscribe(options: {
   // A function, because the compiler takes `state` to be what this task set it to.
   const isClosed = () => state === 'closed';
 
-  function fromRing(): Page | undefined {
+  function fromRing(): LogPage | undefined {
     const events = cursor < hub.position ? hub.after(cursor) : undefined;
     return events && { from: cursor, through: hub.position, events };
   }

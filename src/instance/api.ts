@@ -4,7 +4,7 @@ import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
 import { createEventOperations } from '../delivery/event_operations.ts';
-import type { Place } from '../delivery/parameters.ts';
+import type { FeedEndpoint } from '../delivery/parameters.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
@@ -14,7 +14,7 @@ import { createTestOperations } from '../http/system/test_operations.ts';
 import { createTaskOperations } from '../http/tasks/task_operations.ts';
 import type { RunKind } from '../jobs/run_kind.ts';
 import type { Logger } from '../logger.ts';
-import type { Metrics, Present, Stored } from '../metrics/metrics.ts';
+import type { Metrics, Present, StoredState } from '../metrics/metrics.ts';
 import type { Nats } from '../nats/nats.ts';
 import type { Availability } from '../postgres/availability.ts';
 import { readProgramSchema } from '../postgres/migrate.ts';
@@ -44,7 +44,7 @@ interface ApiOptions {
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   /** The WebSockets, for the documents. */
-  places: Readonly<Record<string, Place>>;
+  endpoints: Readonly<Record<string, FeedEndpoint>>;
 }
 
 /** The HTTP side of an instance, on a pool. */
@@ -60,7 +60,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sessions,
     kinds,
     nats,
-    places,
+    endpoints,
     stopping,
   } = options;
   const readiness = createReadiness({
@@ -91,7 +91,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
-    ...createDocumentOperations({ operations: () => app.operations, places }),
+    ...createDocumentOperations({ operations: () => app.operations, endpoints }),
     ...createDocsOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
@@ -113,7 +113,7 @@ function readPresent(
   };
 }
 
-async function readStored(pool: DatabasePool): Promise<Stored> {
+async function readStored(pool: DatabasePool): Promise<StoredState> {
   const [{ head, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
   return { head, waiting: Math.max(0, waiting ?? 0), runs };
 }

@@ -17,7 +17,7 @@ import { holdBody } from '../http/input/continue.ts';
 import { answerUnparsed, refuseOn } from '../http/unparsed_request.ts';
 import type { Service } from '../lifecycle.ts';
 import { settleWithin } from '../within.ts';
-import { listen, type Place, stopListening } from './listening.ts';
+import { type ListenAddress, listen, stopListening } from './listening.ts';
 
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 const UNREAD_FOR = 30_000; // ms that an answer may wait while its client reads nothing of it
@@ -26,7 +26,7 @@ const LAST_ANSWERS = 3_000; // ms for requests under way when it stops
 
 interface HttpServerOptions extends WaitingOptions {
   /** Where it listens. */
-  config: Place;
+  config: ListenAddress;
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   requestTimeout?: number;
   checkEvery?: number;

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { createSocketApp } from '../delivery/app.ts';
-import type { Place } from '../delivery/parameters.ts';
+import type { FeedEndpoint } from '../delivery/parameters.ts';
 import { createSessions, type Sessions } from '../delivery/sessions.ts';
 import { answering } from '../http/app.ts';
 import { taskGenerator } from '../jobs/generator/task_generator.ts';
@@ -38,7 +38,7 @@ export interface Instance extends Service {
   readonly address: string;
 }
 
-const PLACES: Record<string, Place> = {
+const ENDPOINTS: Record<string, FeedEndpoint> = {
   '/ws/tasks': { topic: 'tasks', takes: ['after', 'log', 'snapshot'] },
   '/ws/currencies': { topic: 'currencies', takes: ['after', 'log', 'snapshot'] },
   '/ws/events': { takes: ['after', 'log', 'snapshot'] },
@@ -99,11 +99,11 @@ export function createInstance(options: InstanceOptions): Instance {
       metrics,
       kinds,
       nats,
-      places: PLACES,
+      endpoints: ENDPOINTS,
       stopping: stopping.signal,
     });
     const around = answering(shared);
-    const sockets = createSocketApp({ ...shared, ...receiver, sessions, around, places: PLACES });
+    const sockets = createSocketApp({ ...shared, ...receiver, sessions, around, endpoints: ENDPOINTS });
     server.serve(api.callback(), sockets.callback());
     // Stopped in reverse: no client that is sent away may come back here, and sockets are not answers.
     for (const service of [server.answers, sessions, server.listening]) await begin(service);

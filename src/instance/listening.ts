@@ -4,7 +4,7 @@ import { Server as TcpServer } from 'node:net';
 import { ServiceError } from '../errors.ts';
 import { nextOfLoop } from '../feed/limiter.ts';
 
-export interface Place {
+export interface ListenAddress {
   host: string;
   port: number;
 }
@@ -36,13 +36,13 @@ export async function stopListening(server: Server): Promise<void> {
  * Finds out at once what would otherwise come up after a database was started and migrated: that the instance cannot listen
  * there. Another may still take the port meanwhile; then listening fails, with the same words.
  */
-export async function tryPlace(place: Place): Promise<void> {
+export async function checkListening(place: ListenAddress): Promise<void> {
   const server = createServer();
   await listen(server, place);
   await new Promise(resolve => server.close(resolve));
 }
 
-export function listen(server: Server, { host, port }: Place): Promise<void> {
+export function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => reject(explain(error, { host, port }));
     server.once('error', fail);
@@ -53,7 +53,7 @@ export function listen(server: Server, { host, port }: Place): Promise<void> {
   });
 }
 
-function explain(error: NodeJS.ErrnoException, { host, port }: Place): ServiceError {
+function explain(error: NodeJS.ErrnoException, { host, port }: ListenAddress): ServiceError {
   const reason =
     error.code === 'EADDRINUSE'
       ? `PORT ${port} of ${host} is taken by another program, or another instance: set PORT to a free one, or to 0`

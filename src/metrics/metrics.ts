@@ -15,7 +15,7 @@ export interface Present {
 }
 
 /** What only the database knows. */
-export interface Stored {
+export interface StoredState {
   /** The last position of the log. */
   head: number;
   /** How long the oldest committed change has waited for its position, in seconds. */
@@ -143,7 +143,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
   const size = gauge('taskwire_pool_size', 'Most connections that the pool may hold');
 
   // What is not known is not shown as if it were: NaN, and no runs.
-  function showStored(stored: Stored | undefined): void {
+  function showStored(stored: StoredState | undefined): void {
     up.set(stored ? 1 : 0);
     head.set(stored?.head ?? Number.NaN);
     waiting.set(stored?.waiting ?? Number.NaN);
@@ -163,7 +163,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
 
   return {
     /** Everything as text, looked at now. */
-    async scrape(sources: { present(): Present; stored(): Promise<Stored> }) {
+    async scrape(sources: { present(): Present; stored(): Promise<StoredState> }) {
       const present = sources.present(); // before the scrape itself takes a connection
       showPresent(present);
       const stored = await within(PATIENCE, sources.stored()).catch(() => undefined);

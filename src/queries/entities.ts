@@ -22,7 +22,7 @@ export type Fields = Readonly<Record<string, FieldValue>>;
 type FieldValue = string | number | boolean | null | undefined | readonly string[];
 
 /** A write to one row, if it is in one of these versions (undefined: in any), and in none of the others. */
-export interface Target {
+export interface WriteTarget {
   id: string;
   versions: readonly number[] | undefined;
   otherThan: readonly number[] | undefined;
@@ -119,7 +119,7 @@ export async function listEntities(
 export async function updateEntity(
   connection: Connection,
   resource: Resource,
-  { changes, requestId, ...target }: Target & { changes: Fields },
+  { changes, requestId, ...target }: WriteTarget & { changes: Fields },
 ): Promise<Stored | null> {
   const { table, columns, ofRecord } = partsOf(resource);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
@@ -139,7 +139,7 @@ export async function updateEntity(
 export async function deleteEntity(
   connection: Connection,
   resource: Resource,
-  { requestId, ...target }: Target,
+  { requestId, ...target }: WriteTarget,
 ): Promise<boolean> {
   const { rowCount } = await connection.query(sql.prepared(`delete_${resource.entity}`, noRow)`
     WITH ${writtenBy('rest', requestId)}
@@ -235,7 +235,7 @@ function conditionOf(
 }
 
 // Each list goes as one text: a prepared statement must read the same with and without it.
-function isTarget({ id, versions, otherThan = [] }: Omit<Target, 'requestId'>): FragmentSqlToken {
+function isTarget({ id, versions, otherThan = [] }: Omit<WriteTarget, 'requestId'>): FragmentSqlToken {
   const allowed = versions ? `{${versions.join(',')}}` : null;
   return sql.fragment`t.id = ${id}
       AND (${allowed}::bigint[] IS NULL OR t.version = ANY (${allowed}::bigint[]))

@@ -11,7 +11,7 @@ export interface ImportItem {
 }
 
 /** What became of an item. */
-export type Outcome = { kind: 'created' | 'updated' | 'unchanged' } | { kind: 'rejected'; reason: string };
+type ImportOutcome = { kind: 'created' | 'updated' | 'unchanged' } | { kind: 'rejected'; reason: string };
 
 const Position = z.strictObject({ position: z.string().transform(Number) });
 const Imported = z.strictObject({ outcome: z.enum(['created', 'updated', 'unchanged']) });
@@ -38,7 +38,11 @@ export async function findChangedItems(
 }
 
 /** Creates or merges the task of one item, in a transaction of its own. A broken rule is an outcome, not an error. */
-export async function importItem(client: pg.Client, source: string, item: ImportItem): Promise<Outcome> {
+export async function importItem(
+  client: pg.Client,
+  source: string,
+  item: ImportItem,
+): Promise<ImportOutcome> {
   const outcome = await write(async () => {
     const { rows } = await ask(client, 'SELECT public.import_task($1, $2, $3) AS outcome', [
       source,

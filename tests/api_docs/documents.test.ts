@@ -153,12 +153,12 @@ test('the AsyncAPI document has every event of every topic that REST shows, with
     t.true(name in channels.ws_events.messages, name);
   t.false('run_queued' in channels.ws_tasks.messages);
   // Whatever else REST shows, by itself.
-  for (const [place, id] of [
+  for (const [endpoint, id] of [
     ['ws_currencies', 'currency'],
     ['ws_tasks', 'task'],
   ] as const)
     t.deepEqual(
-      Object.keys(channels[place].messages).filter(name => name.startsWith(`${id}_`)),
+      Object.keys(channels[endpoint].messages).filter(name => name.startsWith(`${id}_`)),
       [`${id}_created`, `${id}_updated`, `${id}_deleted`],
     );
   t.true('snapshot' in channels.ws_tasks.bindings.ws.query.properties);

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { type FeedEvent, toEvent } from '../../src/events.ts';
 import { EVERYTHING, type Filter, matches } from '../../src/feed/filter.ts';
-import { createHub, type Listener } from '../../src/feed/hub.ts';
+import { createHub, type Subscriber } from '../../src/feed/hub.ts';
 import { createRandom, type Random } from '../helpers/random.ts';
 import { LOG_ID } from '../helpers/rows.ts';
 
@@ -42,7 +42,7 @@ test('whatever the filters, each subscriber is offered every event that it wants
     const filter = randomFilter(random);
     const seen = new Set<number>();
     const offer = (event: FeedEvent) => void (matches(filter, event) && seen.add(event.position));
-    const listener: Listener = { filter, offer, restarted: () => {} };
+    const listener: Subscriber = { filter, offer, restarted: () => {} };
     return { listener, filter, seen, wanted: new Set<number>(), joined: false };
   });
   for (let position = 1; position <= 500; position++) {

@@ -3,7 +3,7 @@ import test from 'ava';
 import { type FeedEvent, toEvent } from '../../src/events.ts';
 import { EVERYTHING, type Filter } from '../../src/feed/filter.ts';
 import { createHub, type Hub } from '../../src/feed/hub.ts';
-import type { Head, Log, PageRequest } from '../../src/feed/log_reader.ts';
+import type { Head, Log, LogPageRequest } from '../../src/feed/log_reader.ts';
 import { subscribe } from '../../src/feed/subscription.ts';
 import { LOG_ID, logRow, logRows } from '../helpers/rows.ts';
 import { until } from '../helpers/until.ts';
@@ -16,7 +16,7 @@ function createLog(now: Head): Log & { now: Head } {
   const log = {
     now,
     head: async () => log.now,
-    page: async ({ after, goal }: PageRequest) => {
+    page: async ({ after, goal }: LogPageRequest) => {
       const through = Math.min(goal, log.now.head);
       if (through <= after) throw new Error(`the log does not show its position ${goal}`);
       return { from: after, through, events: logRows(after, through).map(toEvent) };
@@ -128,7 +128,7 @@ test('a page that was asked for before the log went back is not given', async t 
   const head = { log: LOG_ID, head: 100, first: 1 };
   const log = createLog(head);
   const pages: PromiseWithResolvers<void>[] = [];
-  const page = async (request: PageRequest) => {
+  const page = async (request: LogPageRequest) => {
     const events = logRows(request.after, request.goal, { subject: pages.length === 0 ? 'before' : 'after' });
     pages.push(Promise.withResolvers<void>());
     await pages.at(-1)?.promise;

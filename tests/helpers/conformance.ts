@@ -56,18 +56,22 @@ export function conformTo(document: Document): Conformance {
 
   function responseFor({ method, path, status }: Exchange): [Document, string] {
     const operation = find(method, path);
-    const place = operation ? `paths/${pointer(operation.path)}/${operation.method}` : 'x-unmatched';
+    const endpoint = operation ? `paths/${pointer(operation.path)}/${operation.method}` : 'x-unmatched';
     const { responses } = operation
       ? document.paths[operation.path][operation.method]
       : document['x-unmatched'];
     const response = responses[status];
-    if (!response) throw new Error(`the document has no ${status} at ${place}`);
+    if (!response) throw new Error(`the document has no ${status} at ${endpoint}`);
     return response.$ref
       ? [document.components.responses[response.$ref.split('/').pop()], response.$ref]
-      : [response, `#/${place}/responses/${status}`];
+      : [response, `#/${endpoint}/responses/${status}`];
   }
 
-  function checkBody({ method, status, headers, body }: Exchange, response: Document, place: string): void {
+  function checkBody(
+    { method, status, headers, body }: Exchange,
+    response: Document,
+    endpoint: string,
+  ): void {
     if (body === undefined) return;
     const isBare = method === 'HEAD' || status === 304 || !response.content;
     if (isBare) {
@@ -78,7 +82,7 @@ export function conformTo(document: Document): Conformance {
     if (!response.content[type]) throw new Error(`the document has no content of type ${type || 'none'}`);
     if (!/json$/.test(type)) return;
     checkType(JSON.parse(body), type, response);
-    const validate = ajv.getSchema(`openapi${place}/content/${pointer(type)}/schema`);
+    const validate = ajv.getSchema(`openapi${endpoint}/content/${pointer(type)}/schema`);
     if (!validate?.(JSON.parse(body)))
       throw new Error(`the body is not as documented: ${ajv.errorsText(validate?.errors)}`);
   }
@@ -93,9 +97,9 @@ export function conformTo(document: Document): Conformance {
     for (const name of new URLSearchParams(target.split('?').slice(1).join('?')).keys())
       if (!names.includes(name)) throw new Error(`${method} ${target} was taken with the parameter ${name}`);
     if (!requestBody || method === 'HEAD') return;
-    const place = `paths/${pointer(operation.path)}/${operation.method}/requestBody/content`;
+    const endpoint = `paths/${pointer(operation.path)}/${operation.method}/requestBody/content`;
     const [type = ''] = Object.keys(requestBody.content);
-    const validate = ajv.getSchema(`openapi#/${place}/${pointer(type)}/schema`);
+    const validate = ajv.getSchema(`openapi#/${endpoint}/${pointer(type)}/schema`);
     const body = readBody();
     if (validate?.(body)) return;
     throw new Error(`a body was taken: ${ajv.errorsText(validate?.errors)}\n${JSON.stringify(body)}`);
@@ -107,9 +111,9 @@ export function conformTo(document: Document): Conformance {
     checkTaken,
     check(exchange) {
       try {
-        const [response, place] = responseFor(exchange);
+        const [response, endpoint] = responseFor(exchange);
         checkHeaders(exchange.headers, response, document);
-        checkBody(exchange, response, place);
+        checkBody(exchange, response, endpoint);
       } catch (error) {
         const { method, path, status, body } = exchange;
         const what = `${method} ${path.slice(0, 300)} → ${status} ${body?.slice(0, 1_000)}`;

@@ -14,10 +14,10 @@ import { LOG_ID } from './rows.ts';
 /** Serves /ws/tasks on a server; what is published in the hub is all there is. */
 export function serveSockets(server: Server, logger: Logger): Hub {
   const feed = emptyFeed(logger);
-  const places = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
+  const endpoints = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
   const origins = createOrigins({ loopback: false, allowed: [] });
   const around = answering({ logger, availability: createAvailability(logger) });
-  const app = createSocketApp({ ...feed, places, origins, around });
+  const app = createSocketApp({ ...feed, endpoints, origins, around });
   handUpgradesTo(app.callback(), server);
   return feed.hub;
 }

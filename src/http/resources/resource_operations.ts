@@ -12,8 +12,8 @@ import {
   listEntities,
   readEntity,
   type Stored,
-  type Target,
   updateEntity,
+  type WriteTarget,
 } from '../../queries/entities.ts';
 import { orderOf, type Resource, sortsOf } from '../../queries/resource.ts';
 import { type Operation, operation } from '../../web/operation.ts';
@@ -250,7 +250,7 @@ async function targetOf(
   served: Served,
   reference: string,
   headers: z.output<typeof WriteHeaders>,
-): Promise<Target> {
+): Promise<WriteTarget> {
   const id = await resolve(served, reference);
   const [only, but] = [headers['If-Match'], headers['If-None-Match']];
   const requestId = requestIdOf(ctx);
@@ -265,7 +265,7 @@ const ATTEMPTS = 3;
 
 async function written<Result>(
   { pool, resource }: Served,
-  { id, versions, otherThan }: Target,
+  { id, versions, otherThan }: WriteTarget,
   write: () => Promise<Result>,
 ): Promise<NonNullable<Result>> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

@@ -14,10 +14,10 @@ export interface FetchOptions {
   /** Of what is known already: if it is still that, the answer is a 304 without a body. */
   etag?: string | undefined;
   /** Knows refusals of this source that pass, beyond what HTTP says; undefined for any other. */
-  explain?(answer: Answer): Refusal | undefined;
+  explain?(answer: SourceAnswer): Refusal | undefined;
 }
 
-export interface Answer {
+export interface SourceAnswer {
   status: number;
   headers: IncomingHttpHeaders;
 }
@@ -28,7 +28,7 @@ export interface Refusal {
   retryAfter: number;
 }
 
-export interface Fetched<Body> extends Answer {
+export interface Fetched<Body> extends SourceAnswer {
   body: Body;
   /** Bytes of the body, decoded. */
   size: number;

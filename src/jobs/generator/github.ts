@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { hasRelation, type Link, parseLinks } from '../../parsing/link_header.ts';
 import { readFound, reasonOf } from '../fetch/fault_words.ts';
-import { type Answer, parseRetryAfter, publicUrl, type Refusal } from '../fetch/fetch_bytes.ts';
+import { parseRetryAfter, publicUrl, type Refusal, type SourceAnswer } from '../fetch/fetch_bytes.ts';
 import { SourceError } from '../fetch/source_error.ts';
 import { type FoundItem, type ReadPage, type SourceAdapter, type SourceContext, toItem } from './source.ts';
 
@@ -46,7 +46,7 @@ export const github: SourceAdapter = {
 };
 
 /** Whether an answer is GitHub's rate limit, in words, and how long it lasts from `now`. */
-export function readRateLimit({ status, headers }: Answer, now: number): Refusal | undefined {
+export function readRateLimit({ status, headers }: SourceAnswer, now: number): Refusal | undefined {
   if (status !== 403 && status !== 429) return undefined;
   const asked = parseRetryAfter(headers['retry-after'], now);
   const reset = String(headers['x-ratelimit-reset']);
