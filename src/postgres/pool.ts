@@ -43,7 +43,7 @@ const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
  * Rows are checked against the schema a query is written with. An int8 is a number and must be a safe one. A statement
  * may take `statementTimeout` milliseconds (30 s), and a little later a caller that waits for a connection that has silently
  * died is told. Who waits for longer than `patience` (5 s) while all connections are in use is told that, too. The
- * database need not be there yet. `presence` is told of every answer.
+ * database need not be there yet. `availability` is told of every answer.
  */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const { statementTimeout = STATEMENT_TIMEOUT, service, throughPooler = false } = options;
