@@ -185,14 +185,20 @@ function createNoteOfWithheld(logger: Logger) {
 
 type Block = readonly FeedEvent[];
 
+interface BlockRequest {
+  log: string;
+  start: number;
+  goal: number;
+}
+
 const endOf = (block: Block, otherwise: number) => block.at(-1)?.position ?? otherwise;
 
 // Blocks of the log, from a position to the next multiple of PAGE, or to where their events fill a page. A whole one never
 // changes and is kept for a while; one that is being read is read once for all who wait for it.
 function createBlocks(range: (log: string, after: number, through: number) => Promise<Block>) {
-  const kept = new Map<string, Block>(); // the least recently used first
-  let coming = new Map<string, Promise<Block>>();
+  let kept = new Map<string, Block>(); // the least recently used first
   let characters = 0;
+  const reads = singleFlightByRequest(fetch);
 
   function keep(key: string, block: Block): void {
     if (kept.has(key)) return;
@@ -205,19 +211,20 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
     }
   }
 
-  async function fetch(log: string, start: number, goal: number, among: typeof coming): Promise<Block> {
+  async function fetch({ log, start, goal }: BlockRequest): Promise<Block> {
+    const among = kept;
     const block = await range(log, start, endAfter(start));
     const end = endOf(block, start);
     const isWhole = end === endAfter(start) || (end > start && end < goal);
-    if (isWhole && among === coming) keep(`${log} ${start}`, block);
+    if (isWhole && among === kept) keep(`${log} ${start}`, block);
     return block;
   }
 
   return {
     // What is being read goes to the callers that wait for it, and to none after them.
     forget(): void {
-      kept.clear();
-      coming = new Map();
+      kept = new Map();
+      reads.forget();
       characters = 0;
     },
     async read(log: string, start: number, goal: number): Promise<Block> {
@@ -229,12 +236,7 @@ function createBlocks(range: (log: string, after: number, through: number) => Pr
         return known;
       }
       // Who wants less of the newest block may have asked before the rest was there.
-      const upTo = Math.min(goal, endAfter(start));
-      const place = `${key} ${upTo}`;
-      const among = coming;
-      const pending = among.get(place) ?? fetch(log, start, upTo, among).finally(() => among.delete(place));
-      among.set(place, pending);
-      return pending;
+      return reads.ask({ log, start, goal: Math.min(goal, endAfter(start)) });
     },
   };
 }
