@@ -58,14 +58,14 @@ export function createBridge(options: BridgeOptions): Bridge {
       }
     } finally {
       leading = false;
-      incident.over(); // the instance that leads now can tell
+      incident.end(); // the instance that leads now can tell
     }
   }
 
   function halt(error: unknown): void {
     // The stream's last position is none of this log: taken for one, it would tell that nothing is missing.
     if (error instanceof LogSetBack) position = error.after;
-    incident.meet(error);
+    incident.begin(error);
   }
 
   // From where the stream ends, until something is not as it should be: that rejects, and the next one begins anew.
@@ -102,7 +102,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       outlet: {
         write: publisher.publish,
         caughtUp: () => {
-          if (publisher.sent === tail.sequence) incident.over();
+          if (publisher.sent === tail.sequence) incident.end();
         },
         ended: reason => failure.reject(new Error(RESETS[reason])),
       },
@@ -118,7 +118,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   function stored(event: FeedEvent): void {
     position = event.position;
     options.published();
-    incident.over();
+    incident.end();
   }
 
   // What happens to a stream that nothing is published to, the server does not tell: purged, deleted, made anew, filled by others.

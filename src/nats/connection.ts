@@ -36,7 +36,7 @@ export function createConnector(options: {
       try {
         await use(await connect(optionsFor(url, service)));
       } catch (error) {
-        if (!stopping.signal.aborted) incident.meet(error);
+        if (!stopping.signal.aborted) incident.begin(error);
       }
       await pause(CONNECT_AGAIN, undefined, { signal: stopping.signal }).catch(() => {});
     }
@@ -54,7 +54,7 @@ export function createConnector(options: {
     });
     connection = made;
     if (incident.reason === undefined) logger.info('NATS is there'); // the first one
-    incident.over();
+    incident.end();
     void tellComplaints(made, logger);
     await serve(made, lost.signal).finally(close);
     stopping.signal.removeEventListener('abort', close);

@@ -12,8 +12,8 @@ export interface Incident {
   readonly reason: string | undefined;
   /** Whether it lasts until an operator has acted. */
   readonly needsOperator: boolean;
-  meet(error: unknown): void;
-  over(): void;
+  begin(error: unknown): void;
+  end(): void;
 }
 
 /** `begun` and `ended` are what the log says; with them goes the error. */
@@ -27,7 +27,7 @@ export function createIncident(logger: Logger, begun: string, ended: string): In
     get needsOperator() {
       return needsOperator;
     },
-    meet(error) {
+    begin(error) {
       const isNews = reason === undefined || needsOperator !== error instanceof NeedsOperator;
       needsOperator = error instanceof NeedsOperator;
       const message = error instanceof Error ? error.message : String(error);
@@ -38,7 +38,7 @@ export function createIncident(logger: Logger, begun: string, ended: string): In
       }
       reason = sentence(begun, message);
     },
-    over() {
+    end() {
       if (reason !== undefined) logger.info(ended);
       reason = undefined;
       needsOperator = false;

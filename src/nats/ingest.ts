@@ -55,7 +55,7 @@ export function createIngest(options: IngestOptions): Ingest {
     lost.addEventListener('abort', close);
     if (lost.aborted) close();
     failures.clear(); // a stream that was made anew counts from 1
-    incident.over();
+    incident.end();
     const looking = lookAfter(consumer, signal);
     try {
       for await (const message of messages) await take(message);
@@ -76,7 +76,7 @@ export function createIngest(options: IngestOptions): Ingest {
     } catch (error) {
       const before = failures.get(message.seq) ?? 0;
       failures.set(message.seq, isTransient(error) ? before : before + 1);
-      incident.meet(error);
+      incident.begin(error);
       settle(() => message.nak(AGAIN_AFTER));
     }
   }
@@ -107,7 +107,7 @@ export function createIngest(options: IngestOptions): Ingest {
   }
 
   function overIfNone(): void {
-    if (failures.size === 0) incident.over();
+    if (failures.size === 0) incident.end();
   }
 
   // First kept, then terminated: an instance that dies between is sent it again, and it is kept once all the same.
@@ -123,7 +123,7 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     async serve(connection, lost) {
       while (!lost.aborted) {
-        await consume(connection, lost).catch((error: unknown) => lost.aborted || incident.meet(error));
+        await consume(connection, lost).catch((error: unknown) => lost.aborted || incident.begin(error));
         await pause(AGAIN_AFTER, undefined, { signal: lost }).catch(() => {});
       }
     },

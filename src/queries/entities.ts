@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { rowNotTaken } from '../postgres/errors.ts';
 import { type Connection, noRow, readBriefly } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
-import { within } from './page.ts';
+import { firstPageOf } from './page.ts';
 import {
   type After,
   type ColumnType,
@@ -104,7 +104,7 @@ export async function listEntities(
     // As a test of its truth no index of the sort answers it.
     .map(stretch => (isSearch ? sql.fragment`(${stretch}) IS TRUE` : stretch))
     .map(stretch => rowsOf(resource, order, [stretch, ...conditions], limit));
-  const text = within(oneAfterTheOther(stretches, limit), { columns: sql.fragment`id, key, document` });
+  const text = firstPageOf(oneAfterTheOther(stretches, limit), { columns: sql.fragment`id, key, document` });
   // A filter's values decide which plan is good, so there is none to keep.
   const isFiltered = Object.keys(filters).length > 0;
   if (isFiltered)

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { LogRow } from '../events.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
 import { pageOfLog, readSnapshotPage } from './log.ts';
-import { within } from './page.ts';
+import { firstPageOf } from './page.ts';
 import type { After, Resource } from './resource.ts';
 
 /** One entity of a topic. */
@@ -125,7 +125,7 @@ export async function listPast(
   { topic, position, after, limit }: PastPage,
 ): Promise<readonly PastRow[]> {
   return pool.any(sql.prepared('list_past', PastRow)`
-    ${within(
+    ${firstPageOf(
       sql.fragment`
         SELECT subject AS id, created_at AS key, document
         FROM feed.list_past(${topic}, ${position}, ${after?.key ?? null}, ${after?.id ?? null}, ${limit})`,

@@ -3,7 +3,7 @@ import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { fillPage, LogRow, type WatchedTopic } from '../events.ts';
 import type { Connection, DatabasePool } from '../postgres/pool.ts';
-import { within } from './page.ts';
+import { firstPageOf } from './page.ts';
 
 const Head = z.strictObject({
   log: z.string(),
@@ -44,7 +44,10 @@ export const LOG_COLUMNS = sql.fragment`
 
 /** A page of the log: these rows of feed.events, which are in their order, up to the one that makes it large. */
 export function pageOfLog(rows: FragmentSqlToken): FragmentSqlToken {
-  return within(rows, { columns: LOG_COLUMNS, bytes: sql.fragment`CASE WHEN ${IS_TOLD} THEN ${BYTES} END` });
+  return firstPageOf(rows, {
+    columns: LOG_COLUMNS,
+    bytes: sql.fragment`CASE WHEN ${IS_TOLD} THEN ${BYTES} END`,
+  });
 }
 
 /** A page of the events after a position, up to and with another one, in order; none if the log is in another epoch. */
@@ -115,7 +118,7 @@ export async function readSnapshotPage(
   // A prepared statement has one text, so that there is an array in any case.
   const subjects = sql.fragment`nullif(${sql.array([...(page.subjects ?? [])], 'text')}, '{}')`;
   const rows = await pool.any(sql.prepared('read_snapshot_page', SnapshotRow)`
-    ${within(
+    ${firstPageOf(
       sql.fragment`
         SELECT subject, document
         FROM feed.snapshot_page(${page.topic}, ${page.position}, ${page.after ?? null}, ${page.limit}, ${subjects})`,

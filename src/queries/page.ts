@@ -9,7 +9,7 @@ const DOCUMENT = sql.fragment`octet_length(document)`;
  * The columns of these rows, in their order, up to the one with which they have PAGE_BYTES. What comes after it does not
  * leave the database. `bytes` says how large a row is; without it that is its document.
  */
-export function within(
+export function firstPageOf(
   rows: FragmentSqlToken,
   { columns, bytes = DOCUMENT }: { columns: FragmentSqlToken; bytes?: FragmentSqlToken },
 ): FragmentSqlToken {

@@ -3,7 +3,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { writtenBy } from './origin.ts';
-import { within } from './page.ts';
+import { firstPageOf } from './page.ts';
 
 const StoredRun = z.strictObject({ id: z.string(), status: z.string(), document: z.string() });
 export type StoredRun = z.infer<typeof StoredRun>;
@@ -48,7 +48,7 @@ export async function listRuns(
 ): Promise<readonly StoredRun[]> {
   // Ordered by id alone: it is as old as the run, where queued_at changes with each attempt.
   return pool.any(sql.type(StoredRun)`
-    ${within(
+    ${firstPageOf(
       sql.fragment`
         SELECT r.id::text AS id, r.status, feed.render(r)::text AS document
         FROM public.runs AS r
