@@ -25,7 +25,7 @@ async function createScene(t: ExecutionContext) {
   };
   t.teardown(async () => {
     await instance?.stop();
-    await cable.cut();
+    cable.cut();
     await database.drop();
   });
   const psql = await database.psql();
@@ -68,19 +68,19 @@ async function goesOn(
   await hears('while it was stopped');
 
   await stop();
-  await cable.cut();
+  cable.cut();
   const { started } = start(); // before its database
   await comes(() => sentAway() > 1); // it came, and came back
   await insert('while it waited for its database');
-  await cable.mend();
+  cable.mend();
   await started;
   await hears('while it waited for its database');
 
   const before = sentAway();
-  await cable.cut();
+  cable.cut();
   await client.open('begun while the database was away', '/events/stream?topic=tasks');
   await comes(() => sentAway() > before + 1);
-  await cable.mend();
+  cable.mend();
   await comes(() => of('begun while the database was away', 'ready').length > 0);
   await insert('after');
   await hears('after');

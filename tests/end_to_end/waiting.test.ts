@@ -19,14 +19,14 @@ const HANDSHAKE = {
 test('requests and sockets that come while the database is away are 503, a line each, and counted', async t => {
   const database = await createTestDatabase();
   const cable = await createCable(new URL(process.env.TEST_SERVER_URL ?? ''));
-  await cable.cut();
+  cable.cut();
   const lines: Record<string, unknown>[] = [];
   const logger = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) });
   const instance = createTestInstance(cable.through(database.url), {}, logger);
   const started = instance.start();
   t.teardown(async () => {
     await instance.stop();
-    await cable.cut();
+    cable.cut();
     await database.drop();
   });
   await until(() => lines.some(({ msg }) => msg === 'waiting for the database'));
@@ -44,7 +44,7 @@ test('requests and sockets that come while the database is away are 503, a line 
     t.is(said.length, 1);
     t.like(said[0], { msg: 'request', method: 'GET', path: path.split('?')[0], status: 503 });
   }
-  await cable.mend();
+  cable.mend();
   await started;
   const metrics = await (await fetch(`${instance.address}/metrics`)).text();
   t.regex(metrics, /^taskwire_http_request_seconds_count\{method="GET",route="unmatched",status="503"\} 2$/m);

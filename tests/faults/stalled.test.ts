@@ -21,7 +21,7 @@ async function begin(t: ExecutionContext) {
   t.teardown(async () => {
     for (const socket of sockets) socket.drop();
     await Promise.all([far.stop(), near.stop()]);
-    await cable.cut();
+    cable.cut();
     await database.drop();
   });
   const ready = async (of: typeof far) => read(await fetch(`${of.address}/health/ready`));
@@ -57,8 +57,8 @@ for (const [end, name] of [
     t.is((await near.ready()).status, 200);
     if (end === 'heals') cable.unstall();
     if (end === 'cut') {
-      await cable.cut();
-      await cable.mend();
+      cable.cut();
+      cable.mend();
     }
     if (end === 'stranded') cable.strand();
     await insert();
@@ -94,7 +94,7 @@ test('a leader alone that never gets the answer to a batch finds out, and goes o
   t.deepEqual(await positions(socket, 2), [2, 3]);
   socket.drop();
   await instance.stop();
-  await cable.cut();
+  cable.cut();
   await database.drop();
 });
 
@@ -131,6 +131,6 @@ test('a query on a connection that has silently died fails as if the database we
   );
   await ping(pool);
   await pool.end();
-  await cable.cut();
+  cable.cut();
   await database.drop();
 });

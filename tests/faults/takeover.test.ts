@@ -32,7 +32,7 @@ async function begin(t: ExecutionContext) {
     for (const socket of sockets) socket.drop();
     for (const instance of instances) await instance.stop();
     leader.child.kill('SIGKILL');
-    await cable.cut();
+    cable.cut();
     await database.drop();
   };
   return { leader, sockets, psql, insert, end };

@@ -5,8 +5,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface Cable {
   /** The address of the same database, through the cable. */
   through(url: string): string;
-  cut(): Promise<void>;
-  mend(): Promise<void>;
+  /** Its connections are reset, and so is each that is tried until it is mended. The port stays its own meanwhile. */
+  cut(): void;
+  mend(): void;
   /** From now on no byte comes through, and nothing closes. */
   stall(): void;
   /** What was held back comes through, and all that follows. */
@@ -17,32 +18,32 @@ export interface Cable {
   leadTo(server: URL): void;
 }
 
-/** A cable to the server at an address; it is whole at first. Its own port is a free one if not given. */
-export async function createCable(server: URL, at = 0): Promise<Cable> {
+/** A cable to the server at an address; it is whole at first. Has one port for good. */
+export async function createCable(server: URL): Promise<Cable> {
   let target = server;
   let stalled = false;
+  let isCut = false;
   const lines = new Set<Line>();
   const relay = createServer({ pauseOnConnect: true }, near => {
+    if (isCut) return void near.on('error', () => {}).resetAndDestroy();
     const line = createLine(near, connect(Number(target.port), target.hostname));
     lines.add(line);
     near.on('close', () => lines.delete(line));
     if (!stalled) line.flow();
   });
-  const listen = async (port: number) => {
-    relay.listen(port, '127.0.0.1');
-    await once(relay, 'listening');
-  };
-  await listen(at);
+  relay.listen(0, '127.0.0.1').unref();
+  await once(relay, 'listening');
   const { port } = relay.address() as AddressInfo;
   return {
     through: url => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href,
-    cut: async () => {
+    cut: () => {
       stalled = false;
-      const closed = new Promise(resolve => relay.close(resolve));
+      isCut = true;
       for (const line of lines) line.reset();
-      await closed;
     },
-    mend: () => listen(port),
+    mend: () => {
+      isCut = false;
+    },
     stall: () => {
       stalled = true;
       for (const line of lines) line.hold();

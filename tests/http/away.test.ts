@@ -8,7 +8,7 @@ async function apiOnCable(t: ExecutionContext) {
   const api = await startTestApi({ databaseUrl: cable.through });
   t.teardown(async () => {
     await api.close();
-    await cable.cut();
+    cable.cut();
   });
   return { api, cable };
 }
@@ -17,7 +17,7 @@ test('while the database is away every request is 503, and afterwards works agai
   const { api, cable } = await apiOnCable(t);
   const { body: task } = await api.send('POST', '/tasks', { title: 'before' });
   const path = `/tasks/${task.id}`;
-  await cable.cut();
+  cable.cut();
   for (const [method, target, body] of [
     ['GET', '/tasks'],
     ['GET', path],
@@ -30,7 +30,7 @@ test('while the database is away every request is 503, and afterwards works agai
     t.is(answer.body.type, '/problems/unavailable');
     t.is(answer.headers.get('retry-after'), '1');
   }
-  await cable.mend();
+  cable.mend();
   t.deepEqual((await api.send('GET', '/tasks')).body.data, [task]);
 });
 
@@ -38,9 +38,9 @@ test('that the database is away is logged once, and so is its return, with a lin
   const { api, cable } = await apiOnCable(t);
   await api.send('GET', '/tasks');
   for (let round = 0; round < 2; round++) {
-    await cable.cut();
+    cable.cut();
     for (let count = 0; count < 5; count++) t.is((await api.send('GET', '/tasks')).status, 503);
-    await cable.mend();
+    cable.mend();
     for (let count = 0; count < 2; count++) t.is((await api.send('GET', '/tasks')).status, 200);
   }
   const said = api.log.map(({ level, msg, status }) => `${level} ${msg}${status ? ` ${status}` : ''}`);
@@ -56,33 +56,33 @@ test('that the database is away is logged once, and so is its return, with a lin
 
 test('why it is away is logged from the outside in, and nothing twice', async t => {
   const { api, cable } = await apiOnCable(t);
-  await cable.cut();
+  cable.cut();
   await api.send('GET', '/tasks');
   const { err } = api.log.find(({ msg }) => msg === 'the database is away') ?? {};
   const said = (err as { message: string }).message.split(': ');
   t.deepEqual(said.slice(0, 2), ['no connection could be opened', 'the database cannot be reached']);
   t.deepEqual(said, [...new Set(said)]);
-  await cable.mend();
+  cable.mend();
 });
 
 test('what needs no database is answered while it is away', async t => {
   const { api, cable } = await apiOnCable(t);
-  await cable.cut();
+  cable.cut();
   t.is((await api.send('POST', '/tasks', { title: '' })).status, 422);
   t.is((await api.send('GET', '/tasks/not-a-uuid')).status, 404);
   t.is((await api.send('GET', '/health/live')).status, 200);
-  await cable.mend();
+  cable.mend();
 });
 
 test('readiness follows the database', async t => {
   const { api, cable } = await apiOnCable(t);
   const ready = () => api.send('GET', '/health/ready');
   t.like(await ready(), { status: 200, body: { status: 'ok' } });
-  await cable.cut();
+  cable.cut();
   const away = await ready();
   t.is(away.status, 503);
   t.deepEqual(away.body, { status: 'unavailable', reasons: ['the database is away; try again'] });
-  await cable.mend();
+  cable.mend();
   t.is((await ready()).status, 200);
 });
 
@@ -95,13 +95,13 @@ test('requests that are under way when the connection breaks get 503, never 500'
       i % 2 === 0 ? api.send('POST', '/tasks', { title: `round ${round}` }) : api.send('GET', '/tasks'),
     );
     await Promise.race(answers);
-    await cable.cut();
+    cable.cut();
     const statuses = (await Promise.all(answers)).map(answer => answer.status);
     t.true(
       statuses.every(status => [200, 201, 503].includes(status)),
       String(statuses),
     );
-    await cable.mend();
+    cable.mend();
   }
   t.is((await api.send('GET', '/tasks')).status, 200);
 });

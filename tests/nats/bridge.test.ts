@@ -131,11 +131,11 @@ natsTest(
     const before = await start({ NATS_URL: cable.through(nats.url) });
     await insert(10);
     await untilPosition(nats, 10);
-    await cable.cut();
+    cable.cut();
     await start();
     await insert(10);
     await untilPosition(nats, 20);
-    await cable.mend();
+    cable.mend();
     const isConnected = (wanted: number) =>
       until(async () => (await readMetric(before, 'taskwire_nats_connected')) === wanted);
     await isConnected(1);

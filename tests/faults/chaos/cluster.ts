@@ -41,7 +41,7 @@ export async function startCluster(count: number, recorder: Recorder): Promise<C
   const { url } = postgres;
   const instances: Instance[] = [];
   for (let number = 1; number <= count; number++) {
-    const cable = await createCable(new URL(url), await findLastingPort());
+    const cable = await createCable(new URL(url));
     const options = { name: `instance ${number}`, port: await findLastingPort(), databaseUrl: url };
     instances.push(createInstance({ ...options, cable, recorder }));
   }
@@ -60,7 +60,7 @@ export async function startCluster(count: number, recorder: Recorder): Promise<C
     },
     stop: async () => {
       await Promise.all(instances.map(instance => instance.stop()));
-      await Promise.all(instances.map(instance => instance.cable.cut()));
+      for (const { cable } of instances) cable.cut();
       await postgres.stop();
       await rm(dataDir, { recursive: true, force: true });
     },

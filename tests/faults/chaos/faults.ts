@@ -109,9 +109,9 @@ async function freeze(scene: Scene, instance: Instance): Promise<void> {
 }
 
 async function cut(scene: Scene, { cable }: Instance): Promise<void> {
-  await cable.cut();
+  cable.cut();
   await delay(scene.random.below(scene.longest / 2));
-  await cable.mend();
+  cable.mend();
 }
 
 // The network comes back as if nothing had been, or the connections turn out to be dead.
@@ -119,8 +119,8 @@ async function stall(scene: Scene, { cable }: Instance): Promise<void> {
   cable.stall();
   await last(scene);
   if (scene.random.chance(0.5)) return cable.unstall();
-  await cable.cut();
-  await cable.mend();
+  cable.cut();
+  cable.mend();
 }
 
 async function crash({ cluster, random }: Scene, signal: 'SIGQUIT' | 'SIGKILL'): Promise<void> {
