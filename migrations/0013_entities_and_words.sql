@@ -76,6 +76,3 @@ END
 $$;
 COMMENT ON FUNCTION public.task_search_words(text, text) IS
   'What a task is found by: the words of its title and description, as they are written and without their endings.';
-
--- In the next migrations its successor is made.
-DROP INDEX public.tasks_by_words;

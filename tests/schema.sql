@@ -448,8 +448,11 @@ CREATE FUNCTION feed.rfc3339(moment timestamp with time zone) RETURNS text
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_reader;
 
-CREATE FUNCTION feed.sequence_events(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
+CREATE FUNCTION feed.sequence_changes(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
   LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.sequence_events("the database is of a newer version" integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.service_name() RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

@@ -66,8 +66,8 @@ BEGIN
       WHEN r.data = a.data::text THEN false
       ELSE EXISTS (
         SELECT FROM json_each(r.data::json) AS n JOIN json_each(a.data) AS o USING (key)
-        -- A number in quotes is the number: bigint was told without them before.
-        WHERE n.value::text <> o.value::text AND n.value::text <> '"' || o.value::text || '"')
+        -- A number in quotes is the number: bigint was told without them before, also inside of arrays and rows.
+        WHERE regexp_replace(n.value::text, '"(-?[0-9]+)"', '\1', 'g') <> regexp_replace(o.value::text, '"(-?[0-9]+)"', '\1', 'g'))
     END
     UNION ALL
     SELECT NULL, NULL, format('position %%s follows %%s', position, position - step) FROM steps WHERE step <> 1

@@ -1,5 +1,6 @@
-// migrations/, applied in their order by node-pg-migrate: all that are missing in one transaction, but for those that build
-// indexes CONCURRENTLY, which no transaction may hold.
+// migrations/, applied in their order by node-pg-migrate: in a new database all in one transaction, in any other each
+// in its own, so that none holds the lock of one table while it waits for another's; those that build indexes CONCURRENTLY in
+// none.
 import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,11 +50,14 @@ export async function applyMigrations(
     direction: 'up',
     migrationsTable: 'migrations',
     migrationsSchema: schemasOf(service).feed,
-    singleTransaction: true,
+    singleTransaction: isNew,
     noLock: true,
     migrationLoaderStrategies: [{ extensions: ['.sql'], loader: isNew ? loadAsOne(service) : load(service) }],
     // What fails is thrown, and told by its catcher.
     logger: { debug: quiet, info: quiet, warn: detail, error: detail },
+  }).catch(async (error: unknown) => {
+    await client.query('ROLLBACK').catch(() => {}); // the runner leaves it open; where the session is gone, so is it
+    throw error;
   });
 }
 

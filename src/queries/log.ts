@@ -139,7 +139,7 @@ const FeedState = z.strictObject({
 /**
  * How numbering goes: the last batch and its last position, its age in seconds, and the age of the oldest change that
  * has committed and has no position, null if there is none. Reads what the sequencer's next look would, one row a
- * transaction; see sql/sequence/sequence_events.sql.
+ * transaction; see sql/sequence/sequence_changes.sql.
  */
 export type FeedState = z.infer<typeof FeedState>;
 

@@ -33,8 +33,8 @@ export function createSequencingPass(
   return async () => {
     const started = performance.now();
     const { rows } = await session.queryPatiently({
-      name: 'sequence_events',
-      text: 'SELECT * FROM feed.sequence_events($1)',
+      name: 'sequence_changes',
+      text: 'SELECT * FROM feed.sequence_changes($1)',
       values: [HANDED_OVER],
     });
     const took = performance.now() - started;

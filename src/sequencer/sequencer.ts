@@ -62,7 +62,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   const watchdog = createWatchdog(logger);
   const usurpers = createStrangers({ purpose: 'leader', lock: 'the lock of the sequencer', logger });
   const ringers = createStrangers({ purpose: 'doorbell', lock: 'the lock of the doorbell', logger });
-  const cleaner = createCleaner(options.clean, logger);
+  let cleaner = createCleaner(options.clean, logger);
   const cut = new AbortController();
   let running: Promise<void> | undefined;
   let leading = false;
@@ -98,6 +98,9 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     await session.ask(`LISTEN "${options.doorbell}"`);
     await takeUpLog(session, logger);
     options.leads();
+    // The rows that were cleaned before may have been another log's: the address may have led elsewhere meanwhile.
+    void cleaner.stop();
+    cleaner = createCleaner(options.clean, logger);
     leading = true;
     working();
     logger.info('leading: this instance numbers the events');

@@ -136,6 +136,69 @@ test(
   }),
 );
 
+/** Lends a database as version 9 of the schema made it, without sql/: what its triggers would lock, a test locks itself. */
+async function withVersion9(use: (url: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'taskwire-migrations-'));
+  try {
+    await cp(MIGRATIONS, dir, { recursive: true, filter: file => !/\/(?!000)\d{4}_\w+\.sql$/.test(file) });
+    await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
+      await onServer(url, 'CREATE SCHEMA feed');
+      await withSession(url, session => applyMigrations(session, SERVICE, logger, dir));
+      await use(url);
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const MIGRATION_WAITS = `
+  SELECT EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'taskwire migrate' AND wait_event_type = 'Lock')`;
+
+for (const [table, next] of Object.entries({
+  tasks: ['feed.staged'],
+  currencies: ['currency_rates', 'feed.staged'],
+})) {
+  test(`a migration that waits for a writer of ${table} holds nothing that the writer goes on to`, async t => {
+    await withVersion9(url =>
+      withSession(url, async writer => {
+        await writer.query(`BEGIN; LOCK TABLE ${table} IN ROW EXCLUSIVE MODE`);
+        const migrating = migrate({ service: SERVICE, url, logger });
+        await withSession(url, psql => until(() => readValue<boolean>(psql, MIGRATION_WAITS)));
+        for (const more of next) await writer.query(`LOCK TABLE ${more} IN ROW EXCLUSIVE MODE NOWAIT`);
+        await writer.query('COMMIT');
+        t.true((await migrating).migrations.length > 5);
+      }),
+    );
+  });
+}
+
+test(
+  'a leader of the version before goes on numbering after the migration, and its sql/ does not come back',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
+    const { rows } = await session.query('SELECT * FROM feed.sequence_events($1)', [500]);
+    t.deepEqual(
+      [Object.keys(rows[0] ?? {}).join(' '), rows[0]?.type],
+      [
+        'position topic type subject time origin transaction requestid data previous last_position',
+        'task_created',
+      ],
+    );
+    await t.throwsAsync(
+      session.query(`
+        CREATE OR REPLACE FUNCTION feed.sequence_events(most integer)
+        RETURNS TABLE (
+          "position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text,
+          requestid text, data text, previous text, last_position bigint)
+        LANGUAGE sql RETURN NULL`),
+      { message: /the database is of a newer version/ },
+    );
+  }),
+);
+
 test('in a database that holds something of the same name nothing is left behind', async t => {
   await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
     await onServer(url, 'CREATE TABLE tasks (id integer)');

@@ -146,7 +146,7 @@ async function setUp(session: pg.Client, owner: pg.Client, stranger: string): Pr
     CREATE TABLE mine.docs (id mine.name PRIMARY KEY, body text, other mine.words, feeling mine.mood);
     INSERT INTO mine.docs VALUES ('a', 'x', 'w', 'glad'), ('b', 'x', 'w', 'glad')`);
   await owner.query(`SELECT feed.watch('mine.docs', 'docs', 'doc')`);
-  await owner.query('SELECT FROM feed.sequence_events(1000)');
+  await owner.query('SELECT FROM feed.sequence_changes(1000)');
   await session.query(`UPDATE mine.docs SET body = 'z' WHERE id = 'a'; DELETE FROM mine.docs WHERE id = 'b'`);
 }
 

@@ -72,6 +72,30 @@ test(
 );
 
 test(
+  'what the version before told as JSON numbers is no difference, inside of arrays and rows either',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`
+      CREATE TYPE pair AS (few bigint, many bigint[]);
+      CREATE TABLE own (id integer PRIMARY KEY, one bigint, several bigint[], pair pair);
+      SELECT feed.watch('own', topic => 'own', entity => 'own');
+      INSERT INTO own VALUES (1, 12, '{3,-4}', '(5,"{6}")')`);
+    await sequence(session);
+    const tellInstead = (data: string) =>
+      session.query(`
+        BEGIN;
+        ALTER TABLE feed.events DISABLE TRIGGER events_append_only;
+        UPDATE feed.events SET data = ${data};
+        ALTER TABLE feed.events ENABLE ALWAYS TRIGGER events_append_only;
+        COMMIT`);
+    await tellInstead(`regexp_replace(data::text, '"(-?[0-9]+)"', '\\1', 'g')::json`);
+    t.deepEqual(await verify(session), []);
+    await tellInstead(`replace(data::text, '-4', '4')::json`);
+    t.regex((await verify(session))[0]?.fault ?? '', /the table says .*"-4"/);
+  }),
+);
+
+test(
   'above READ COMMITTED, where a TRUNCATE would look like a loss, it is refused',
   withDatabase(async (t, database) => {
     const session = await database.psql();
