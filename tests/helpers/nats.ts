@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import {
@@ -43,7 +44,7 @@ export interface TestNats {
   readonly connection: NatsConnection;
   readonly client: JetStreamClient;
   readonly manager: JetStreamManager;
-  /** Starts it again, with everything it had stored. */
+  /** Starts it again, with everything it had stored; resolves when it accepts connections. */
   start(): Promise<void>;
   /** Ends it in order, or as a power failure would. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -68,10 +69,18 @@ export async function createTestNats(args: string[] = [], credentials = ''): Pro
   const all = ['-js', '-sd', folder, '-a', '127.0.0.1', '-p', String(port), ...args];
   let child: ChildProcess | undefined;
   const start = async () => {
-    child = spawn(program, all, { stdio: 'ignore' });
-    const mine = child;
+    const mine = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] });
+    child = mine;
     servers.add(mine);
     mine.once('exit', () => servers.delete(mine));
+    let said = '';
+    mine.stderr.on('data', (data: Buffer) => {
+      said = `${said}${data}`.slice(-2_000);
+    });
+    await until(async () => {
+      if (mine.exitCode !== null) throw new Error(`nats-server ended with ${mine.exitCode}: ${said}`);
+      return accepts(port);
+    });
   };
   const end = async (signal: NodeJS.Signals) => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -104,6 +113,18 @@ export async function createTestNats(args: string[] = [], credentials = ''): Pro
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = createConnection(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** A message of the stream of events. */
