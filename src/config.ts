@@ -91,7 +91,11 @@ const Settings = z.object({
   NATS_URL: natsUrl.optional(),
   // What the rest of the world calls it: any other word says that it is none.
   NODE_ENV: z.string().optional(),
-  EVENT_RETENTION: z.literal('forever', 'must be forever: this version keeps every event').optional(),
+  EVENT_RETENTION: z
+    .string()
+    .regex(/^(forever|[1-9]\d{0,6}[smhd])$/, 'must be forever, or a number with s, m, h or d, such as 30d')
+    .default('forever'),
+  EVENT_PARTITION: wholeNumber(1_000, 999_999_999).optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -143,10 +147,20 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ratesUrl: settings.RATES_URL,
     sourceTokens: { github: settings.GITHUB_TOKEN },
     natsUrl: settings.NATS_URL,
+    retention: secondsOf(settings.EVENT_RETENTION),
+    partition: settings.EVENT_PARTITION,
     production: settings.NODE_ENV === 'production',
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),
   };
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+// How long events are kept, in seconds; undefined for ever.
+function secondsOf(text: string): number | undefined {
+  const unit = SECONDS[text.slice(-1)];
+  return text === 'forever' || unit === undefined ? undefined : Number(text.slice(0, -1)) * unit;
 }
 
 // Tokens do not exist yet, so nothing may pretend that they protect anything.

@@ -40,6 +40,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   embedded: [...LEAVES, 'postgres/sqlstate.ts'],
   postgres: LEAVES,
   queries: [...LEAVES, 'postgres'],
+  retention: [...LEAVES, ...DATABASE],
   sequencer: [...LEAVES, ...DATABASE],
   relay: [...LEAVES, ...DATABASE, 'feed'],
   feed: LEAVES,

@@ -32,7 +32,7 @@ CREATE TABLE feed.event_batches (
 COMMENT ON TABLE feed.event_batches IS 'One row per batch of the sequencer: the last position it gave, the snapshot it saw, and when. What the next batch numbers is the difference of two snapshots; `at` turns a time into a position.';
 CREATE INDEX event_batches_by_at ON feed.event_batches USING btree (at, last_position);
 CREATE INDEX event_batches_by_last_position ON feed.event_batches USING btree (last_position);
-CREATE TRIGGER event_batches_append_only BEFORE DELETE OR UPDATE ON feed.event_batches FOR EACH ROW EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
+CREATE TRIGGER event_batches_append_only BEFORE DELETE OR UPDATE ON feed.event_batches FOR EACH ROW EXECUTE FUNCTION feed.keep_batches(); -- ENABLE ALWAYS
 CREATE TRIGGER event_batches_append_only_truncate BEFORE TRUNCATE ON feed.event_batches FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('event_batches_append_only'); -- ENABLE ALWAYS
 GRANT SELECT ON feed.event_batches TO taskwire_app;
 GRANT SELECT ON feed.event_batches TO taskwire_reader;
@@ -52,19 +52,47 @@ CREATE TABLE feed.events (
   bytes integer,
   entity text,
   CONSTRAINT events_pkey PRIMARY KEY ("position"),
-  CONSTRAINT events_position_positive CHECK (("position" > 0)),
-  CONSTRAINT events_staged_id_key UNIQUE (staged_id)
+  CONSTRAINT events_position_positive CHECK (("position" > 0))
 );
-COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_events() appends to it. A staged row can be numbered once only: events_staged_id_key.';
-CREATE INDEX events_by_created_at ON feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C") WHERE (type ~~ '%\_created'::text);
-CREATE INDEX events_by_currency ON feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
-CREATE INDEX events_by_subject ON feed.events USING btree (subject, "position");
-CREATE INDEX events_deleted_by_position ON feed.events USING btree (topic, "position") INCLUDE (subject) WHERE (type ~~ '%\_deleted'::text);
-CREATE INDEX events_deleted_by_subject ON feed.events USING btree (topic, subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
+COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_changes() and feed.new_log() append to it. In partitions by position, of log.partition_size positions each; more from the twelfth on, so that there are never many. A staged row can be numbered once only: each partition has its own events_…_staged_id_key, and staged ids are numbered once by the condition of feed.sequence_changes() and the primary key.';
+CREATE INDEX events_by_currency ON ONLY feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
+CREATE INDEX events_by_subject ON ONLY feed.events USING btree (subject, "position");
+CREATE INDEX events_by_type ON ONLY feed.events USING btree (topic, type, "position");
+CREATE INDEX events_deleted_by_created_at ON ONLY feed.events USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
+CREATE INDEX events_deleted_by_position ON ONLY feed.events USING btree (topic, "position") INCLUDE (subject) WHERE (type ~~ '%\_deleted'::text);
+CREATE INDEX events_deleted_by_subject ON ONLY feed.events USING btree (topic, subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 GRANT SELECT ON feed.events TO taskwire_app;
 GRANT SELECT ON feed.events TO taskwire_reader;
+
+CREATE TABLE feed.events_1 (
+  "position" bigint NOT NULL,
+  staged_id bigint NOT NULL,
+  topic text NOT NULL,
+  type text NOT NULL,
+  subject text NOT NULL,
+  "time" timestamp with time zone NOT NULL,
+  origin text NOT NULL,
+  transaction xid8 NOT NULL,
+  requestid text,
+  data json NOT NULL,
+  previous json,
+  bytes integer,
+  entity text,
+  CONSTRAINT events_1_pkey PRIMARY KEY ("position"),
+  CONSTRAINT events_1_staged_id_key UNIQUE (staged_id),
+  CONSTRAINT events_position_positive CHECK (("position" > 0))
+);
+COMMENT ON TABLE feed.events_1 IS 'The first partition of the log.';
+CREATE INDEX events_1_by_currency ON feed.events_1 USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
+CREATE INDEX events_1_by_subject ON feed.events_1 USING btree (subject, "position");
+CREATE INDEX events_1_by_type ON feed.events_1 USING btree (topic, type, "position");
+CREATE INDEX events_1_deleted_by_created_at ON feed.events_1 USING btree (topic, "left"((data ->> 'created_at'::text), 27) COLLATE "C", subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
+CREATE INDEX events_1_deleted_by_position ON feed.events_1 USING btree (topic, "position") INCLUDE (subject) WHERE (type ~~ '%\_deleted'::text);
+CREATE INDEX events_1_deleted_by_subject ON feed.events_1 USING btree (topic, subject COLLATE "C", "position") WHERE (type ~~ '%\_deleted'::text);
+CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON feed.events_1 FOR EACH ROW EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
+CREATE TRIGGER events_append_only_truncate BEFORE TRUNCATE ON feed.events_1 FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('events_append_only'); -- ENABLE ALWAYS
 
 CREATE TABLE feed.last_versions (
   topic text NOT NULL,
@@ -87,10 +115,15 @@ CREATE TABLE feed.log (
   server_started timestamp with time zone,
   relation oid,
   sql_version integer,
+  partition_size bigint DEFAULT 10000000 NOT NULL,
+  floor bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT log_floor_natural CHECK ((floor >= 0)),
   CONSTRAINT log_is_one_row CHECK (only_one),
+  CONSTRAINT log_partition_size_positive CHECK ((partition_size > 0)),
   CONSTRAINT log_pkey PRIMARY KEY (only_one)
 );
 COMMENT ON TABLE feed.log IS 'Which log this is, in one row. A client holds its position together with `id`, the present epoch of the log: it began at the start of PostgreSQL `server_started`, with this table as `relation`. `first_position` is where the log itself began. The cluster''s system identifier and timeline, and the database, tell when the data has moved to where stored transaction ids mean nothing. `sql_hash` is the content of sql/ that was applied last.';
+CREATE TRIGGER log_floor_rises BEFORE UPDATE ON feed.log FOR EACH ROW EXECUTE FUNCTION feed.keep_floor(); -- ENABLE ALWAYS
 GRANT SELECT ON feed.log TO taskwire_app;
 GRANT SELECT ON feed.log TO taskwire_reader;
 
@@ -328,6 +361,9 @@ CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EA
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO taskwire_app;
 GRANT SELECT ON public.tasks TO taskwire_reader;
 
+CREATE FUNCTION feed.add_partitions(through bigint) RETURNS integer
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.base_type(of_type oid) RETURNS oid
   LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
 
@@ -385,15 +421,24 @@ CREATE FUNCTION feed.foreign_cast(of_type oid) RETURNS regtype
 CREATE FUNCTION feed.foreign_code(relation regclass) RETURNS regprocedure
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.forget_batches(most integer) RETURNS integer
+  LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.keep_batches() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.keep_floor() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.key_of(relation regclass) RETURNS TABLE(name name, type oid, operators oid, "collation" oid, is_immediate boolean)
   LANGUAGE sql STABLE;
 GRANT EXECUTE ON FUNCTION feed.key_of(regclass) TO taskwire_app;
 
 CREATE FUNCTION feed.list_past(of_topic text, at bigint, after_created_at text, after_subject text, most integer) RETURNS TABLE(subject text, created_at text, document text)
-  LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET enable_sort=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SET enable_bitmapscan=off SET enable_seqscan=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.list_past(text,bigint,text,text,integer) TO taskwire_app;
 
 CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
@@ -409,6 +454,13 @@ CREATE FUNCTION feed.new_log() RETURNS uuid
 
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;
+
+CREATE FUNCTION feed.partitions() RETURNS TABLE(relation regclass, first bigint, last bigint, is_detached boolean)
+  LANGUAGE sql STABLE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.partitions() TO taskwire_app;
+
+CREATE FUNCTION feed.raise_floor(age interval, whole boolean) RETURNS bigint
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.readable_json(value json) RETURNS json
   LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;

@@ -5,8 +5,8 @@
 -- cannot read: see feed.readable_json().
 -- The settings make a value read the same in every session. SQL that another role defined is not run: see
 -- feed.foreign_cast().
--- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.verify(), feed.watch(),
--- public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
+-- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.unwatch(), feed.verify(),
+-- feed.watch(), public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION feed.render(entity anyelement) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- A currency as everybody outside sees it; see render_task.sql. The rate is a string: a JSON number is a float to most
 -- who read it.
--- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.verify(), feed.watch(),
--- public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
+-- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.unwatch(), feed.verify(),
+-- feed.watch(), public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION feed.render(currency public.currencies) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$

@@ -23,7 +23,7 @@
 -- With the rights of its owner: a role that may read the log may read this, and it says no more than the log. So nothing is
 -- run that the table's owner wrote: what is asked at each call, for the table may have changed since it was watched. A
 -- key that is of a domain is cast to what the domain is made of, never to the domain, whose CHECKs are its owner's.
--- Called by: src/queries/log.ts, operators.
+-- Called by: feed.list_past(), src/queries/history.ts, src/queries/log.ts, operators.
 CREATE OR REPLACE FUNCTION feed.snapshot_page(topic text, at bigint, after_subject text, most integer, subjects text[] DEFAULT NULL)
 RETURNS TABLE (subject text, document text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -53,7 +53,7 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF (SELECT e."position" FROM feed.events AS e ORDER BY e."position" LIMIT 1) > at + 1 THEN
+  IF at < (SELECT log.floor FROM feed.log) THEN
     RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN

@@ -2,7 +2,8 @@
 -- a caller that reads the log and must not miss what was just written. The condition is that of feed.sequence_changes(): what
 -- the last batch's snapshot could not see. Without the document, which stands in feed.staged under (xid, id).
 -- Changes of one subject follow each other in the order of `id`: each waited for the row of the one before.
--- Called by: feed.snapshot_page(), public.restore_task(), src/queries/currencies.ts, src/queries/history.ts.
+-- Called by: feed.list_past(), feed.snapshot_page(), public.restore_task(), src/queries/currencies.ts,
+-- src/queries/history.ts.
 CREATE OR REPLACE FUNCTION feed.unnumbered(of_topic text) RETURNS TABLE (xid xid8, id bigint, subject text)
 LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp

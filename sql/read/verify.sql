@@ -7,6 +7,8 @@
 -- given the same transaction ids.
 -- Of a topic with a status column the log promises the status alone, and of a column that came or went later nothing
 -- until the row changes: that was no change of a row. A topic whose table was dropped has none to compare.
+-- From the floor on: a row that has not changed since is in no event any more. Whether it has, its updated_at says where the
+-- service keeps one; of tables that have none the log says nothing about such a row.
 -- What goes unheard from now on is told, too: a table that lost its primary key, or one of its triggers; and who may do
 -- what he should not, see feed.drift().
 -- With the rights of its owner, as feed.snapshot_page(): the tables that people watch need not be readable by the caller.
@@ -25,8 +27,8 @@ BEGIN
   END IF;
   SELECT string_agg(
     format(
-      'SELECT %L AS topic, feed.render("00 row") ->> %L AS subject, feed.render("00 row") ->> %L AS status, feed.render("00 row")::text AS data FROM ONLY %s AS "00 row"',
-      w.topic, w.key_column, w.status_column, w.relation),
+      'SELECT %L AS topic, feed.render("00 row") ->> %L AS subject, feed.render("00 row") ->> %L AS status, feed.render("00 row")::text AS data, %L::boolean AS versioned FROM ONLY %s AS "00 row"',
+      w.topic, w.key_column, w.status_column, w.versioned, w.relation),
     ' UNION ALL ')
   INTO rows_now
   FROM feed.topics AS w
@@ -60,7 +62,12 @@ BEGIN
       END
     FROM alive AS a
     FULL JOIN (%s) AS r ON r.topic = a.topic AND r.subject = a.subject
+    CROSS JOIN (
+      SELECT max(b.at) AS at FROM feed.event_batches AS b, feed.log WHERE log.floor > 0 AND b.last_position <= log.floor
+    ) AS floor
     WHERE CASE
+      WHEN a.subject IS NULL AND floor.at IS NOT NULL AND NOT coalesce(
+        r.versioned AND (r.data::json ->> 'updated_at')::timestamptz > floor.at, false) THEN false
       WHEN r.status IS NOT NULL THEN r.status IS DISTINCT FROM a.status
       WHEN a.subject IS NULL OR r.subject IS NULL THEN true
       WHEN r.data = a.data::text THEN false
@@ -72,6 +79,10 @@ BEGIN
     UNION ALL
     SELECT NULL, NULL, format('position %%s follows %%s', position, position - step) FROM steps WHERE step <> 1
     UNION ALL
+    SELECT NULL, NULL, format('the log begins at %%s, and its floor is %%s', e.first, log.floor)
+    FROM feed.log, (SELECT min(position) AS first FROM feed.events) AS e
+    WHERE e.first > log.floor + 1
+    UNION ALL
     SELECT NULL, NULL, format('transaction %%s stands in the log in %%s pieces', transaction, count(*))
     FROM steps, feed.log WHERE same IS NOT TRUE AND position >= log.first_position GROUP BY transaction HAVING count(*) > 1
     UNION ALL
@@ -81,7 +92,7 @@ BEGIN
     UNION ALL
     SELECT NULL, NULL, format('the last batch ends at %%s, the log at %%s', b.last, e.last)
     FROM (SELECT max(last_position) AS last FROM feed.event_batches) AS b,
-      (SELECT coalesce(max(position), 0) AS last FROM feed.events) AS e
+      (SELECT greatest((SELECT max(position) FROM feed.events), log.floor) AS last FROM feed.log) AS e
     WHERE b.last <> e.last
     UNION ALL
     SELECT s.topic, s.subject, format('transaction %%s counts as numbered, and its staged %%s stands in no event', s.xid, s.type)

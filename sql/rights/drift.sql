@@ -31,10 +31,17 @@ AS $$
       ('public.currencies', 'currencies_before_write'), ('public.currencies', 'currencies_keep_rate'),
       ('public.runs', 'runs_before_write'), ('public.runs', 'runs_kept'), ('public.runs', 'runs_kept_truncate'),
       ('feed.events', 'events_append_only'), ('feed.events', 'events_append_only_truncate'),
-      ('feed.event_batches', 'event_batches_append_only'), ('feed.event_batches', 'event_batches_append_only_truncate'),
+      ('feed.log', 'log_floor_rises'), ('feed.event_batches', 'event_batches_append_only'), ('feed.event_batches', 'event_batches_append_only_truncate'),
       ('feed.staged', 'staged_never_changes'), ('feed.staged', 'staged_never_truncated'),
       ('feed.epochs', 'epochs_never_change'), ('feed.epochs', 'epochs_never_truncated')
     ) AS own (relation, name)
+    UNION ALL
+    SELECT p.relation, NULL, true, 'events_append_only_truncate' FROM feed.partitions() AS p
+    UNION ALL
+    SELECT t.tgrelid, NULL, true, t.tgname -- the log's own, handed down; where that is amiss it is named once
+    FROM pg_trigger AS log
+    JOIN pg_trigger AS t ON t.tgparentid = log.oid
+    WHERE log.tgrelid = 'feed.events'::regclass AND log.tgname = 'events_append_only' AND log.tgenabled = 'A'
     UNION ALL
     SELECT w.relation, w.topic, w.topic IN ('tasks', 'currencies', 'runs'), capture.name
     FROM feed.topics AS w

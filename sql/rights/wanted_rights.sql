@@ -1,6 +1,6 @@
 -- What the service's two roles may do, one row for each object: the one list of it. Called by grants.sql, which grants it,
 -- and by feed.drift(), which looks whether it is so. `object` is written as GRANT takes it. A function that is missing here
--- answers the application's role with "permission denied".
+-- answers the application's role with "permission denied". Of a partition of the log its table has the rights.
 -- Called by: feed.drift(), sql/grants.sql.
 CREATE OR REPLACE FUNCTION feed.wanted_rights() RETURNS TABLE (role name, privileges text[], kind text, object text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ AS $$
   SELECT roles.role::name, ARRAY['SELECT'], 'TABLE', c.oid::regclass::text
   FROM unnest(ARRAY['taskwire_app', 'taskwire_reader']) AS roles (role)
   CROSS JOIN pg_class AS c
-  WHERE c.relnamespace = to_regnamespace('feed') AND c.relkind IN ('r', 'p', 'v')
+  WHERE c.relnamespace = to_regnamespace('feed') AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^events_[0-9]+$'
   UNION ALL
   SELECT tables.role, tables.privileges, 'TABLE', tables.name
   FROM (VALUES
@@ -36,7 +36,7 @@ AS $$
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
     'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.clean_staged(xid8, bigint, integer)',
     'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
-    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.drift()', 'feed.key_of(regclass)',
+    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.partitions()', 'feed.drift()', 'feed.key_of(regclass)',
     'feed.unnumbered(text)', 'feed.snapshot_page(text, bigint, text, integer, text[])',
     'feed.list_past(text, bigint, text, text, integer)', 'public.restore_task(uuid)',
     'public.queue_run(text)', 'public.queue_first_run(text)', 'public.sweep_runs()', 'public.hand_back_run(uuid, integer)',

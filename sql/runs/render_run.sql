@@ -1,6 +1,6 @@
 -- A run as everybody outside sees it. Called by capture, for the log, and by the API's queries.
--- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.verify(), feed.watch(),
--- public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
+-- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.unwatch(), feed.verify(),
+-- feed.watch(), public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION feed.render(run public.runs) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$

@@ -30,6 +30,7 @@ BEGIN
   LOCK TABLE feed.staged, feed.events, feed.event_batches IN SHARE ROW EXCLUSIVE MODE;
   SELECT b.last_position INTO last FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1;
 
+  PERFORM feed.add_partitions(last + (SELECT count(*) FROM feed.staged));
   INSERT INTO feed.events (
     "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity, bytes)
   SELECT

@@ -1,7 +1,20 @@
--- What keeps the log append-only for everybody, its owner included: no row of it is changed or taken away.
+-- What keeps the log append-only for everybody, its owner included: no row of it is changed or taken away. What is below
+-- the floor goes with its partition.
 SELECT feed.ensure_trigger('feed.events', 'events_append_only', 'BEFORE DELETE OR UPDATE', 'ROW', 'feed.refuse(''events_append_only'')');
 SELECT feed.ensure_trigger('feed.events', 'events_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''events_append_only'')');
-SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only', 'BEFORE DELETE OR UPDATE', 'ROW', 'feed.refuse(''event_batches_append_only'')');
+SELECT feed.ensure_trigger(p.relation, 'events_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''events_append_only'')')
+FROM feed.partitions() AS p;
+DO $$
+DECLARE
+  part regclass;
+BEGIN
+  FOR part IN SELECT p.relation FROM feed.partitions() AS p JOIN pg_trigger AS t ON t.tgrelid = p.relation AND t.tgname = 'events_append_only' AND t.tgenabled <> 'A' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER events_append_only', part);
+  END LOOP;
+END
+$$;
+SELECT feed.ensure_trigger('feed.log', 'log_floor_rises', 'BEFORE UPDATE', 'ROW', 'feed.keep_floor()');
+SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only', 'BEFORE DELETE OR UPDATE', 'ROW', 'feed.keep_batches()');
 SELECT feed.ensure_trigger('feed.event_batches', 'event_batches_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''event_batches_append_only'')');
 SELECT feed.ensure_trigger('feed.staged', 'staged_never_changes', 'BEFORE UPDATE', 'ROW', 'feed.refuse(''staged_never_changes'')');
 SELECT feed.ensure_trigger('feed.staged', 'staged_never_truncated', 'BEFORE TRUNCATE', 'STATEMENT', 'feed.refuse(''staged_never_truncated'')');

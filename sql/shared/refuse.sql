@@ -1,7 +1,7 @@
 -- Refuses a statement. The BEFORE trigger of what may only grow: the log, and the runs. Its argument is the name of
 -- the rule, reported like a constraint's. It binds everybody for whom triggers fire, the owner included; grants
 -- keep the application's role away before it gets here.
--- Called by: sql/runs/triggers.sql, sql/sequence/triggers.sql.
+-- Called by: feed.add_partitions(), sql/runs/triggers.sql, sql/sequence/triggers.sql.
 CREATE OR REPLACE FUNCTION feed.refuse() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

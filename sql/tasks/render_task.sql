@@ -1,7 +1,7 @@
 -- A task as everybody outside sees it. Called by capture, for the log, and by the API's queries: a row is rendered
 -- here or nowhere, so that the log, REST and the sockets cannot differ.
--- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.verify(), feed.watch(),
--- public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
+-- Called by: feed.capture(), feed.capture_truncate(), feed.snapshot_page(), feed.unwatch(), feed.verify(),
+-- feed.watch(), public.apply_batch(), src/queries/entities.ts, src/queries/runs.ts, src/queries/tasks.ts.
 CREATE OR REPLACE FUNCTION feed.render(task public.tasks) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$

@@ -1,6 +1,7 @@
 -- Brings a deleted task back under its id, in its last state; the version goes on. No row if the log
 -- knows of no such task; unique_violation on tasks_pkey if the task is there,
--- row_not_taken if a BEFORE trigger of the operator's returned NULL.
+-- row_not_taken if a BEFORE trigger of the operator's returned NULL; restore_below_floor if it was deleted longer ago than
+-- the log keeps.
 -- The row of last_versions is locked first: a writer that deletes this task, or inserts it again, needs that row as well. So
 -- what is read after it, by a statement and so a snapshot of its own, is the last there was, and stays so. Reading first
 -- could bring back a state that another writer has meanwhile restored, changed and deleted again.
@@ -26,11 +27,15 @@ BEGIN
   IF NOT FOUND THEN
     SELECT e.data INTO state
     FROM feed.events AS e
-    WHERE e.subject = wanted::text AND e.topic = 'tasks'
+    WHERE e.subject = wanted::text AND e.topic = 'tasks' AND e."position" > (SELECT log.floor FROM feed.log)
     ORDER BY e."position" DESC
     LIMIT 1;
   END IF;
   IF NOT FOUND THEN
+    IF EXISTS (SELECT FROM feed.last_versions AS v WHERE v.topic = 'tasks' AND v.subject = wanted::text AND v.version > 0) THEN
+      RAISE EXCEPTION 'task % was deleted longer ago than the log keeps', wanted
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'restore_below_floor', TABLE = 'tasks', SCHEMA = 'public';
+    END IF;
     RETURN;
   END IF;
 

@@ -2,7 +2,7 @@
 -- there is none. The one place that knows: a table that is watched under another column than this could not be told in full.
 -- Without settings of its own, and each name of the catalogue qualified, so that it is inlined where it is asked and none of
 -- a caller's tables stands in for the catalogue's.
--- Called by: feed.snapshot_page(), feed.unwatchable(), src/queries/log.ts.
+-- Called by: feed.list_past(), feed.snapshot_page(), feed.unwatchable(), src/queries/log.ts.
 CREATE OR REPLACE FUNCTION feed.key_of(relation regclass)
 RETURNS TABLE (name name, type oid, operators oid, "collation" oid, is_immediate boolean)
 LANGUAGE sql STABLE ROWS 1

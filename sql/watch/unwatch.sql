@@ -26,6 +26,14 @@ BEGIN
   END, NULL)
   FROM feed.fold(watched.topic) AS last
   WHERE last.type <> watched.entity || '_deleted';
+  -- What has not changed since before the floor is in no event any more, and is there all the same.
+  IF (SELECT log.floor FROM feed.log) > 0 AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
+    EXECUTE format($query$
+      SELECT feed.stage($1, $2, r.data ->> $3, r.data, NULL)
+      FROM (SELECT feed.render("00 row") AS data FROM ONLY %s AS "00 row") AS r
+      WHERE NOT EXISTS (SELECT FROM feed.fold($1) AS known WHERE known.subject = r.data ->> $3)
+    $query$, watched.relation) USING watched.topic, watched.entity || '_deleted', watched.key_column;
+  END IF;
   DELETE FROM feed.topics AS w WHERE w.topic = watched.topic;
 END
 $$;

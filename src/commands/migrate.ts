@@ -7,7 +7,13 @@ const print = (line: string) => process.stdout.write(`${line}\n`);
 
 await runCommand(
   async ({ config, url, logger }) => {
-    const done = await migrate({ url, service: config.service, logger, begins: tellBeginning });
+    const done = await migrate({
+      url,
+      service: config.service,
+      partition: config.partition,
+      logger,
+      begins: tellBeginning,
+    });
     for (const line of describe(done)) print(line);
     return 0;
   },

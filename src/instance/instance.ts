@@ -19,6 +19,7 @@ import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
 import { cleanStaged, readClosedTables } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
+import { createRetention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { createOrigins } from '../web/origins.ts';
 import { createApi } from './api.ts';
@@ -84,7 +85,8 @@ export function createInstance(options: InstanceOptions): Instance {
   }
 
   async function open(): Promise<void> {
-    await migrate({ url: options.directUrl, service: config.service, logger, signal: stopping.signal });
+    const { service, partition } = config;
+    await migrate({ url: options.directUrl, service, partition, logger, signal: stopping.signal });
     const pool = await connect('pool', config.poolSize);
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
@@ -92,7 +94,9 @@ export function createInstance(options: InstanceOptions): Instance {
     const { sessions, receiver, sequencer } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
-    for (const service of [receiver, sequencer, ...(nats ? [nats] : []), jobs]) await begin(service);
+    const retention = createRetentionPart(sequencer, options);
+    for (const service of [receiver, sequencer, ...retention, ...(nats ? [nats] : []), jobs])
+      await begin(service);
     const api = await createApi(pool, {
       ...shared,
       ...feed,
@@ -200,6 +204,15 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     logger,
   });
   return { receiver, sequencer, sessions: createSessions(logger) };
+}
+
+function createRetentionPart(
+  sequencer: Sequencer,
+  { config, directUrl: url, logger }: InstanceOptions,
+): Service[] {
+  const { service, retention: seconds } = config;
+  if (seconds === undefined) return [];
+  return [createRetention({ url, service, seconds, isLeading: () => sequencer.leading, logger })];
 }
 
 type Kinds = Readonly<Record<'generator' | 'rates', RunKind>>;

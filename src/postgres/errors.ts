@@ -30,6 +30,7 @@ const NOT_AS_SAID: Record<string, ErrorCode> = {
   batch_stale: 'stale',
   row_not_taken: 'invalid',
   batch_answer_bytes: 'too_large',
+  restore_below_floor: 'gone',
 };
 
 const CONFLICTS: Record<string, string> = {
@@ -71,7 +72,7 @@ function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
   const violation = RULES[constraint];
   if (violation) return means('invalid', 'the content breaks a rule', { violations: [violation] });
   const notAsSaid = NOT_AS_SAID[constraint];
-  if (notAsSaid) return means(notAsSaid, message);
+  if (notAsSaid) return means(notAsSaid, message, notAsSaid === 'gone' ? { reason: 'retention' } : {});
   switch (blameOf(code)) {
     case 'slow':
       return means('timeout', 'the database took too long; try again', SOON);
@@ -87,6 +88,7 @@ function translateSaid(said: pg.DatabaseError): ServiceError | undefined {
 }
 
 interface MeaningOptions {
+  reason?: string;
   violations?: Violation[];
   headers?: Record<string, string>;
 }
@@ -125,6 +127,12 @@ export function isAway(error: unknown): boolean {
 export function isNotWritable(error: unknown): boolean {
   if (error instanceof ServiceError) return error.code === 'not_writable';
   return blameOf(databaseErrorOf(error)?.code) === 'no_writes';
+}
+
+/** Whether a row was refused because its partitioned table has no partition for it. */
+export function isOutOfPartitions(error: unknown): boolean {
+  const found = databaseErrorOf(error);
+  return found?.code === SQLSTATE.checkViolation && found.routine === 'ExecFindPartition';
 }
 
 /** What a write is told that a BEFORE trigger of the operator's swallowed: it returned NULL. */

@@ -40,6 +40,8 @@ export async function migrate(options: {
   url: string;
   service: string;
   logger: Logger;
+  /** How many positions a partition of the log holds, if this is what makes the log; PostgreSQL's default otherwise. */
+  partition?: number | undefined;
   /** Ends it at once, whatever it waits for; then it throws. */
   signal?: AbortSignal;
   /** Told the migrations that are missing, before the first is applied. */
@@ -60,20 +62,24 @@ interface Target {
   url: string;
   service: string;
   logger: Logger;
+  partition?: number | undefined;
   signal?: AbortSignal;
   begins?: (migrations: readonly string[]) => void;
 }
 
-async function prepare({ url, service, logger, signal, begins }: Target): Promise<Migrated> {
+async function prepare({ url, service, logger, partition, signal, begins }: Target): Promise<Migrated> {
   const client = await openSession({ url, service, name: 'migrate' }, signal);
   try {
     const warning = await refuseUnfit(client, service);
     if (warning !== undefined) logger.warn(warning);
     await takeTurn(client, service, logger, signal);
+    if (partition !== undefined)
+      await client.query("SELECT set_config('taskwire.event_partition', $1, false)", [String(partition)]);
     const migrations = await addMigrations(client, service, logger, begins);
     await prepareJobQueue(client, url, service);
     client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
     const sql = await patiently(client, 'sql/', logger, () => renewSql(client, service, logger));
+    await comparePartition(client, partition, logger);
     const warnings = await readWarnings(client, service);
     if (warnings.length > 0) logger.warn({ warnings }, 'the schema is not as this version makes it');
     return { migrations, sql, warnings };
@@ -197,6 +203,17 @@ async function addMigrations(
   );
   logger.info({ migrations: missing.length }, 'migrated the database');
   return missing;
+}
+
+async function comparePartition(
+  client: pg.Client,
+  wanted: number | undefined,
+  logger: Logger,
+): Promise<void> {
+  const { rows } = await client.query('SELECT partition_size::float8 AS size FROM feed.log');
+  const [{ size }] = z.tuple([z.object({ size: z.number() })]).parse(rows);
+  if (wanted !== undefined && wanted !== size)
+    logger.warn({ wanted, size }, 'EVENT_PARTITION is what a log is made with: this one keeps its own');
 }
 
 async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {

@@ -14,6 +14,7 @@ export interface Entity {
 }
 
 const Pending = z.strictObject({ id: z.number().nullable() });
+const Known = z.strictObject({ known: z.boolean() });
 const Numbered = z.strictObject({ numbered: z.boolean() });
 const Position = z.strictObject({ position: z.number() });
 const PastState = z.strictObject({ version: z.number(), document: z.string() });
@@ -41,6 +42,13 @@ interface PastPage {
 export async function readPending(pool: DatabasePool, { topic, subject }: Entity): Promise<number | null> {
   return pool.oneFirst(sql.prepared('read_pending', Pending)`
     SELECT max(u.id) AS id FROM feed.unnumbered(${topic}) AS u WHERE u.subject = ${subject}`);
+}
+
+/** Whether there is such an entity, or ever was one: also one of which the log keeps no event. */
+export async function isKnown(pool: DatabasePool, { topic, table }: Resource, id: string): Promise<boolean> {
+  return pool.oneFirst(sql.type(Known)`
+    SELECT EXISTS (SELECT FROM ${sql.identifier([...table])} WHERE id = ${id}::uuid)
+      OR EXISTS (SELECT FROM feed.last_versions WHERE topic = ${topic} AND subject = ${id} AND version > 0) AS known`);
 }
 
 /** Whether a change is in the log by now. */
@@ -105,15 +113,9 @@ export async function readPast(
   position: number,
 ): Promise<PastState | null> {
   return pool.maybeOne(sql.prepared('read_past', PastState)`
-    SELECT (past.data ->> 'version')::bigint AS version, past.data::text AS document
-    FROM (
-      SELECT type, data
-      FROM feed.events
-      WHERE subject = ${subject} AND topic = ${topic} AND position <= ${position}
-      ORDER BY position DESC
-      LIMIT 1
-    ) AS past
-    WHERE past.type NOT LIKE '%\\_deleted'`);
+    SELECT (document::json ->> 'version')::bigint AS version, document
+    FROM feed.snapshot_page(${topic}, ${position}, NULL, 1, ${sql.array([subject], 'text')})
+    WHERE document IS NOT NULL`);
 }
 
 /**

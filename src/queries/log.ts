@@ -26,7 +26,7 @@ export async function readHead(pool: DatabasePool, known?: string): Promise<Head
     SELECT
       log.id::text AS log,
       batch.last_position AS head,
-      coalesce((SELECT position FROM feed.events ORDER BY position LIMIT 1), batch.last_position + 1) AS first,
+      log.floor + 1 AS first,
       CASE WHEN log.id IS DISTINCT FROM ${known ?? null}::uuid
         THEN (SELECT coalesce(json_object_agg(id, last_position), '{}') FROM feed.epochs) END AS ends
     FROM feed.log

@@ -1,8 +1,10 @@
 // The leader's look for what has committed: one statement that numbers it, and who is told.
 import { z } from 'zod';
 import { type Batch, LogRow } from '../events.ts';
+import { isOutOfPartitions } from '../postgres/errors.ts';
 import type { Cleaner } from './cleaner.ts';
 import type { LeaderSession } from './leader_session.ts';
+import type { Partitions } from './partitions.ts';
 
 const HANDED_OVER = 500; // rows a look returns; what is more is read from the log
 
@@ -24,18 +26,25 @@ export interface Pass {
   took: number;
 }
 
-/** Looks on the leader's session: each tells the relay, the cleaner and the metrics of what it numbered. */
+/** Looks on the leader's session: each tells the relay, the cleaner, the partitions and the metrics of what it numbered. */
 export function createSequencingPass(
   session: LeaderSession,
   { numbered, sequenced }: PassOptions,
   cleaner: Cleaner,
+  partitions: Partitions,
 ): () => Promise<Pass> {
-  return async () => {
-    const started = performance.now();
-    const { rows } = await session.queryPatiently({
+  const sequence = () =>
+    session.queryPatiently({
       name: 'sequence_changes',
       text: 'SELECT * FROM feed.sequence_changes($1)',
       values: [HANDED_OVER],
+    });
+  return async () => {
+    const started = performance.now();
+    const { rows } = await sequence().catch(async (error: unknown) => {
+      if (!isOutOfPartitions(error)) throw error;
+      await partitions.makeRoom();
+      return sequence();
     });
     const took = performance.now() - started;
     const batch = toBatch(rows);
@@ -43,6 +52,7 @@ export function createSequencingPass(
     if (batch) {
       numbered(batch);
       cleaner.numbered(batch.last);
+      await partitions.numbered(batch.last);
     }
     sequenced?.(found, took);
     return { found, took };

@@ -16,6 +16,7 @@ import { createStrangers } from '../postgres/strangers.ts';
 import { within } from '../within.ts';
 import { type Clean, createCleaner } from './cleaner.ts';
 import { type LeaderSession, openLeaderSession } from './leader_session.ts';
+import { createPartitions } from './partitions.ts';
 import { createSequencingPass, type Pass, type PassOptions } from './pass.ts';
 import { createWaiter } from './waiter.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -104,7 +105,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     leading = true;
     working();
     logger.info('leading: this instance numbers the events');
-    const look = createSequencingPass(session, options, cleaner);
+    const look = createSequencingPass(session, options, cleaner, await createPartitions(session, logger));
     while (!waiter.ended) {
       await workUntilResting(session, look);
       await rest(session, bell, look);

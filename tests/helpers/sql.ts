@@ -96,3 +96,14 @@ function toLogged(row: Record<string, string>): Logged {
     previous: parse(row.previous),
   };
 }
+
+/** Lets the log go up to a position, as retention does: the floor rises, and its events are gone. */
+export async function shortenLog(session: pg.Client, floor: number): Promise<void> {
+  await session.query(`
+    BEGIN;
+    UPDATE feed.log SET floor = ${floor};
+    ALTER TABLE feed.events DISABLE TRIGGER events_append_only;
+    DELETE FROM feed.events WHERE position <= ${floor};
+    ALTER TABLE feed.events ENABLE ALWAYS TRIGGER events_append_only;
+    COMMIT`);
+}

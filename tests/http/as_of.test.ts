@@ -3,7 +3,7 @@ import ava, { type TestFn } from 'ava';
 import { ownApi, type Send, senderTo } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
 import { createRandom } from '../helpers/random.ts';
-import { readValue, sequence } from '../helpers/sql.ts';
+import { readValue, sequence, shortenLog } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 const test = ava as TestFn<Context>;
@@ -173,20 +173,52 @@ test('later pages are of the moment of the first, also if that was a time to com
   t.deepEqual(tasks, before);
 });
 
-test('where nearly everything was deleted pages are short, and yet they lead to all there was', async t => {
+test('where nearly nothing that is met was there then pages are short, and yet they lead to all there was', async t => {
   const api = await ownApi(t);
-  await api.psql.query(`INSERT INTO tasks (title) VALUES ('the oldest')`);
-  await api.psql.query(`INSERT INTO tasks (title) SELECT 'gone' FROM generate_series(1, 12000)`);
-  await api.psql.query(`DELETE FROM tasks WHERE title = 'gone'`);
+  await api.psql.query(`INSERT INTO tasks (title) VALUES ('the oldest'), ('gone')`);
   await sequence(api.psql);
-  const first = await api.send('GET', '/tasks?as_of=24001');
+  await api.psql.query(`INSERT INTO tasks (title) SELECT 'later' FROM generate_series(1, 2500)`);
+  await api.psql.query(`INSERT INTO tasks (title) SELECT 'too' FROM generate_series(1, 1500)`);
+  await api.psql.query(`DELETE FROM tasks WHERE title IN ('too', 'gone')`);
+  await sequence(api.psql);
+  const first = await api.send('GET', '/tasks?as_of=2');
   t.deepEqual(first.body.data, []);
   t.not(first.body.next_cursor, null);
-  const all = await walk(api.send, '/tasks?as_of=24001');
-  t.deepEqual(
-    all.map(({ title }) => title),
-    ['the oldest'],
+  const all = await walk(api.send, '/tasks?as_of=2');
+  t.deepEqual(all.map(({ title }) => title).sort(), ['gone', 'the oldest']);
+});
+
+test('a list, a task and its history are told as far back as the log goes, of tasks whose events it no longer keeps, too', async t => {
+  const api = await ownApi(t);
+  await api.psql.query(`INSERT INTO tasks (title) SELECT 'task ' || n FROM generate_series(1, 30) AS n`);
+  await sequence(api.psql);
+  const { body } = await api.send('GET', '/tasks?limit=200');
+  const [changed, deleted, forgotten, ...others] = body.data as { id: string; title: string }[];
+  await api.psql.query('DELETE FROM tasks WHERE id = $1', [forgotten?.id]);
+  await sequence(api.psql);
+  const before = await walk(api.send, '/tasks?as_of=31&limit=7');
+  await api.psql.query(`UPDATE tasks SET title = 'changed' WHERE id = $1`, [changed?.id]);
+  await api.psql.query('DELETE FROM tasks WHERE id = $1', [deleted?.id]);
+  await sequence(api.psql);
+  await shortenLog(api.psql, 31);
+  t.is(before.length, 29);
+  t.deepEqual(await walk(api.send, '/tasks?as_of=31&limit=7'), before);
+  for (const task of [changed, deleted, others[0]])
+    t.deepEqual((await api.send('GET', `/tasks/${task?.id}?as_of=31`)).body, task);
+  t.is((await api.send('GET', `/tasks/${forgotten?.id}?as_of=31`)).status, 404);
+  const history = async (id?: string) => (await api.send('GET', `/tasks/${id}/history`)).body;
+  t.like(await history(others[0]?.id), { data: [], from: 31 });
+  t.like(await history(forgotten?.id), { data: [], from: 31 });
+  t.is((await history(changed?.id)).data.length, 1);
+  t.is(
+    (await api.send('GET', `/tasks/${changed?.id.replace(/.$/, '0')}/history`)).status,
+    changed?.id.endsWith('0') ? 200 : 404,
   );
+  t.is((await api.send('POST', `/tasks/${deleted?.id}/restore`)).status, 201);
+  t.like(await api.send('POST', `/tasks/${forgotten?.id}/restore`), {
+    status: 410,
+    body: { reason: 'retention' },
+  });
 });
 
 test('a cursor belongs to its own list and moment', async t => {
@@ -216,10 +248,7 @@ test('before what the log keeps, the answer is 410 and says why', async t => {
   const { body: task } = await api.send('POST', '/tasks', { title: 'a' });
   for (const title of ['b', 'c', 'd']) await api.send('PATCH', `/tasks/${task.id}`, { title });
   await sequence(api.psql);
-  // As retention will: no right of the service's goes that far.
-  await api.psql.query(
-    `ALTER TABLE feed.events DISABLE TRIGGER ALL; DELETE FROM feed.events WHERE position < 3`,
-  );
+  await shortenLog(api.psql, 2);
   for (const path of ['/tasks', `/tasks/${task.id}`]) {
     for (const timestamp of ['0', '1', '0001-01-01T00:00:00Z']) {
       const { status, body } = await api.send('GET', `${path}?as_of=${timestamp}`);

@@ -11,7 +11,7 @@ import {
 } from '../helpers/nats.ts';
 import { readMetric, type Scene, untilWarnings, withNats } from '../helpers/nats_scene.ts';
 import { openSocket } from '../helpers/socket.ts';
-import { readValue } from '../helpers/sql.ts';
+import { readValue, shortenLog } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 natsTest(
@@ -305,10 +305,7 @@ natsTest(
     await insert(10);
     await until(async () => (await readValue(psql, 'SELECT max(position)::integer FROM feed.events')) === 15);
     await without.stop();
-    await psql.query(`
-      ALTER TABLE feed.events DISABLE TRIGGER ALL;
-      DELETE FROM feed.events WHERE position <= 8;
-      ALTER TABLE feed.events ENABLE TRIGGER ALL;`);
+    await shortenLog(psql, 8);
     await start();
     await untilPosition(nats, 15);
     t.deepEqual(

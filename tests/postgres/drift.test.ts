@@ -175,7 +175,7 @@ const TRIGGERS = `
   SELECT format('%s.%s', c.relnamespace::regnamespace, c.relname) AS relation, quote_ident(tgname) AS name
   FROM pg_trigger
   JOIN pg_class AS c ON c.oid = tgrelid
-  WHERE NOT tgisinternal AND c.relnamespace IN ('public'::regnamespace, 'feed'::regnamespace)
+  WHERE NOT tgisinternal AND tgparentid = 0 AND c.relnamespace IN ('public'::regnamespace, 'feed'::regnamespace)
   ORDER BY 1, 2`;
 
 test(
@@ -201,6 +201,12 @@ test(
     }
     for (const { relation } of rows) await session.query(`ALTER TABLE ${relation} ENABLE TRIGGER ALL`);
     t.is((await drift(session)).length, rows.length);
+    await session.query(
+      'ALTER TABLE feed.events ENABLE ALWAYS TRIGGER events_append_only; ALTER TABLE feed.events_1 ENABLE TRIGGER ALL',
+    );
+    t.true(
+      (await drift(session)).includes('the trigger events_append_only of feed.events_1 does not fire always'),
+    );
     await migrate({ service: SERVICE, url: database.url, logger });
     t.deepEqual(await drift(session), []);
   }),

@@ -108,39 +108,12 @@ test(
   }),
 );
 
-test(
-  'a migration that waits for somebody’s open transaction lets the other writers go on, and is made when it ends',
-  withDatabase(async (t, database) => {
-    const [psql, person] = [await database.psql(), await database.psql()];
-    const schema = await describeSchema(psql);
-    await psql.query(`
-      DELETE FROM feed.migrations WHERE name >= '0007_rest';
-      UPDATE feed.log SET sql_hash = NULL;
-      DROP TABLE idempotency_keys, feed.epochs;
-      ALTER TABLE feed.log DROP COLUMN server_started, DROP COLUMN relation;
-      ALTER TABLE feed.log DROP COLUMN sql_version;
-      ALTER TABLE currencies DROP CONSTRAINT currencies_rate_of_its_day;
-      ALTER TABLE currency_rates DROP COLUMN quoted_rate, DROP COLUMN quoted_nominal, DROP COLUMN quoted_name;
-      DROP INDEX tasks_by_updated_at, tasks_by_due_at, tasks_by_priority, tasks_by_title, tasks_by_search_words, tasks_by_label,
-        feed.events_deleted_by_position, feed.events_deleted_by_subject;
-      DROP FUNCTION priority_rank, task_words, task_search_words, search_text`);
-    await person.query(`BEGIN; INSERT INTO tasks (title) VALUES ('thinking')`);
-    const waits = Promise.withResolvers<void>();
-    const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
-    const migrating = migrate({ service: SERVICE, url: database.url, logger: telling });
-    await waits.promise;
-    await psql.query(`SET statement_timeout = '20s'; INSERT INTO tasks (title) VALUES ('another')`);
-    await person.query('COMMIT');
-    await migrating;
-    t.is(await describeSchema(psql), schema);
-  }),
-);
-
-/** Lends a database as version 9 of the schema made it, without sql/: what its triggers would lock, a test locks itself. */
-async function withVersion9(use: (url: string) => Promise<void>): Promise<void> {
+/** Lends a database as a version of the schema made it, without sql/: what its triggers would lock, a test locks itself. */
+async function withVersion(number: number, use: (url: string) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'taskwire-migrations-'));
+  const isIn = (file: string) => Number(/\/(\d{4})_\w+\.sql$/.exec(file)?.[1] ?? 0) <= number;
   try {
-    await cp(MIGRATIONS, dir, { recursive: true, filter: file => !/\/(?!000)\d{4}_\w+\.sql$/.test(file) });
+    await cp(MIGRATIONS, dir, { recursive: true, filter: isIn });
     await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
       await onServer(url, 'CREATE SCHEMA feed');
       await withSession(url, session => applyMigrations(session, SERVICE, logger, dir));
@@ -150,6 +123,51 @@ async function withVersion9(use: (url: string) => Promise<void>): Promise<void> 
     await rm(dir, { recursive: true, force: true });
   }
 }
+
+test(
+  'a migration that waits for somebody’s open transaction lets the other writers go on, and is made when it ends',
+  withDatabase(async (t, database) => {
+    const schema = await describeSchema(await database.psql());
+    await withVersion(6, url =>
+      withSession(url, async person => {
+        await person.query('BEGIN; LOCK TABLE tasks IN ROW EXCLUSIVE MODE');
+        const waits = Promise.withResolvers<void>();
+        const telling = pino({ level: 'warn' }, { write: () => waits.resolve() });
+        const migrating = migrate({ service: SERVICE, url, logger: telling });
+        await waits.promise;
+        await onServer(
+          url,
+          `SET statement_timeout = '20s'; BEGIN; LOCK TABLE tasks IN ROW EXCLUSIVE MODE; COMMIT`,
+        );
+        await person.query('COMMIT');
+        await migrating;
+        await withSession(url, async session => t.is(await describeSchema(session), schema));
+      }),
+    );
+  }),
+);
+
+test('a log that is filled becomes the first partition as it is, its readers keep their rights, and its end is far off', async t => {
+  await withVersion(16, url =>
+    withSession(url, async session => {
+      await session.query(`
+        INSERT INTO feed.events (position, staged_id, topic, type, subject, time, origin, transaction, data)
+          SELECT n, n + 100000, 'tasks', 'task_created', n::text, now(), 'psql', '3', '{}' FROM generate_series(1, 12345) AS n;
+        INSERT INTO feed.event_batches (last_position, snapshot, at) VALUES (12345, '4:4:', now());
+        GRANT SELECT ON feed.events TO pg_monitor`);
+      const file = await readValue(session, `SELECT pg_relation_filenode('feed.events')`);
+      await migrate({ service: SERVICE, url, logger, partition: 10_000 });
+      t.is(await readValue(session, `SELECT pg_relation_filenode('feed.events_1')`), file);
+      t.deepEqual((await session.query('SELECT first, last FROM feed.partitions()')).rows, [
+        { first: '1', last: '1020000' },
+      ]);
+      t.true(await readValue(session, `SELECT has_table_privilege('pg_monitor', 'feed.events', 'SELECT')`));
+      await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
+      t.is((await sequence(session))[0]?.position, 12_346);
+      t.is(await readValue(session, 'SELECT floor::integer FROM feed.log'), 0);
+    }),
+  );
+});
 
 const MIGRATION_WAITS = `
   SELECT EXISTS (
@@ -161,7 +179,7 @@ for (const [table, next] of Object.entries({
   currencies: ['currency_rates', 'feed.staged'],
 })) {
   test(`a migration that waits for a writer of ${table} holds nothing that the writer goes on to`, async t => {
-    await withVersion9(url =>
+    await withVersion(9, url =>
       withSession(url, async writer => {
         await writer.query(`BEGIN; LOCK TABLE ${table} IN ROW EXCLUSIVE MODE`);
         const migrating = migrate({ service: SERVICE, url, logger });

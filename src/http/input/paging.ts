@@ -75,11 +75,16 @@ export function readCursor<Keys extends z.ZodType>(keys: Keys, cursor: string): 
 /**
  * Sends the first `limit` of the rows, and where the next page begins if there are more rows than that, or may be: those
  * that fill a page in bytes are all that is read for it. A last row without a document only tells how far was looked: the
- * next page begins there.
+ * next page begins there. `from`, where it is given, is the position after which the list begins.
  */
 export function sendPage<Row extends { document: string | null }>(
   ctx: Context,
-  { rows, limit, keysOf }: { rows: readonly Row[]; limit: number; keysOf: (row: Row) => unknown },
+  {
+    rows,
+    limit,
+    keysOf,
+    from,
+  }: { rows: readonly Row[]; limit: number; keysOf: (row: Row) => unknown; from?: number },
 ): void {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
@@ -89,7 +94,8 @@ export function sendPage<Row extends { document: string | null }>(
   if (next !== null) ctx.set('Link', `<${nextAddress(ctx, next)}>; rel="next"`);
   ctx.set('Cache-Control', 'no-cache');
   ctx.type = 'application/json';
-  ctx.body = `{"data":[${documents.join(',')}],"next_cursor":${JSON.stringify(next)}}`;
+  const begins = from === undefined ? '' : `,"from":${from}`;
+  ctx.body = `{"data":[${documents.join(',')}],"next_cursor":${JSON.stringify(next)}${begins}}`;
 }
 
 function nextAddress(ctx: Context, cursor: string): string {

@@ -220,7 +220,7 @@ function restorationOf(served: RestResource): Operation<[Connection]> {
     params: referenceTo(resource),
     query: NoParameters,
     answers: createdBy(served),
-    refusals: ['conflict', 'invalid'],
+    refusals: ['conflict', 'invalid', 'gone'],
     async handle(ctx, { params }, connection: Connection) {
       const id = await resolve({ pool: connection, resource }, params.id);
       const restored = await restore?.(connection, id, requestIdOf(ctx));

@@ -10,6 +10,7 @@ import { identify } from '../../queries/entities.ts';
 import {
   type Entity,
   identifyPast,
+  isKnown,
   isNumbered,
   listPast,
   listPastById,
@@ -17,6 +18,7 @@ import {
   readPast,
   readPending,
 } from '../../queries/history.ts';
+import { readHead } from '../../queries/log.ts';
 import type { Resource } from '../../queries/resource.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { type AsOf, asOf, resolveAsOf } from '../input/as_of.ts';
@@ -30,7 +32,14 @@ const LOOK_EVERY = 10; // ms
 const PATIENCE = 2_000; // ms
 
 const HistoryQuery = z.strictObject(pageParametersOf({ default: 1000, most: 1000 }));
-const HistoryPage = pageOf('EventHistory', EventEnvelope);
+const HistoryPage = pageOf('EventHistory', EventEnvelope)
+  .extend({
+    from: z
+      .int()
+      .optional()
+      .meta({ description: 'Where the log does not go back to 1: the position after which it does.' }),
+  })
+  .meta({ id: 'EventHistory', description: 'A page of a history; the last one has no `next_cursor`.' });
 const position = z.int().nonnegative();
 const HistoryKeys = z.tuple([position]);
 
@@ -100,13 +109,19 @@ export function historyOf(served: Served): Operation {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.resource, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
+      const { first } = await readHead(served.pool);
+      const floor = first - 1;
       const events = await readBriefly(served.lanes.searches, transaction =>
-        readHistory(transaction, of, { after, limit: limit + 1 }),
+        readHistory(transaction, of, { after: Math.max(after, floor), limit: limit + 1 }),
       );
-      if (events.length === 0 && after === 0)
+      if (
+        events.length === 0 &&
+        after === 0 &&
+        !(floor > 0 && (await isKnown(served.pool, served.resource, of.subject)))
+      )
         throw new ServiceError('not_found', `there never was a ${entity} ${params.id}`);
       const rows = events.map(toEvent).map(({ position, json }) => ({ position, document: json }));
-      sendPage(ctx, { rows, limit, keysOf: row => [row.position] });
+      sendPage(ctx, { rows, limit, keysOf: row => [row.position], ...(floor > 0 && { from: floor }) });
     },
   });
 }

@@ -11,12 +11,12 @@ for (const role of ['taskwire_app', 'taskwire_reader']) {
     withDatabase(async (t, database) => {
       const session = await database.psql();
       const { rows } = await session.query(`SELECT oid::regclass AS name,
-        (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1) AS first
-        FROM pg_class AS c WHERE relnamespace = 'feed'::regnamespace AND relkind = 'r'`);
-      t.true(rows.length >= 6);
+        relispartition AS part, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1) AS first
+        FROM pg_class AS c WHERE relnamespace = 'feed'::regnamespace AND relkind IN ('r', 'p') ORDER BY relispartition`);
+      t.true(rows.length >= 8);
       await session.query(`SET ROLE ${role}`);
-      for (const { name, first } of rows) {
-        await t.notThrowsAsync(session.query(`SELECT FROM ${name}`));
+      for (const { name, first, part } of rows) {
+        if (!part) await t.notThrowsAsync(session.query(`SELECT FROM ${name}`));
         for (const statement of [
           `INSERT INTO ${name} DEFAULT VALUES`,
           `UPDATE ${name} SET "${first}" = DEFAULT`,
@@ -116,6 +116,10 @@ const REFUSED: [rule: string, statement: string][] = [
   ['events_append_only', `UPDATE feed.events SET data = '{}'`],
   ['events_append_only', 'DELETE FROM feed.events'],
   ['events_append_only', 'TRUNCATE feed.events'],
+  ['events_append_only', `UPDATE feed.events_1 SET data = '{}'`],
+  ['events_append_only', 'DELETE FROM feed.events_1'],
+  ['events_append_only', 'TRUNCATE feed.events_1'],
+  ['log_floor_rises', 'UPDATE feed.log SET floor = floor + 1000'],
   ['event_batches_append_only', 'UPDATE feed.event_batches SET at = now()'],
   ['event_batches_append_only', 'DELETE FROM feed.event_batches'],
   ['event_batches_append_only', 'TRUNCATE feed.event_batches'],

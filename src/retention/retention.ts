@@ -1,0 +1,173 @@
+// Retention: the leader's instance lets go of what EVENT_RETENTION no longer keeps. First the floor of the log rises, by
+// which every reader judges from then on; then whole partitions below it are taken off the log and dropped. Taking off
+// waits for the transactions that may read the partition, and no other session waits for it: DETACH … CONCURRENTLY on a
+// session of its own (PostgreSQL's manual, ALTER TABLE). One that was interrupted is finished by the next round.
+import { setTimeout as pause } from 'node:timers/promises';
+import type pg from 'pg';
+import { z } from 'zod';
+import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
+import { closeSession, openSession } from '../postgres/session.ts';
+import { within } from '../within.ts';
+
+interface RetentionOptions {
+  /** A session-level address. */
+  url: string;
+  service: string;
+  /** How long events are kept, in seconds. */
+  seconds: number;
+  /** Whether this instance leads: one is enough. */
+  isLeading(): boolean;
+  logger: Logger;
+}
+
+const ROUNDS = 20; // in the time that events are kept
+const [SHORTEST, LONGEST] = [1_000, 60_000]; // ms between two rounds
+const DETACH_WITHIN = '60s'; // then the next round goes on
+const DROP_WITHIN = '2s';
+const BATCHES = 5_000; // forgotten by one statement
+const CLEANED = 5_000; // staged rows, by one statement
+const STOP_WITHIN = 3_000; // ms, then the session is cut
+
+/** Rounds of letting go, for as long as it runs. A round that fails is logged once per outage, and comes again. */
+export function createRetention(options: RetentionOptions): Service {
+  const { seconds, isLeading, logger } = options;
+  const every = Math.min(Math.max((seconds * 1_000) / ROUNDS, SHORTEST), LONGEST);
+  const stopping = new AbortController();
+  const cut = new AbortController();
+  let running: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    const outage = createOutage(logger, {
+      begun: 'old events cannot be let go, and are kept until they can',
+      ended: 'old events are let go again',
+    });
+    while (!stopping.signal.aborted) {
+      if (isLeading()) {
+        await letGo(options, cut.signal)
+          .then(outage.end)
+          .catch((error: unknown) => stopping.signal.aborted || outage.begin(error));
+      }
+      await pause(every, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  return {
+    name: 'retention',
+    async start() {
+      running ??= run();
+    },
+    async stop() {
+      stopping.abort();
+      const giveUp = setTimeout(() => cut.abort(), STOP_WITHIN);
+      await within(2 * STOP_WITHIN, running);
+      clearTimeout(giveUp);
+    },
+  };
+}
+
+const Taken = z.tuple([z.object({ taken: z.boolean() })]);
+const Floor = z.tuple([z.object({ floor: z.number() })]);
+const Forgotten = z.tuple([z.object({ number: z.number() })]);
+
+async function letGo({ url, service, seconds, logger }: RetentionOptions, cut: AbortSignal): Promise<void> {
+  const session = await openSession({ url, service, name: 'retention' }, cut);
+  const end = () => void session.end().catch(() => {});
+  cut.addEventListener('abort', end);
+  try {
+    const lock = await session.query(`SELECT pg_try_advisory_lock(feed.lock_key('retention')) AS taken`);
+    if (!Taken.parse(lock.rows)[0].taken) return; // the leader before, at its last round
+    const raised = await session.query(
+      'SELECT feed.raise_floor(make_interval(secs => $1), false)::float8 AS floor',
+      [seconds],
+    );
+    await dropPartitions(session, Floor.parse(raised.rows)[0].floor, logger);
+    await forgetBatches(session);
+  } finally {
+    cut.removeEventListener('abort', end);
+    await closeSession(session);
+  }
+}
+
+const Partition = z.object({ name: z.string(), is_detached: z.boolean() });
+
+// Numbered rows that are staged still go first. Those that are off the log already, by a round that was cut off, come first; then one whose taking off was begun: there
+// is none beside it.
+async function dropPartitions(session: pg.Client, floor: number, logger: Logger): Promise<void> {
+  for (const name of await readDetached(session)) await drop(session, name);
+  const { rows } = await session.query(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name, p.is_detached
+     FROM feed.partitions() AS p
+     JOIN pg_class AS c ON c.oid = p.relation
+     JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE p.last <= $1
+     ORDER BY p.is_detached DESC, p.first`,
+    [floor],
+  );
+  const partitions = z.array(Partition).parse(rows);
+  if (partitions.length > 0) await cleanStaged(session);
+  for (const { name, is_detached: isBegun } of partitions) {
+    if (!isBegun && (await isStagedStill(session, name))) return;
+    await session.query(`SET statement_timeout = '${DETACH_WITHIN}'`);
+    await session.query(
+      `ALTER TABLE feed.events DETACH PARTITION ${name} ${isBegun ? 'FINALIZE' : 'CONCURRENTLY'}`,
+    );
+    await session.query('SET statement_timeout = 0');
+    await drop(session, name);
+    logger.info({ partition: name, floor }, 'a partition of the log was let go');
+  }
+}
+
+const CleanedTo = z.tuple([z.object({ xid: z.string().nullable(), id: z.string().nullable() })]);
+
+// What is staged and in no event would be numbered by feed.new_log(): so nothing of what goes may be staged still.
+async function cleanStaged(session: pg.Client): Promise<void> {
+  for (let after = { xid: '0', id: '0' }; ; ) {
+    const { rows } = await session.query(
+      'SELECT last_xid::text AS xid, last_id::text AS id FROM feed.clean_staged($1::xid8, $2::bigint, $3)',
+      [after.xid, after.id, CLEANED],
+    );
+    const [{ xid, id }] = CleanedTo.parse(rows);
+    if (xid === null || id === null) return;
+    after = { xid, id };
+  }
+}
+
+const Staged = z.tuple([z.object({ staged: z.boolean() })]);
+
+// Of a transaction that began before one that is open still: its partition waits for that one to end.
+async function isStagedStill(session: pg.Client, partition: string): Promise<boolean> {
+  const { rows } = await session.query(
+    `SELECT EXISTS (
+       SELECT FROM feed.staged AS s WHERE EXISTS (SELECT FROM ${partition} AS e WHERE e.staged_id = s.id OFFSET 0)) AS staged`,
+  );
+  return Staged.parse(rows)[0].staged;
+}
+
+async function readDetached(session: pg.Client): Promise<string[]> {
+  const { rows } = await session.query(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name
+     FROM pg_class AS log
+     JOIN pg_class AS c ON c.relnamespace = log.relnamespace
+     JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE log.oid = 'feed.events'::regclass AND c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^events_[0-9]+$'`,
+  );
+  return z
+    .array(Partition.pick({ name: true }))
+    .parse(rows)
+    .map(({ name }) => name);
+}
+
+async function drop(session: pg.Client, name: string): Promise<void> {
+  await session.query(`SET lock_timeout = '${DROP_WITHIN}'`);
+  await session.query(`DROP TABLE ${name}`);
+  await session.query('SET lock_timeout = 0');
+}
+
+async function forgetBatches(session: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await session.query('SELECT feed.forget_batches($1) AS number', [BATCHES]);
+    if (Forgotten.parse(rows)[0].number < BATCHES) return;
+  }
+}

@@ -1,0 +1,53 @@
+// Room in the log ahead of its numbering: the next partition is there before it is needed.
+import { z } from 'zod';
+import type { Logger } from '../logger.ts';
+import type { LeaderSession } from './leader_session.ts';
+
+/** The room that the log has, as the leader knows it. */
+export interface Partitions {
+  /** Positions up to this one have been given: makes another partition if there is not enough room beyond. */
+  numbered(position: number): Promise<void>;
+  /** Makes room for all that is staged: numbering found none. */
+  makeRoom(): Promise<void>;
+}
+
+const Size = z.tuple([z.object({ head: z.number(), size: z.number() })]);
+const Made = z.tuple([z.object({ made: z.number() })]);
+
+/** Looks after the room on the leader's session, from which it is called between two looks; see sql/sequence/add_partitions.sql. */
+export async function createPartitions(session: LeaderSession, logger: Logger): Promise<Partitions> {
+  const { rows } = await session.queryPatiently(`
+    SELECT (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1)::float8 AS head, partition_size::float8 AS size
+    FROM feed.log`);
+  const [{ head, size }] = Size.parse(rows);
+  let enough = 0; // up to here nothing need be looked at
+
+  // A whole partition beyond what is given, looked at every half of one.
+  async function numbered(position: number): Promise<void> {
+    if (position < enough) return;
+    enough = position + size / 2;
+    try {
+      const made = await add(`${position + size}`);
+      if (made > 0) logger.info({ made, position }, 'the log has got its next partition');
+    } catch (error) {
+      // There is room left; a session that was lost the next look meets.
+      logger.warn({ err: error }, 'the log did not get its next partition');
+    }
+  }
+
+  async function add(through: string): Promise<number> {
+    const { rows: made } = await session.queryPatiently(`SELECT feed.add_partitions(${through}) AS made`);
+    return Made.parse(made)[0].made;
+  }
+
+  await numbered(head);
+  return {
+    numbered,
+    async makeRoom() {
+      const made = await add(
+        '(SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) + (SELECT count(*) FROM feed.staged)',
+      );
+      logger.warn({ made }, 'the log had no partition for what was to be numbered: it was made first');
+    },
+  };
+}
