@@ -31,7 +31,7 @@ interface EventOptions {
   logger: Logger;
 }
 
-const PAGE: FeedEndpoint = { takes: ['after', 'log', 'limit', 'wait'] };
+const PAGE: FeedEndpoint = { takes: ['after', 'log', 'limit', 'wait', 'compact'] };
 const STREAM: FeedEndpoint = { takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
@@ -100,6 +100,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
 async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Promise<void> {
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
+  if (wanted.compact) return sendCompacted(ctx, { ...wanted, after, limit }, head, options.log);
   const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
@@ -114,6 +115,26 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const etag = `"${log}/${after}-${next}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
+}
+
+// A page of it is of the head that it names, and never fixed: a later event takes an earlier one's place.
+async function sendCompacted(
+  ctx: Context,
+  { after, limit, filter }: Wanted & { after: number; limit: number },
+  { head, log: id }: Head,
+  log: Log,
+): Promise<void> {
+  const { events, through, from } =
+    after < head
+      ? await log.compacted({ log: id, after, goal: head, filter })
+      : { events: [], through: head, from: after };
+  if (from > after) throw gone('retention'); // cut off meanwhile
+  const page = events.slice(0, limit);
+  const next = page.length < events.length ? (page.at(-1)?.position ?? through) : through;
+  ctx.type = 'application/json';
+  ctx.body = `{"data":[${page.map(event => event.json).join(',')}],"head":${head},"next_after":${next}}`;
+  ctx.set(LOG, id);
+  ctx.set('Cache-Control', 'no-store');
 }
 
 // What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds.

@@ -20,6 +20,7 @@ export interface Wanted {
   snapshot?: boolean | undefined;
   limit?: number | undefined;
   wait?: number | undefined;
+  compact?: boolean | undefined;
   filter: Filter;
 }
 
@@ -43,6 +44,12 @@ const EXTRA = {
     z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true'),
   ).meta({ description: 'Whether to begin with the present state.' }),
   limit: parameter(within(1_000, 1)).meta({ description: 'How many events there may be on a page.' }),
+  compact: parameter(
+    z.enum(['true', 'false'], 'must be true or false').transform(text => text === 'true'),
+  ).meta({
+    description:
+      'Whether only the last event of each entity is wanted, deletions too: what a cache needs to catch up.',
+  }),
   wait: parameter(within(30)).meta({
     description: 'How many seconds to wait for an event, if there is none yet.',
   }),
@@ -89,11 +96,12 @@ export async function toWanted(
   endpoint: FeedEndpoint,
   topics: () => Promise<readonly TopicInfo[]>,
 ): Promise<Wanted | Violation[]> {
-  const { after, log, snapshot, limit, wait, ...filters } = checked as Partial<Wanted> & Lists;
+  const { after, log, snapshot, limit, wait, compact, ...filters } = checked as Partial<Wanted> & Lists;
   const filter = toFilter(filters, endpoint);
   const violations = snapshot && after !== undefined ? [CONTRADICTION] : [];
+  if (compact && wait) violations.push(NOTHING_TO_WAIT_FOR);
   if (filter.types.size > 0 || filters.topic) violations.push(...unknownNames(filter, await topics()));
-  return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, filter };
+  return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, compact, filter };
 }
 
 /** The faults in a sentence. */
@@ -106,6 +114,11 @@ type Lists = Readonly<Record<string, readonly string[] | undefined>>;
 const CONTRADICTION: Violation = {
   path: 'after',
   message: 'contradicts snapshot=true, which begins with the present state',
+};
+
+const NOTHING_TO_WAIT_FOR: Violation = {
+  path: 'wait',
+  message: 'contradicts compact=true, which is of what there is already',
 };
 
 type QuerySchema = ReturnType<typeof makeQuerySchema>;

@@ -67,7 +67,8 @@ export function valueFor(event: FeedEvent, key: Key): string | ReadonlySet<strin
   return new Set(statesOf(event).flatMap(state => valuesOf(state[column])));
 }
 
-function admits(wanted: ReadonlySet<string>, value: string): boolean {
+/** Whether a part of a filter lets a value through. */
+export function admits(wanted: ReadonlySet<string>, value: string): boolean {
   return wanted.size === 0 || wanted.has(value);
 }
 

@@ -3,7 +3,7 @@
 import { type FeedEvent, fillPage, type LogRow, toEvent, type WatchedTopic } from '../events.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
-import type { Filter } from './filter.ts';
+import { admits, type Filter } from './filter.ts';
 import { createLimiter, type Limiter, nextOfLoop, singleFlight, singleFlightByRequest } from './limiter.ts';
 
 /** Where the log stands: its last position, and the first one it still keeps (head + 1 while it is empty). */
@@ -48,8 +48,25 @@ export interface LogQueries {
     subjects: readonly string[],
     range: { after: number; through: number; limit: number },
   ): Promise<readonly LogRow[]>;
+  /** The same of some topics and types only. */
+  ofTypes(
+    selection: Selection,
+    range: { after: number; through: number; limit: number },
+  ): Promise<readonly LogRow[]>;
+  /** Of those that are meant among the first `limit` events the last of each entity, and how far was looked. */
+  compacted(
+    selection: Selection,
+    range: { after: number; through: number; limit: number },
+  ): Promise<{ rows: readonly LogRow[]; through: number }>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
+}
+
+/** Which events are meant; an empty list asks for nothing. */
+interface Selection {
+  topics: readonly string[];
+  types: readonly string[];
+  subjects: readonly string[];
 }
 
 interface SnapshotRequest {
@@ -66,6 +83,8 @@ export interface Log {
   head(): Promise<Head>;
   /** Some of what was asked for: at least one position, unless it is cut off. Rejects in another epoch. */
   page(request: LogPageRequest): Promise<LogPage>;
+  /** As page(), but of each entity the last event up to the goal alone. Its fields are not asked for. */
+  compacted(request: LogPageRequest): Promise<LogPage>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
   /** Keeps nothing of what it has read: the log may have gone back, and other events have its positions now. */
@@ -75,6 +94,8 @@ export interface Log {
 // Positions: pages begin at multiples of it, so that those who are near each other share them. Where the events are large, a
 // page ends earlier, and the next one begins there.
 const PAGE = 500;
+const SPARSE = 10; // of so many events fewer than one is meant: then they are found by their topic and type
+const COMPACTED = 5_000; // events that are looked at for one page of the last ones
 const KEPT_CHARACTERS = 8 * 1024 * 1024; // twice that and more once they are framed
 // At a time, of the three connections that there are for the log. The third is for what everybody waits for, and what is
 // short: the relay's reading, the head, the topics, and the cleaner.
@@ -109,6 +130,33 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     return { from: Math.max(after, first - 1), through, events };
   }
 
+  // A block is shared with other readers, and tells how much of the log is meant. Where that is little, the rest is found by its
+  // index, without what lies between.
+  async function pageOfTypes(request: LogPageRequest): Promise<LogPage> {
+    const { log, goal, filter } = request;
+    const block = await pageOfAll(request);
+    const meant = block.events.filter(
+      ({ topic, type }) => admits(filter.topics, topic) && admits(filter.types, type),
+    );
+    if (block.through >= goal || meant.length * SPARSE > block.events.length) return block;
+    const range = { after: block.through, through: goal, limit: PAGE };
+    const events = await read(() => queries.ofTypes(selectionOf(filter), range));
+    const { log: now } = await head();
+    if (now !== log) throw new Error('the log is in another epoch');
+    const isAll = events.length < PAGE && !fillPage(events.map(event => event.json));
+    const through = isAll ? goal : (events.at(-1)?.position ?? goal);
+    return { from: block.from, through, events: [...meant, ...events] };
+  }
+
+  async function compacted({ log, after, goal, filter }: LogPageRequest): Promise<LogPage> {
+    const range = { after, through: goal, limit: COMPACTED };
+    const found = await limiter.take(() => queries.compacted(selectionOf(filter), range));
+    const events = note(found.rows.map(toEvent));
+    const { log: now, first } = await head();
+    if (now !== log) throw new Error('the log is in another epoch');
+    return { from: Math.max(after, first - 1), through: found.through, events };
+  }
+
   async function pageOfAll({ log, after, goal }: LogPageRequest): Promise<LogPage> {
     const start = after - (after % PAGE);
     const whole = await blocks.read(log, start, goal);
@@ -125,7 +173,9 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   }
 
   async function page(request: LogPageRequest): Promise<LogPage> {
-    const found = await (request.filter.subjects.size > 0 ? pageOfSubjects(request) : pageOfAll(request));
+    const { subjects, topics, types } = request.filter;
+    const read = subjects.size > 0 ? pageOfSubjects : topics.size + types.size > 0 ? pageOfTypes : pageOfAll;
+    const found = await read(request);
     if (Math.max(found.from, found.through) > request.after) return found;
     throw new Error(`the log does not show its position ${request.goal}`);
   }
@@ -138,6 +188,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
       await loopLimiter.take(nextOfLoop);
       return found;
     },
+    compacted: request => noticeEvents(() => compacted(request)),
     topics: singleFlight(queries.topics),
     snapshot: snapshots.ask,
     forget() {
@@ -146,6 +197,12 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     },
   };
 }
+
+const selectionOf = ({ topics, types, subjects }: Filter): Selection => ({
+  topics: [...topics],
+  types: [...types],
+  subjects: [...subjects],
+});
 
 // A subscription tries again by itself, however often.
 function createNotice(logger: Logger, what: string): Limiter['take'] {

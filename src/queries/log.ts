@@ -65,11 +65,25 @@ export async function readRange(
       ORDER BY position`)}`);
 }
 
+/** Positions in (after, through], at most so many. */
+interface LimitedRange {
+  after: number;
+  through: number;
+  limit: number;
+}
+
+/** Which events are meant; an empty list asks for nothing. */
+interface Selection {
+  topics: readonly string[];
+  types: readonly string[];
+  subjects: readonly string[];
+}
+
 /** The same of some subjects only, at most `limit` of them. */
 export async function readOfSubjects(
   pool: DatabasePool,
   subjects: readonly string[],
-  { after, through, limit }: { after: number; through: number; limit: number },
+  { after, through, limit }: LimitedRange,
 ): Promise<readonly LogRow[]> {
   return pool.any(sql.prepared('read_of_subjects', LogRow)`
     ${pageOfLog(sql.fragment`
@@ -78,6 +92,106 @@ export async function readOfSubjects(
       WHERE subject = ANY(${sql.array([...subjects], 'text')}) AND position > ${after} AND position <= ${through}
       ORDER BY position
       LIMIT ${limit}`)}`);
+}
+
+// The topics and types that the log has, one after the other by their index, however many events have each; then of those
+// that are meant the first events, by the same index, of which the smallest positions are wanted. Compared as a row, so
+// that no other index gives the order: whatever the statistics say, the log is not walked for what is rare in it.
+function positionsOfTypes(
+  { topics, types }: Pick<Selection, 'topics' | 'types'>,
+  { after, through, limit }: LimitedRange,
+): FragmentSqlToken {
+  const [ofTopics, ofTypes] = [sql.array([...topics], 'text'), sql.array([...types], 'text')];
+  return sql.fragment`
+    SELECT found.position
+    FROM (
+      WITH RECURSIVE kinds (topic, type) AS (
+        (SELECT topic, type FROM feed.events ORDER BY topic, type, position LIMIT 1)
+        UNION ALL
+        SELECT next.topic, next.type
+        FROM kinds
+        CROSS JOIN LATERAL (
+          SELECT e.topic, e.type
+          FROM feed.events AS e
+          WHERE (e.topic, e.type) > (kinds.topic, kinds.type)
+          ORDER BY e.topic, e.type, e.position
+          LIMIT 1
+        ) AS next
+      )
+      SELECT topic, type
+      FROM kinds
+      WHERE (${ofTopics} = '{}' OR topic = ANY (${ofTopics})) AND (${ofTypes} = '{}' OR type = ANY (${ofTypes}))
+    ) AS meant
+    CROSS JOIN LATERAL (
+      SELECT e.position
+      FROM feed.events AS e
+      WHERE (e.topic, e.type, e.position) > (meant.topic, meant.type, ${after}::bigint)
+        AND (e.topic, e.type, e.position) <= (meant.topic, meant.type, ${through}::bigint)
+      ORDER BY e.topic, e.type, e.position
+      LIMIT ${limit}
+    ) AS found
+    ORDER BY found.position
+    LIMIT ${limit}`;
+}
+
+/** The same of some topics and types only, at most `limit` of them: it costs what it finds. */
+export async function readOfTypes(
+  pool: Connection,
+  selection: Pick<Selection, 'topics' | 'types'>,
+  range: LimitedRange,
+): Promise<readonly LogRow[]> {
+  return pool.any(sql.prepared('read_of_types', LogRow)`
+    ${pageOfLog(sql.fragment`
+      SELECT *
+      FROM feed.events
+      WHERE position = ANY (ARRAY(${positionsOfTypes(selection, range)}))
+      ORDER BY position`)}`);
+}
+
+const Looked = z.strictObject({ through: z.number().nullable(), number: z.number() });
+
+/**
+ * Of the events that are meant the last of each entity, deletions too, as far as the log goes up to `through`: those among the first
+ * `limit` events that are followed by no other of their entity. Says how far it has looked.
+ */
+export async function readCompacted(
+  pool: Connection,
+  selection: Selection,
+  range: LimitedRange,
+): Promise<{ rows: readonly LogRow[]; through: number }> {
+  const { subjects, types } = selection;
+  const { after, through, limit } = range;
+  const candidates =
+    subjects.length > 0
+      ? sql.fragment`
+          SELECT position
+          FROM feed.events
+          WHERE subject = ANY (${sql.array([...subjects], 'text')}) AND position > ${after} AND position <= ${through}
+          ORDER BY position
+          LIMIT ${limit}`
+      : selection.topics.length + types.length > 0
+        ? positionsOfTypes(selection, range)
+        : sql.fragment`
+            SELECT position FROM feed.events WHERE position > ${after} AND position <= ${through} ORDER BY position LIMIT ${limit}`;
+  const looked = await pool.one(sql.type(Looked)`
+    SELECT max(position) AS through, count(*)::integer AS number FROM (${candidates}) AS candidates`);
+  const end = looked.number === limit ? (looked.through ?? through) : through;
+  const [ofTopics, ofTypes] = [sql.array([...selection.topics], 'text'), sql.array([...types], 'text')];
+  const rows = await pool.any(sql.type(LogRow)`
+    ${pageOfLog(sql.fragment`
+      SELECT e.*
+      FROM feed.events AS e
+      WHERE e.position = ANY (ARRAY(${candidates}))
+        AND (${ofTopics} = '{}' OR e.topic = ANY (${ofTopics})) AND (${ofTypes} = '{}' OR e.type = ANY (${ofTypes}))
+        AND NOT EXISTS (
+          SELECT
+          FROM feed.events AS later
+          WHERE (later.subject, later.position) > (e.subject, e.position) AND later.subject <= e.subject
+            AND later.position <= ${through} AND later.topic = e.topic AND (${ofTypes} = '{}' OR later.type = ANY (${ofTypes}))
+        )
+      ORDER BY e.position`)}`);
+  const isCut = fillPage(rows.flatMap(({ data, previous }) => [data, previous]));
+  return { rows, through: isCut ? (rows.at(-1)?.position ?? end) : end };
 }
 
 const Topic = z.strictObject({

@@ -8,8 +8,10 @@ import type { Logger } from '../logger.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import {
   readChannels,
+  readCompacted,
   readHead,
   readOfSubjects,
+  readOfTypes,
   readRange,
   readSnapshotPage,
   readTopics,
@@ -58,6 +60,8 @@ export async function createReceiver(options: {
       return found;
     },
     ofSubjects: (subjects, range) => readOfSubjects(pool, subjects, range),
+    ofTypes: (selection, range) => readOfTypes(pool, selection, range),
+    compacted: (selection, range) => readCompacted(pool, selection, range),
     topics: () => readTopics(pool),
     snapshot: request => readSnapshotPage(pool, request),
   };

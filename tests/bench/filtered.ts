@@ -119,4 +119,11 @@ function subjectOf(index: number): string {
 }
 
 const notRead = () => Promise.reject(new Error('nobody is behind'));
-const NOT_READ: Log = { head: notRead, page: notRead, topics: notRead, snapshot: notRead, forget: () => {} };
+const NOT_READ: Log = {
+  head: notRead,
+  page: notRead,
+  compacted: notRead,
+  topics: notRead,
+  snapshot: notRead,
+  forget: () => {},
+};

@@ -98,3 +98,30 @@ for (const query of faults) {
     t.is(body.errors[0].path, query.split('=')[0]);
   });
 }
+
+test('compacted, what there is after a position is the last event of each entity, and leads to the head', async t => {
+  const psql = await t.context.database.psql();
+  const { head: after } = (await get(t, '/events?limit=1')).body;
+  const title = await insert(t, 3);
+  await psql.query(`UPDATE tasks SET status = 'done' WHERE title = $1`, [title]);
+  await psql.query(
+    'DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE title = $1 ORDER BY id LIMIT 1)',
+    [title],
+  );
+  const socket = openSocket(t.context.instance.address, `/ws/events?after=${after}`);
+  await socket.events(7);
+  socket.drop();
+  const mine = [];
+  for (let next = after; ; ) {
+    const { status, body, headers } = await get(t, `/events?after=${next}&compact=true&topic=tasks&limit=2`);
+    t.is(status, 200);
+    t.is(headers.get('cache-control'), 'no-store');
+    mine.push(
+      ...body.data.filter(({ data }: { data: { task: { title: string } } }) => data.task.title === title),
+    );
+    next = body.next_after;
+    if (next >= body.head) break;
+  }
+  t.deepEqual(mine.map(({ type }) => type).sort(), ['task_deleted', 'task_updated', 'task_updated']);
+  t.is((await get(t, `/events?after=${after}&compact=true&wait=1`)).status, 400);
+});

@@ -14,6 +14,8 @@ function reader(queries: Partial<LogQueries>) {
     head: async () => ({ log: LOG_ID, head: 0, first: 1 }),
     range: async () => [],
     ofSubjects: async () => [],
+    ofTypes: async () => [],
+    compacted: async () => ({ rows: [], through: 0 }),
     topics: async () => [],
     snapshot: async () => [],
   };

@@ -28,6 +28,8 @@ export function emptyFeed(logger: Logger) {
     head: async () => ({ log: LOG_ID, head: 0, first: 1 }),
     range: async () => [],
     ofSubjects: async () => [],
+    ofTypes: async () => [],
+    compacted: async () => ({ rows: [], through: 0 }),
     topics: async () => [],
     snapshot: async () => [],
   };
