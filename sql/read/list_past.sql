@@ -1,8 +1,8 @@
 -- The entities of a topic that were there at a position, newest created_at first, that come after the one with these
 -- keys (NULL: from the start), at most `most`. Called by the API for a list as of a moment.
 -- What was there then is in the table still, or was deleted since: both are walked downwards in the order of created_at, by
--- index, from when the position was given (nothing is created in the future; the ten minutes are for clocks that were set
--- back). What each was then feed.snapshot_page() tells, the one way to tell the past; so it does not matter how far
+-- index, from when the position was given: nothing is created in the future, and by a clock that was set back since, by up to
+-- ten minutes, an earlier position was given later. What each was then feed.snapshot_page() tells, the one way to tell the past; so it does not matter how far
 -- back the log goes below the position. An entity that came back under another created_at stands where it stood then.
 -- After 1,000 of either the page stops, and the last row has no document and only tells how far it came: where almost nothing
 -- that is met was there then a page is short, not slow.
@@ -20,11 +20,13 @@ DECLARE
   looked_through CONSTANT integer := 1000;
   watched CONSTANT feed.topics := (SELECT w FROM feed.topics AS w WHERE w.topic = of_topic);
   newest CONSTANT text := coalesce(after_created_at, (
-    SELECT feed.rfc3339(b.at + interval '10 minutes')
-    FROM feed.event_batches AS b
-    WHERE b.last_position >= list_past.at
-    ORDER BY b.last_position
-    LIMIT 1));
+    SELECT feed.rfc3339(greatest(given.at, (
+      SELECT max(b.at)
+      FROM feed.event_batches AS b
+      WHERE b.at > given.at AND b.at <= given.at + interval '10 minutes' AND b.last_position <= list_past.at)))
+    FROM (
+      SELECT b.at FROM feed.event_batches AS b WHERE b.last_position >= list_past.at ORDER BY b.last_position LIMIT 1
+    ) AS given));
   subjects text[];
   times text[];
   is_cut boolean;

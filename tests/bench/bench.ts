@@ -12,6 +12,7 @@ import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { catchUp } from './catch_up.ts';
 import { fanOut } from './fan_out.ts';
 import { filtered } from './filtered.ts';
+import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { rest } from './rest.ts';
@@ -26,7 +27,8 @@ export interface BenchDatabase {
   readonly session: pg.Client;
   query(text: string): Promise<pg.QueryResult>;
   open(): Promise<pg.Client>;
-  migrate(): Promise<unknown>;
+  /** `partition`: how many positions a partition of its log holds. */
+  migrate(partition?: number): Promise<unknown>;
 }
 
 /** What a benchmark works with. */
@@ -47,6 +49,7 @@ const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   filtered,
   'catch-up': catchUp,
   sequence,
+  growth,
   memory,
   start,
 };
@@ -103,7 +106,7 @@ function createBench(server: string): Bench {
         session,
         query: text => session.query(text),
         open: () => connect(url),
-        migrate: () => migrate({ service: SERVICE, url, logger }),
+        migrate: partition => migrate({ service: SERVICE, url, logger, partition }),
       };
     },
   };

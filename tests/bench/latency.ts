@@ -27,8 +27,8 @@ export async function latency({ createDatabase, rounds }: Bench): Promise<Row[]>
   try {
     const figures = await measure(
       [
-        { name: 'ours', run: () => oneRound(ourDatabase.session, ourSocket) },
-        { name: 'floor', run: () => oneRound(floorDatabase.session, floorSocket) },
+        { name: 'ours', run: () => insertAndHear(ourDatabase.session, ourSocket) },
+        { name: 'floor', run: () => insertAndHear(floorDatabase.session, floorSocket) },
       ],
       rounds,
     );
@@ -49,7 +49,8 @@ export async function latency({ createDatabase, rounds }: Bench): Promise<Row[]>
   }
 }
 
-async function oneRound(session: pg.Client, socket: WebSocket): Promise<Record<string, number>> {
+/** Inserts one after the other, each heard before the next: how long until its frame, and how long the writer itself waited. */
+export async function insertAndHear(session: pg.Client, socket: WebSocket): Promise<Record<string, number>> {
   const arrived: number[] = [];
   const waited: number[] = [];
   for (let count = 0; count < INSERTS; count++) {

@@ -9,7 +9,8 @@ import { measure, type Row } from './rounds.ts';
 const WRITERS = 64;
 const ROWS = 100; // per writer and round
 
-const WRITE = `
+/** Makes the procedure that writes. */
+export const WRITE = `
   CREATE PROCEDURE write_rows(many integer) LANGUAGE plpgsql AS $$
   BEGIN
     FOR i IN 1..many LOOP
@@ -48,7 +49,7 @@ export async function writers({ createDatabase, rounds, server }: Bench): Promis
   await listener.query('LISTEN tasks');
   const contenders = Object.entries({ ours, bare, naive }).map(([name, database]) => ({
     name,
-    run: () => oneRound(database),
+    run: () => writeRows(database),
   }));
   try {
     const fast = await measure(contenders, rounds);
@@ -73,7 +74,8 @@ export async function writers({ createDatabase, rounds, server }: Bench): Promis
   }
 }
 
-async function oneRound(database: BenchDatabase): Promise<{ tps: number }> {
+/** All writers at once, each so many rows. */
+export async function writeRows(database: BenchDatabase): Promise<{ tps: number }> {
   const sessions = await Promise.all(Array.from({ length: WRITERS }, () => database.open()));
   const before = await count(database);
   const started = performance.now();

@@ -175,10 +175,16 @@ test('later pages are of the moment of the first, also if that was a time to com
 
 test('where nearly nothing that is met was there then pages are short, and yet they lead to all there was', async t => {
   const api = await ownApi(t);
-  await api.psql.query(`INSERT INTO tasks (title) VALUES ('the oldest'), ('gone')`);
+  await api.psql.query(
+    `INSERT INTO tasks (title, created_at) VALUES ('the oldest', '2020-01-01Z'), ('gone', '2020-01-01Z')`,
+  );
   await sequence(api.psql);
-  await api.psql.query(`INSERT INTO tasks (title) SELECT 'later' FROM generate_series(1, 2500)`);
-  await api.psql.query(`INSERT INTO tasks (title) SELECT 'too' FROM generate_series(1, 1500)`);
+  await api.psql.query(
+    `INSERT INTO tasks (title, created_at) SELECT 'later', '2021-01-01Z' FROM generate_series(1, 2500)`,
+  );
+  await api.psql.query(
+    `INSERT INTO tasks (title, created_at) SELECT 'too', '2021-01-01Z' FROM generate_series(1, 1500)`,
+  );
   await api.psql.query(`DELETE FROM tasks WHERE title IN ('too', 'gone')`);
   await sequence(api.psql);
   const first = await api.send('GET', '/tasks?as_of=2');
