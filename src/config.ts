@@ -96,6 +96,7 @@ const Settings = z.object({
     .regex(/^(forever|[1-9]\d{0,6}[smhd])$/, 'must be forever, or a number with s, m, h or d, such as 30d')
     .default('forever'),
   EVENT_PARTITION: wholeNumber(1_000, 999_999_999).optional(),
+  EVENT_ARCHIVE: z.string().optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -149,6 +150,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     natsUrl: settings.NATS_URL,
     retention: secondsOf(settings.EVENT_RETENTION),
     partition: settings.EVENT_PARTITION,
+    archive: settings.EVENT_ARCHIVE,
     production: settings.NODE_ENV === 'production',
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),

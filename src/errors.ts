@@ -12,6 +12,11 @@ export interface CatalogueEntry {
 
 const RETRY_AFTER = { 'Retry-After': 'In how many seconds to try again.' };
 
+/** A file of the archive that cannot be read as it was written; the message names it, and what is wrong with it. */
+export class ArchiveDamaged extends Error {
+  override name = 'ArchiveDamaged';
+}
+
 /** Every way in which the service says no. The key is the code and the last part of the problem's type. */
 export const CATALOGUE = {
   malformed: {

@@ -9,6 +9,23 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 GRANT USAGE ON SCHEMA public TO taskwire_app;
 GRANT USAGE ON SCHEMA public TO taskwire_reader;
 
+CREATE TABLE feed.archive_files (
+  first bigint NOT NULL,
+  last bigint NOT NULL,
+  log uuid NOT NULL,
+  bytes bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  archived_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT archive_files_bytes_positive CHECK ((bytes > 0)),
+  CONSTRAINT archive_files_in_order CHECK (((first > 0) AND (last >= first))),
+  CONSTRAINT archive_files_last_key UNIQUE (last),
+  CONSTRAINT archive_files_pkey PRIMARY KEY (first),
+  CONSTRAINT archive_files_sha256_length CHECK ((octet_length(sha256) = 32))
+);
+COMMENT ON TABLE feed.archive_files IS 'The files of EVENT_ARCHIVE, <log>/<first>-<last>.jsonl.gz, each with the positions that it holds and the SHA-256 of its bytes. A file that is not here is none: a restored database knows which it relies on. One row, some 150 bytes, for 10,000 events.';
+GRANT SELECT ON feed.archive_files TO taskwire_app;
+GRANT SELECT ON feed.archive_files TO taskwire_reader;
+
 CREATE TABLE feed.epochs (
   id uuid NOT NULL,
   last_position bigint NOT NULL,
@@ -117,6 +134,8 @@ CREATE TABLE feed.log (
   sql_version integer,
   partition_size bigint DEFAULT 10000000 NOT NULL,
   floor bigint DEFAULT 0 NOT NULL,
+  archived_from bigint,
+  CONSTRAINT log_archived_from_positive CHECK ((archived_from > 0)),
   CONSTRAINT log_floor_natural CHECK ((floor >= 0)),
   CONSTRAINT log_is_one_row CHECK (only_one),
   CONSTRAINT log_partition_size_positive CHECK ((partition_size > 0)),
@@ -455,11 +474,14 @@ CREATE FUNCTION feed.new_log() RETURNS uuid
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;
 
+CREATE FUNCTION feed.note_archived(first bigint, last bigint, log uuid, bytes bigint, sha256 bytea) RETURNS void
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.partitions() RETURNS TABLE(relation regclass, first bigint, last bigint, is_detached boolean)
   LANGUAGE sql STABLE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.partitions() TO taskwire_app;
 
-CREATE FUNCTION feed.raise_floor(age interval, whole boolean) RETURNS bigint
+CREATE FUNCTION feed.raise_floor(age interval, archived boolean) RETURNS bigint
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.readable_json(value json) RETURNS json

@@ -63,7 +63,7 @@ BEGIN
     FROM alive AS a
     FULL JOIN (%s) AS r ON r.topic = a.topic AND r.subject = a.subject
     CROSS JOIN (
-      SELECT max(b.at) AS at FROM feed.event_batches AS b, feed.log WHERE log.floor > 0 AND b.last_position <= log.floor
+      SELECT min(b.at) AS at FROM feed.event_batches AS b, feed.log WHERE log.floor > 0 AND b.last_position >= log.floor
     ) AS floor
     WHERE CASE
       WHEN a.subject IS NULL AND floor.at IS NOT NULL AND NOT coalesce(

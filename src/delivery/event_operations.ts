@@ -162,7 +162,7 @@ async function collect(
       live = true;
       if (!waiting || events.length > 0) done.resolve();
     },
-    ended: (reason: ResetReason) => done.reject(gone(reason)),
+    ended: (reason: ResetReason, why?: string) => done.reject(gone(reason, why)),
   };
   const subscription = subscribe({ hub, log, head, after, filter, outlet });
   // However long the log is, a client that reads on gets on: what was looked through until now is a page.
@@ -244,8 +244,8 @@ async function judged({ after, log: id }: Pick<Wanted, 'after' | 'log'>, log: Lo
   return { head, reason: canResume(head, { after, log: id }) };
 }
 
-function gone(reason: ResetReason): ServiceError {
-  return new ServiceError('gone', `${RESETS[reason]}; begin with the present state`, { reason });
+function gone(reason: ResetReason, why: string = RESETS[reason]): ServiceError {
+  return new ServiceError('gone', `${why}; begin with the present state`, { reason });
 }
 
 function unreadable(): ServiceError {

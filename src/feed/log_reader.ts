@@ -12,6 +12,8 @@ export interface Head {
   log: string;
   head: number;
   first: number;
+  /** Positions up to this one are in the archive alone; none where it is left out. */
+  floor?: number;
   /** Its earlier epochs, each with the last position that it has here; none where it is left out. */
   ends?: ReadonlyMap<string, number>;
 }
@@ -83,7 +85,7 @@ export interface Log {
   head(): Promise<Head>;
   /** Some of what was asked for: at least one position, unless it is cut off. Rejects in another epoch. */
   page(request: LogPageRequest): Promise<LogPage>;
-  /** As page(), but of each entity the last event up to the goal alone. Its fields are not asked for. */
+  /** As page(), but of each entity the last event up to the goal alone, of what is in the database. Its fields are not asked for. */
   compacted(request: LogPageRequest): Promise<LogPage>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(request: SnapshotRequest): Promise<readonly SnapshotRow[]>;
@@ -152,9 +154,9 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     const range = { after, through: goal, limit: COMPACTED };
     const found = await limiter.take(() => queries.compacted(selectionOf(filter), range));
     const events = note(found.rows.map(toEvent));
-    const { log: now, first } = await head();
+    const { log: now, first, floor = first - 1 } = await head();
     if (now !== log) throw new Error('the log is in another epoch');
-    return { from: Math.max(after, first - 1), through: found.through, events };
+    return { from: Math.max(after, floor), through: found.through, events };
   }
 
   async function pageOfAll({ log, after, goal }: LogPageRequest): Promise<LogPage> {
@@ -173,11 +175,17 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   }
 
   async function page(request: LogPageRequest): Promise<LogPage> {
-    const { subjects, topics, types } = request.filter;
-    const read = subjects.size > 0 ? pageOfSubjects : topics.size + types.size > 0 ? pageOfTypes : pageOfAll;
-    const found = await read(request);
+    const found = await (await readingOf(request))(request);
     if (Math.max(found.from, found.through) > request.after) return found;
     throw new Error(`the log does not show its position ${request.goal}`);
+  }
+
+  // An index finds what is in the database. The archive has none: it is read as it lies, and what is not meant passed over.
+  async function readingOf({ after, filter: { subjects, topics, types } }: LogPageRequest) {
+    if (subjects.size + topics.size + types.size === 0) return pageOfAll;
+    const { floor = 0 } = await head();
+    if (after < floor) return pageOfAll;
+    return subjects.size > 0 ? pageOfSubjects : pageOfTypes;
   }
 
   return {

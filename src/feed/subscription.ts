@@ -1,5 +1,6 @@
 // A subscriber is a position and a filter. Live, it is offered events by the hub; behind, because it began there or
 // because its outlet was full, it reads on by itself, from the ring or from the log. So backpressure costs no memory: the log is the buffer.
+import { ArchiveDamaged } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { type Filter, isKeyOfAll, matches } from './filter.ts';
 import type { Hub, Subscriber } from './hub.ts';
@@ -23,8 +24,8 @@ interface Outlet {
   caughtUp?(): void;
   /** The log is in this epoch from now on: it is told beside positions. Nothing was lost. */
   epochBegan?(log: string): void;
-  /** The subscription has ended: the log became another one, or what comes next is no longer kept. */
-  ended(reason: ResetReason): void;
+  /** The subscription has ended: the log became another one, or what comes next is no longer kept, or damaged: then why. */
+  ended(reason: ResetReason, why?: string): void;
 }
 
 export interface Subscription {
@@ -165,16 +166,17 @@ export function subscribe(options: {
   function resume(): void {
     if (state !== 'behind') return;
     clearTimeout(retry);
-    readOn().catch(() => {
+    readOn().catch((error: unknown) => {
       if (isClosed()) return;
+      if (error instanceof ArchiveDamaged) return end('retention', error.message);
       state = 'behind';
       retry = setTimeout(resume, RETRY);
     });
   }
 
-  function end(reason: ResetReason): void {
+  function end(reason: ResetReason, why?: string): void {
     close();
-    outlet.ended(reason);
+    outlet.ended(reason, why);
   }
 
   function close(): void {

@@ -1,5 +1,6 @@
 // One instance of the service, put together: every part gets what it needs by hand, starts in order, stops in reverse.
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Archive, createArchive } from '../archive/archive.ts';
 import type { Config } from '../config.ts';
 import { createSocketApp } from '../delivery/app.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
@@ -17,7 +18,7 @@ import { isAway } from '../postgres/errors.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
-import { cleanStaged, readClosedTables } from '../queries/log.ts';
+import { cleanStaged, readClosedTables, readHead, readRange } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
@@ -91,10 +92,9 @@ export function createInstance(options: InstanceOptions): Instance {
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const feed = await createFeed(logPool, options, metrics);
-    const { sessions, receiver, sequencer } = feed;
+    const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
-    const retention = createRetentionPart(sequencer, options);
     for (const service of [receiver, sequencer, ...retention, ...(nats ? [nats] : []), jobs])
       await begin(service);
     const api = await createApi(pool, {
@@ -178,13 +178,17 @@ export function createInstance(options: InstanceOptions): Instance {
 interface Feed {
   receiver: Receiver;
   sequencer: Sequencer;
+  /** None where every event is kept. */
+  retention: readonly Service[];
   sessions: Sessions;
 }
 
 async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics: Metrics): Promise<Feed> {
   const { config, directUrl: url, logger } = options;
   const { service } = config;
+  const archive = config.archive === undefined ? undefined : createArchive(config.archive);
   const receiver = await createReceiver({
+    archive,
     pool,
     url,
     service,
@@ -203,16 +207,26 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     rang: metrics.rang,
     logger,
   });
-  return { receiver, sequencer, sessions: createSessions(logger) };
+  const retention = createRetentionPart(pool, { sequencer, archive, config, url, logger });
+  return { receiver, sequencer, retention, sessions: createSessions(logger) };
 }
 
 function createRetentionPart(
-  sequencer: Sequencer,
-  { config, directUrl: url, logger }: InstanceOptions,
+  pool: DatabasePool,
+  {
+    sequencer,
+    archive,
+    config,
+    url,
+    logger,
+  }: { sequencer: Sequencer; archive: Archive | undefined; config: Config; url: string; logger: Logger },
 ): Service[] {
   const { service, retention: seconds } = config;
   if (seconds === undefined) return [];
-  return [createRetention({ url, service, seconds, isLeading: () => sequencer.leading, logger })];
+  const isLeading = () => sequencer.leading;
+  const range = async (after: number, through: number) =>
+    readRange(pool, (await readHead(pool)).log, after, through);
+  return [createRetention({ url, service, seconds, isLeading, archive, range, logger })];
 }
 
 type Kinds = Readonly<Record<'generator' | 'rates', RunKind>>;

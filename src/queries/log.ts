@@ -9,6 +9,7 @@ const Head = z.strictObject({
   log: z.string(),
   head: z.number(),
   first: z.number(),
+  floor: z.number(),
   ends: z
     .record(z.string(), z.number())
     .transform(ends => new Map(Object.entries(ends)))
@@ -16,17 +17,21 @@ const Head = z.strictObject({
 });
 
 /**
- * The id of the log's present epoch, its last position, the first one it still keeps (head + 1 while it is empty), and
- * the earlier epochs, each with the last position that it has here; null if the present one is still `known`.
+ * The id of the log's present epoch, its last position, the first one it still keeps (head + 1 while it is empty),
+ * `withArchive` those that it keeps in files alone included, the last that it keeps no longer in the database, and the earlier epochs, each with the last position that it has here; null if the present one is still `known`.
  */
 export type Head = z.infer<typeof Head>;
 
-export async function readHead(pool: DatabasePool, known?: string): Promise<Head> {
+export async function readHead(
+  pool: DatabasePool,
+  { known, withArchive = false }: { known?: string | undefined; withArchive?: boolean } = {},
+): Promise<Head> {
   return pool.one(sql.prepared('read_head', Head)`
     SELECT
       log.id::text AS log,
       batch.last_position AS head,
-      log.floor + 1 AS first,
+      CASE WHEN ${withArchive} THEN coalesce(log.archived_from, log.floor + 1) ELSE log.floor + 1 END AS first,
+      log.floor,
       CASE WHEN log.id IS DISTINCT FROM ${known ?? null}::uuid
         THEN (SELECT coalesce(json_object_agg(id, last_position), '{}') FROM feed.epochs) END AS ends
     FROM feed.log
@@ -194,6 +199,28 @@ export async function readCompacted(
       ORDER BY e.position`)}`);
   const isCut = fillPage(rows.flatMap(({ data, previous }) => [data, previous]));
   return { rows, through: isCut ? (rows.at(-1)?.position ?? end) : end };
+}
+
+const ArchivedFile = z.strictObject({
+  first: z.number(),
+  last: z.number(),
+  log: z.string(),
+  sha256: z.string(),
+});
+
+/** The file of the archive that holds a position; null if none does, or the log is in another epoch. */
+export async function readArchivedFile(
+  pool: DatabasePool,
+  log: string,
+  position: number,
+): Promise<z.infer<typeof ArchivedFile> | null> {
+  return pool.maybeOne(sql.prepared('read_archived_file', ArchivedFile)`
+    SELECT f.first, f.last, f.log::text AS log, encode(f.sha256, 'hex') AS sha256
+    FROM feed.archive_files AS f
+    JOIN feed.log ON log.id = ${log}::uuid AND log.archived_from <= ${position}
+    WHERE f.first <= ${position} AND f.last >= ${position}
+    ORDER BY f.first DESC
+    LIMIT 1`);
 }
 
 const Topic = z.strictObject({

@@ -1,5 +1,6 @@
 // The event path on this side of the log: what an instance, or a terminal, needs to hear every event once and in order.
 
+import type { Archive } from '../archive/archive.ts';
 import type { FeedEvent } from '../events.ts';
 import { createHub, type Hub } from '../feed/hub.ts';
 import { createLogReader, type Head, type Log, type LogQueries } from '../feed/log_reader.ts';
@@ -7,6 +8,7 @@ import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import {
+  readArchivedFile,
   readChannels,
   readCompacted,
   readHead,
@@ -39,11 +41,13 @@ export async function createReceiver(options: {
   published?: (event: FeedEvent) => void;
   /** No instance leads just now. */
   vacant?: () => void;
+  /** Where what is no longer in the database is read from. */
+  archive?: Archive | undefined;
 }): Promise<Receiver> {
-  const { pool, url, service, logger } = options;
+  const { pool, url, service, logger, archive } = options;
   const queries = {
-    head: createHeadQuery(pool),
-    range: (log: string, after: number, through: number) => readRange(pool, log, after, through),
+    head: createHeadQuery(pool, archive !== undefined),
+    range: createRangeQuery(pool, archive),
   };
   const [channels, head] = await Promise.all([readChannels(pool), queries.head()]);
   const hub = createHub(head.log, head.head, {
@@ -93,11 +97,21 @@ export async function createReceiver(options: {
   };
 }
 
+// What the database does not have is in a file of the archive, if anywhere: a partition that goes is archived before.
+function createRangeQuery(pool: DatabasePool, archive: Archive | undefined): LogQueries['range'] {
+  return async (log, after, through) => {
+    const rows = await readRange(pool, log, after, through);
+    if (!archive || rows[0]?.position === after + 1) return rows;
+    const file = await readArchivedFile(pool, log, after + 1);
+    return file ? archive.read(file, after, through) : rows;
+  };
+}
+
 // The earlier epochs are asked for once in each epoch: there may be thousands.
-function createHeadQuery(pool: DatabasePool): () => Promise<Head> {
+function createHeadQuery(pool: DatabasePool, withArchive: boolean): () => Promise<Head> {
   let known: { log: string; ends: ReadonlyMap<string, number> } | undefined;
   return async () => {
-    const { ends, ...head } = await readHead(pool, known?.log);
+    const { ends, ...head } = await readHead(pool, { known: known?.log, withArchive });
     if (ends) known = { log: head.log, ends };
     return { ...head, ends: ends ?? known?.ends ?? new Map() };
   };

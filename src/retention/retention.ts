@@ -1,10 +1,13 @@
 // Retention: the leader's instance lets go of what EVENT_RETENTION no longer keeps. First the floor of the log rises, by
 // which every reader judges from then on; then whole partitions below it are taken off the log and dropped. Taking off
 // waits for the transactions that may read the partition, and no other session waits for it: DETACH … CONCURRENTLY on a
-// session of its own (PostgreSQL's manual, ALTER TABLE). One that was interrupted is finished by the next round.
+// session of its own (PostgreSQL's manual, ALTER TABLE). One that was interrupted is finished by the next round. Where there is
+// an archive a partition is written to it before, and the floor rises by whole partitions.
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { z } from 'zod';
+import { type Archive, FILE_BYTES, FILE_ROWS } from '../archive/archive.ts';
+import type { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
@@ -19,6 +22,10 @@ interface RetentionOptions {
   seconds: number;
   /** Whether this instance leads: one is enough. */
   isLeading(): boolean;
+  /** Where partitions are written to before they go. */
+  archive?: Archive | undefined;
+  /** The events in (after, through], or so many of them as fill a page. */
+  range(after: number, through: number): Promise<readonly LogRow[]>;
   logger: Logger;
 }
 
@@ -26,6 +33,7 @@ const ROUNDS = 20; // in the time that events are kept
 const [SHORTEST, LONGEST] = [1_000, 60_000]; // ms between two rounds
 const DETACH_WITHIN = '60s'; // then the next round goes on
 const DROP_WITHIN = '2s';
+const PAGE = 1_000; // positions that are read at once for the archive
 const BATCHES = 5_000; // forgotten by one statement
 const CLEANED = 5_000; // staged rows, by one statement
 const STOP_WITHIN = 3_000; // ms, then the session is cut
@@ -71,16 +79,18 @@ const Taken = z.tuple([z.object({ taken: z.boolean() })]);
 const Floor = z.tuple([z.object({ floor: z.number() })]);
 const Forgotten = z.tuple([z.object({ number: z.number() })]);
 
-async function letGo({ url, service, seconds, logger }: RetentionOptions, cut: AbortSignal): Promise<void> {
+async function letGo(options: RetentionOptions, cut: AbortSignal): Promise<void> {
+  const { url, service, seconds, archive, logger } = options;
   const session = await openSession({ url, service, name: 'retention' }, cut);
   const end = () => void session.end().catch(() => {});
   cut.addEventListener('abort', end);
   try {
     const lock = await session.query(`SELECT pg_try_advisory_lock(feed.lock_key('retention')) AS taken`);
     if (!Taken.parse(lock.rows)[0].taken) return; // the leader before, at its last round
+    if (archive) await archivePartitions(session, archive, options, cut);
     const raised = await session.query(
-      'SELECT feed.raise_floor(make_interval(secs => $1), false)::float8 AS floor',
-      [seconds],
+      'SELECT feed.raise_floor(make_interval(secs => $1), $2)::float8 AS floor',
+      [seconds, archive !== undefined],
     );
     await dropPartitions(session, Floor.parse(raised.rows)[0].floor, logger);
     await forgetBatches(session);
@@ -88,6 +98,66 @@ async function letGo({ url, service, seconds, logger }: RetentionOptions, cut: A
     cut.removeEventListener('abort', end);
     await closeSession(session);
   }
+}
+
+const ToArchive = z.array(z.object({ log: z.string(), first: z.number(), last: z.number() }));
+
+// Partitions all of whose events are old enough, and of each what is not in the archive yet: a round that was cut off is gone on with.
+async function archivePartitions(
+  session: pg.Client,
+  archive: Archive,
+  { seconds, range, logger }: RetentionOptions,
+  cut: AbortSignal,
+): Promise<void> {
+  const { rows } = await session.query(
+    `SELECT log.id::text AS log, greatest(p.first, log.floor + 1, f.last + 1)::float8 AS first, p.last::float8 AS last
+     FROM feed.partitions() AS p
+     CROSS JOIN feed.log
+     CROSS JOIN (SELECT max(f.last) AS last FROM feed.archive_files AS f) AS f
+     WHERE NOT p.is_detached AND p.last > greatest(log.floor, f.last)
+       AND p.last <= (
+         SELECT b.last_position
+         FROM feed.event_batches AS b
+         WHERE b.at < clock_timestamp() - make_interval(secs => $1)
+         ORDER BY b.at DESC, b.last_position DESC
+         LIMIT 1)
+     ORDER BY p.first`,
+    [seconds],
+  );
+  for (const { log, first, last } of ToArchive.parse(rows)) {
+    const begun = performance.now();
+    let [files, bytes] = [0, 0];
+    for (let after = first - 1; after < last; ) {
+      cut.throwIfAborted();
+      const file = await archive.write(log, await readFileful(range, after, last));
+      await session.query(`SELECT feed.note_archived($1, $2, $3, $4, decode($5, 'hex'))`, [
+        file.first,
+        file.last,
+        log,
+        file.bytes,
+        file.sha256,
+      ]);
+      after = file.last;
+      files++;
+      bytes += file.bytes;
+    }
+    const seconds = Math.round((performance.now() - begun) / 1_000);
+    logger.info({ first, last, files, bytes, seconds }, 'a partition of the log was archived');
+  }
+}
+
+// As much as one file of the archive takes. The log is dense: an empty page is one that another session let go.
+async function readFileful(range: RetentionOptions['range'], after: number, last: number): Promise<LogRow[]> {
+  const rows: LogRow[] = [];
+  for (let bytes = 0; rows.length < FILE_ROWS && bytes < FILE_BYTES; ) {
+    const from = rows.at(-1)?.position ?? after;
+    if (from === last) break;
+    const page = await range(from, Math.min(last, from + PAGE, after + FILE_ROWS));
+    if (page[0]?.position !== from + 1) throw new Error(`the log does not show its position ${from + 1}`);
+    rows.push(...page);
+    for (const { data, previous } of page) bytes += (data?.length ?? 0) + (previous?.length ?? 0);
+  }
+  return rows;
 }
 
 const Partition = z.object({ name: z.string(), is_detached: z.boolean() });

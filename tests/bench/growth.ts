@@ -56,7 +56,7 @@ export async function growth({ createDatabase, rounds, scale }: Bench): Promise<
 
 const READS = {
   'first page': '/tasks?limit=50',
-  'filtered page': '/tasks?status=in_progress&label=label%207&limit=50',
+  'filtered page': '/tasks?status=in_progress&priority=normal&limit=50',
   history: '/tasks/{id}/history',
   'as of, a list': '/tasks?as_of={head}&limit=50',
   'as of, one': '/tasks/{id}?as_of={head}',

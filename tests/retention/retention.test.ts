@@ -1,8 +1,12 @@
 // Retention as an operator sees it: what is older than EVENT_RETENTION goes, whoever reads or writes meanwhile.
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
-import { senderTo } from '../helpers/http.ts';
+import type pg from 'pg';
+import { type Send, senderTo } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
-import { openSocket } from '../helpers/socket.ts';
+import { type Frame, openSocket } from '../helpers/socket.ts';
 import { readValue, withDatabase } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
@@ -10,14 +14,21 @@ const PARTITIONS = `
   SELECT string_agg(format('%s–%s', first, last), ' ' ORDER BY first) FROM feed.partitions()`;
 const MANY = `INSERT INTO tasks (title) SELECT 'task ' || n FROM generate_series(1, 2500) AS n`;
 
+// A log in partitions of a thousand positions.
+async function makeSmall(psql: pg.Client): Promise<void> {
+  await psql.query(`
+    UPDATE feed.log SET partition_size = 1000;
+    ALTER TABLE feed.events DETACH PARTITION feed.events_1;
+    DROP TABLE feed.events_1;
+    CREATE TABLE feed.events_1 (LIKE feed.events INCLUDING ALL, CONSTRAINT events_1_staged_id_key UNIQUE (staged_id));
+    ALTER TABLE feed.events ATTACH PARTITION feed.events_1 FOR VALUES FROM (1) TO (1001)`);
+}
+
 test(
   'partitions below the floor go, beside a session that is in the middle of reading the log; readers are told, and the state is whole',
   withDatabase(async (t, database) => {
     const [psql, reader] = [await database.psql(), await database.psql()];
-    await psql.query('UPDATE feed.log SET partition_size = 1000');
-    await psql.query(`ALTER TABLE feed.events DETACH PARTITION feed.events_1; DROP TABLE feed.events_1;
-      CREATE TABLE feed.events_1 (LIKE feed.events INCLUDING ALL, CONSTRAINT events_1_staged_id_key UNIQUE (staged_id));
-      ALTER TABLE feed.events ATTACH PARTITION feed.events_1 FOR VALUES FROM (1) TO (1001)`);
+    await makeSmall(psql);
     const instance = await startInstance(database.url, { EVENT_RETENTION: '1s' });
     t.teardown(instance.stop);
     await psql.query(MANY);
@@ -34,5 +45,71 @@ test(
     t.like(await socket.closed, { code: 4410 });
     t.is((await send('GET', '/tasks?as_of=2501&limit=200')).body.data.length, 200);
     t.deepEqual((await psql.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);
+
+test(
+  'what retention takes out of the database is served from the archive: by pages, to sockets, filtered or not; a lost file is named',
+  withDatabase(async (t, database) => {
+    const psql = await database.psql();
+    const folder = await mkdtemp(join(tmpdir(), 'taskwire-archive-'));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    await makeSmall(psql);
+    const keeping = await startInstance(database.url);
+    await psql.query(MANY);
+    await psql.query(
+      `INSERT INTO currencies (currency, name, rate, rate_date) VALUES ('USD', 'Dollar', 80, '2026-01-01')`,
+    );
+    await psql.query(`UPDATE tasks SET priority = 'high' WHERE title = 'task 7'`);
+    await until(async () => Number(await readValue(psql, 'SELECT max(position) FROM feed.events')) === 2502);
+    const walk = async (send: Send, query: string) => {
+      const found: Frame[] = [];
+      for (let after = 0; ; ) {
+        const { status, body } = await send('GET', `/events?after=${after}&limit=1000${query}`);
+        if (status !== 200) throw new Error(`${status} ${body.detail}`);
+        found.push(...body.data);
+        after = body.next_after;
+        if (after >= 2502) return found;
+      }
+    };
+    const before = await walk(senderTo(keeping.address), '');
+    const subject = before[6]?.subject;
+    await keeping.stop();
+    const settings = { EVENT_RETENTION: '1s', EVENT_ARCHIVE: folder };
+    const instance = await startInstance(database.url, settings);
+    t.teardown(instance.stop);
+    await until(async () => /^2001–/.test(String(await readValue(psql, PARTITIONS))));
+    t.is(await readValue(psql, 'SELECT floor::integer FROM feed.log'), 2000);
+    const send = senderTo(instance.address);
+    t.deepEqual(await walk(send, ''), before);
+    const only = (isIt: (event: Frame) => boolean) => before.filter(isIt);
+    t.deepEqual(
+      await walk(send, '&topic=currencies'),
+      only(({ source }) => source === '/currencies'),
+    );
+    t.deepEqual(
+      await walk(send, `&subject=${subject}`),
+      only(event => event.subject === subject),
+    );
+    const socket = openSocket(instance.address, '/ws/events?after=0');
+    for (const event of before) t.like(await socket.event(), { position: event.position });
+    socket.drop();
+    t.is((await send('GET', '/tasks?as_of=1000')).status, 410);
+    t.is((await send('GET', '/events?after=0&compact=true')).status, 410);
+    t.deepEqual((await psql.query('SELECT * FROM feed.verify()')).rows, []);
+
+    const [log] = await readdir(folder);
+    await writeFile(join(folder, log ?? '', '1001-2000.jsonl.gz'), 'another');
+    const other = await startInstance(database.url, settings);
+    t.teardown(other.stop);
+    await t.throwsAsync(walk(senderTo(other.address), ''), {
+      message: /^410 .*1001-2000 is not as it was written/,
+    });
+    const bare = await startInstance(database.url);
+    t.teardown(bare.stop);
+    t.like(await senderTo(bare.address)('GET', '/events?after=0'), {
+      status: 410,
+      body: { reason: 'retention' },
+    });
   }),
 );

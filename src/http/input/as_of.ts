@@ -37,8 +37,8 @@ export const asOf = parameter(text)
  */
 export async function resolveAsOf(pool: DatabasePool, timestamp: AsOf): Promise<number> {
   const position = 'time' in timestamp ? await readPositionAt(pool, timestamp.time) : timestamp.position;
-  const { head, first } = await readHead(pool);
+  const { head, floor } = await readHead(pool);
   if (position > head) throw badParameter('as_of', `is beyond the last position, ${head}`);
-  if (position >= first - 1) return position;
-  throw new ServiceError('gone', `the log goes back to position ${first - 1}`, { reason: 'retention' });
+  if (position >= floor) return position;
+  throw new ServiceError('gone', `the log goes back to position ${floor}`, { reason: 'retention' });
 }

@@ -109,8 +109,7 @@ export function historyOf(served: Served): Operation {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.resource, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
-      const { first } = await readHead(served.pool);
-      const floor = first - 1;
+      const { floor } = await readHead(served.pool);
       const events = await readBriefly(served.lanes.searches, transaction =>
         readHistory(transaction, of, { after: Math.max(after, floor), limit: limit + 1 }),
       );

@@ -51,7 +51,7 @@ test(
       t.is(canResume(head, { after: end + 1, log }), log === head.log ? 'ahead' : 'other_log');
     }
     t.is(canResume(head, { after: 0, log: '00000000-0000-7000-8000-000000000000' }), 'other_log');
-    t.is((await readHead(database.pool, head.log)).ends, null);
+    t.is((await readHead(database.pool, { known: head.log })).ends, null);
     t.deepEqual((await session.query('SELECT * FROM feed.verify()')).rows, []);
   }),
 );
