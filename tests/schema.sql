@@ -410,6 +410,16 @@ CREATE FUNCTION feed.new_log() RETURNS uuid
 CREATE FUNCTION feed.next_version(topic text, subject text) RETURNS bigint
   LANGUAGE sql VOLATILE;
 
+CREATE FUNCTION feed.passed_over() RETURNS TABLE(topic text, subject text, fault text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_reader;
+
+CREATE FUNCTION feed.prove(after bigint, through bigint) RETURNS TABLE("position" bigint, fault text)
+  LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET jit=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.prove(bigint,bigint) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.prove(bigint,bigint) TO taskwire_reader;
+
 CREATE FUNCTION feed.readable_json(value json) RETURNS json
   LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
 
