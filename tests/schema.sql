@@ -481,6 +481,16 @@ CREATE FUNCTION feed.partitions() RETURNS TABLE(relation regclass, first bigint,
   LANGUAGE sql STABLE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.partitions() TO taskwire_app;
 
+CREATE FUNCTION feed.passed_over() RETURNS TABLE(topic text, subject text, fault text)
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_reader;
+
+CREATE FUNCTION feed.prove(after bigint, through bigint) RETURNS TABLE("position" bigint, fault text)
+  LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET jit=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.prove(bigint,bigint) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.prove(bigint,bigint) TO taskwire_reader;
+
 CREATE FUNCTION feed.raise_floor(age interval, archived boolean) RETURNS bigint
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 

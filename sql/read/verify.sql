@@ -95,11 +95,7 @@ BEGIN
       (SELECT greatest((SELECT max(position) FROM feed.events), log.floor) AS last FROM feed.log) AS e
     WHERE b.last <> e.last
     UNION ALL
-    SELECT s.topic, s.subject, format('transaction %%s counts as numbered, and its staged %%s stands in no event', s.xid, s.type)
-    FROM feed.staged AS s,
-      (SELECT b.snapshot FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1) AS last
-    WHERE pg_visible_in_snapshot(s.xid, last.snapshot)
-      AND NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id)
+    SELECT p.topic, p.subject, p.fault FROM feed.passed_over() AS p
     UNION ALL
     SELECT w.topic, NULL, format('%%s cannot be told in full any more: %%s', c.oid::regclass, fault)
     FROM feed.topics AS w

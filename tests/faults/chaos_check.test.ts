@@ -47,6 +47,7 @@ interface Doctored extends History {
   ends: Map<string, number>;
   table: Map<string, string>;
   verified: string[];
+  proved: string[];
 }
 
 // Transaction 100 makes a and b, 101 changes a, 102 deletes b and makes c; 103 was rolled back, 104 never got there.
@@ -99,6 +100,7 @@ function orderly(): Doctored {
       events.filter(({ position }) => position === 3 || position === 5).map(e => [e.subject, e.data]),
     ),
     verified: [],
+    proved: [],
   };
 }
 
@@ -335,5 +337,9 @@ test('a table that is not what the log says, and what verify finds, is told of',
   t.deepEqual(
     broken(history => history.verified.push('something')),
     ['feed.verify() finds nothing'],
+  );
+  t.deepEqual(
+    broken(history => history.proved.push('something')),
+    ['feed.prove() finds nothing'],
   );
 });

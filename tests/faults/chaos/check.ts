@@ -13,7 +13,7 @@ import {
 
 /** Every broken promise; none if all is well. */
 export function check(history: History): Violation[] {
-  const { events, transactions, listeners, table, verified } = history;
+  const { events, transactions, listeners, table, verified, proved } = history;
   return [
     ...dense(events),
     ...whole(events),
@@ -22,6 +22,7 @@ export function check(history: History): Violation[] {
     ...listeners.flatMap(listener => [...heard(listener, history)]),
     ...folded(events, table),
     ...verified.map(detail => ({ promise: 'feed.verify() finds nothing', detail })),
+    ...proved.map(detail => ({ promise: 'feed.prove() finds nothing', detail })),
   ];
 }
 

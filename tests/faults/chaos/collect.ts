@@ -1,9 +1,9 @@
-// Reads what the database holds once all is quiet: the log, the tasks, what verify says, and how numbering went.
+// Reads what the database holds once all is quiet: the log, the tasks, what verify and prove say, and how numbering went.
 import type pg from 'pg';
 import { LogRow, toEvent } from '../../../src/events.ts';
 import { digestOf, type History, type LogEvent } from './history.ts';
 
-export type Stored = Pick<History, 'events' | 'log' | 'ends' | 'table' | 'verified'> & {
+export type Stored = Pick<History, 'events' | 'log' | 'ends' | 'table' | 'verified' | 'proved'> & {
   numbering: Numbering;
 };
 
@@ -17,7 +17,7 @@ export interface Numbering {
 
 const PAGE = 10_000;
 
-/** Everything in one snapshot but the verification, for all is quiet; undefined while something committed is still without a position. */
+/** Everything in one snapshot but the verification and the proof, for all is quiet; undefined while something committed is still without a position. */
 export async function collect(session: pg.Client): Promise<Stored | undefined> {
   await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const { rows } = await session.query(`
@@ -32,10 +32,13 @@ export async function collect(session: pg.Client): Promise<Stored | undefined> {
   if (!stored) return undefined;
   const faults = await session.query('SELECT * FROM feed.verify()'); // takes a snapshot of its own
   const verified = faults.rows.map(row => JSON.stringify(row));
-  return { ...stored, verified, log, ends: new Map(Object.entries(ends)) };
+  const against = await session.query(`
+    SELECT f.* FROM (SELECT max(last_position) AS head FROM feed.event_batches) AS b, feed.prove(0, b.head) AS f`);
+  const proved = against.rows.map(row => JSON.stringify(row));
+  return { ...stored, verified, proved, log, ends: new Map(Object.entries(ends)) };
 }
 
-async function read(session: pg.Client): Promise<Omit<Stored, 'verified' | 'log' | 'ends'>> {
+async function read(session: pg.Client): Promise<Omit<Stored, 'verified' | 'proved' | 'log' | 'ends'>> {
   const tasks = await session.query('SELECT id, feed.render(t)::text AS data FROM public.tasks AS t');
   return {
     events: await readEvents(session),

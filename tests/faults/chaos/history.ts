@@ -79,6 +79,8 @@ export interface History {
   table: ReadonlyMap<string, string>;
   /** What feed.verify() found. */
   verified: readonly string[];
+  /** What feed.prove() found. */
+  proved: readonly string[];
 }
 
 /** A promise that was broken. */
