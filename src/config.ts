@@ -95,7 +95,7 @@ const Settings = z.object({
     .string()
     .regex(/^(forever|[1-9]\d{0,6}[smhd])$/, 'must be forever, or a number with s, m, h or d, such as 30d')
     .default('forever'),
-  EVENT_PARTITION: wholeNumber(1_000, 999_999_999).optional(),
+  EVENT_PARTITION: wholeNumber(100, 999_999_999).optional(),
   EVENT_ARCHIVE: z.string().optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });

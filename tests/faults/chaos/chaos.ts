@@ -1,11 +1,11 @@
-// `npm run chaos -- --minutes 10 --seed 123`: torments a cluster of its own and says what it found; exit code 1 if a
+// `npm run chaos -- --minutes 10 --seed 123 --retention`: torments a cluster of its own and says what it found; exit code 1 if a
 // promise was broken. Ctrl-C ends the faults early; healing and the judgement still come.
 import { parseArgs } from 'node:util';
 import { createRandom } from '../../helpers/random.ts';
 import { report } from './report.ts';
 import { runChaos } from './run.ts';
 
-const { minutes, seed } = readArguments();
+const { minutes, seed, retention } = readArguments();
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const random = createRandom(say, seed);
@@ -18,23 +18,31 @@ const outcome = await runChaos({
   instances: 3,
   each: 5,
   listeners: 2,
+  retention,
   signal: interrupted.signal,
 });
 say(report(outcome));
 if (outcome.violations.length > 0) {
-  say(`\nto repeat the schedule: npm run chaos -- --minutes ${minutes} --seed ${random.seed}`);
+  say(
+    `\nto repeat the schedule: npm run chaos -- --minutes ${minutes} --seed ${random.seed}${retention ? ' --retention' : ''}`,
+  );
   process.exitCode = 1;
 }
 
-function readArguments(): { minutes: number; seed: string | undefined } {
+function readArguments(): { minutes: number; seed: string | undefined; retention: boolean } {
   try {
-    const options = { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } } as const;
+    const options = {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string' },
+      retention: { type: 'boolean', default: false },
+    } as const;
     const { values } = parseArgs({ options });
     const minutes = Number(values.minutes);
-    if (minutes > 0 && !Number.isNaN(Number(values.seed ?? 0))) return { minutes, seed: values.seed };
+    if (minutes > 0 && !Number.isNaN(Number(values.seed ?? 0)))
+      return { minutes, seed: values.seed, retention: values.retention };
   } catch {
     // what it does not know is explained below
   }
-  process.stderr.write('usage: npm run chaos -- [--minutes <number>] [--seed <number>]\n');
+  process.stderr.write('usage: npm run chaos -- [--minutes <number>] [--seed <number>] [--retention]\n');
   process.exit(1);
 }

@@ -16,6 +16,8 @@ export interface Cluster {
   /** The database's address, past every cable. */
   readonly url: string;
   readonly instances: readonly Instance[];
+  /** The folder of the archive, if its log is cut off. */
+  readonly archive: string | undefined;
   /** Stops PostgreSQL in order and starts it again. */
   restart(): Promise<void>;
   /** Ends PostgreSQL without warning; whoever watches over it brings it back. */
@@ -31,18 +33,23 @@ const SETTINGS = {
   max_connections: '200',
 };
 
-/** Starts PostgreSQL and `count` instances; resolves when all of them serve. */
-export async function startCluster(count: number, recorder: Recorder): Promise<Cluster> {
+// So short that partitions go all the time.
+const RETENTION = { EVENT_RETENTION: '5s', EVENT_PARTITION: '100' };
+
+/** Starts PostgreSQL and `count` instances; resolves when all of them serve. With `retention` they cut the log off, and archive it. */
+export async function startCluster(count: number, recorder: Recorder, retention: boolean): Promise<Cluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-chaos-'));
   const logger = createLogger({ level: 'fatal', pretty: false });
   const port = await findLastingPort();
   const postgres = createEmbeddedPostgres({ dataDir, port, settings: SETTINGS, logger });
   await postgres.start();
   const { url } = postgres;
+  const archive = retention ? join(dataDir, 'archive') : undefined;
+  const settings = archive === undefined ? {} : { ...RETENTION, EVENT_ARCHIVE: archive };
   const instances: Instance[] = [];
   for (let number = 1; number <= count; number++) {
     const cable = await createCable(new URL(url));
-    const options = { name: `instance ${number}`, port: await findLastingPort(), databaseUrl: url };
+    const options = { name: `instance ${number}`, port: await findLastingPort(), databaseUrl: url, settings };
     instances.push(createInstance({ ...options, cable, recorder }));
   }
   for (const instance of instances) instance.start();
@@ -50,6 +57,7 @@ export async function startCluster(count: number, recorder: Recorder): Promise<C
   return {
     url,
     instances,
+    archive,
     restart: async () => {
       await postgres.stop();
       await postgres.start();

@@ -1,10 +1,14 @@
 // Reads what the database holds once all is quiet: the log, the tasks, what verify and prove say, and how numbering went.
 import type pg from 'pg';
+import { z } from 'zod';
+import { createArchive } from '../../../src/archive/archive.ts';
 import { LogRow, toEvent } from '../../../src/events.ts';
 import { digestOf, type History, type LogEvent } from './history.ts';
 
 export type Stored = Pick<History, 'events' | 'log' | 'ends' | 'table' | 'verified' | 'proved'> & {
   numbering: Numbering;
+  /** How many of the events are in the archive alone. */
+  archived: number;
 };
 
 /** How long numbering took. Times are milliseconds, of the epoch where they are moments. */
@@ -18,7 +22,7 @@ export interface Numbering {
 const PAGE = 10_000;
 
 /** Everything in one snapshot but the verification and the proof, for all is quiet; undefined while something committed is still without a position. */
-export async function collect(session: pg.Client): Promise<Stored | undefined> {
+export async function collect(session: pg.Client, archive: string | undefined): Promise<Stored | undefined> {
   await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const { rows } = await session.query(`
     SELECT
@@ -27,7 +31,7 @@ export async function collect(session: pg.Client): Promise<Stored | undefined> {
       (SELECT id::text FROM feed.log) AS log,
       (SELECT coalesce(json_object_agg(id, last_position), '{}') FROM feed.epochs) AS ends`);
   const { waiting, log, ends } = rows[0];
-  const stored = waiting > 0 ? undefined : await read(session);
+  const stored = waiting > 0 ? undefined : await read(session, archive);
   await session.query('COMMIT');
   if (!stored) return undefined;
   const faults = await session.query('SELECT * FROM feed.verify()'); // takes a snapshot of its own
@@ -38,12 +42,51 @@ export async function collect(session: pg.Client): Promise<Stored | undefined> {
   return { ...stored, verified, proved, log, ends: new Map(Object.entries(ends)) };
 }
 
-async function read(session: pg.Client): Promise<Omit<Stored, 'verified' | 'proved' | 'log' | 'ends'>> {
+async function read(
+  session: pg.Client,
+  archive: string | undefined,
+): Promise<Omit<Stored, 'verified' | 'proved' | 'log' | 'ends'>> {
+  const archived = await readArchived(session, archive);
   const tasks = await session.query('SELECT id, feed.render(t)::text AS data FROM public.tasks AS t');
   return {
-    events: await readEvents(session),
+    events: [...archived, ...(await readEvents(session))],
+    archived: archived.length,
     table: new Map(tasks.rows.map(({ id, data }) => [id, data])),
     numbering: await readNumbering(session),
+  };
+}
+
+const Files = z.array(z.object({ first: z.number(), last: z.number(), log: z.string(), sha256: z.string() }));
+
+// What the database has no longer. In a file the staged ids are no more: the order is the log's, and before all that follows.
+async function readArchived(session: pg.Client, folder: string | undefined): Promise<LogEvent[]> {
+  if (folder === undefined) return [];
+  const archive = createArchive(folder);
+  const { rows } = await session.query(`
+    SELECT f.first::float8 AS first, f.last::float8 AS last, f.log::text AS log, encode(f.sha256, 'hex') AS sha256
+    FROM feed.archive_files AS f
+    WHERE f.last < (SELECT min(e.position) FROM feed.events AS e)
+    ORDER BY f.first`);
+  const events: LogEvent[] = [];
+  for (const file of Files.parse(rows)) {
+    for (let after = file.first - 1; after < file.last; ) {
+      const page = await archive.read(file, after, file.last);
+      events.push(...page.map(row => toLogEvent(row, row.position - FAR_BEFORE)));
+      after = page.at(-1)?.position ?? file.last;
+    }
+  }
+  return events;
+}
+
+const FAR_BEFORE = 1e12;
+
+function toLogEvent({ requestid: tag, ...row }: LogRow, stagedId: number): LogEvent {
+  const { position, topic, type, subject, time, transaction, data, previous } = row;
+  const { version = null } = JSON.parse(data ?? '{}');
+  const digest = digestOf(toEvent({ requestid: tag, ...row }).json);
+  return {
+    ...{ position, stagedId, topic, type, subject, time, transaction, tag, digest },
+    ...{ version: typeof version === 'number' ? version : null, data: data ?? '', previous },
   };
 }
 
@@ -52,39 +95,12 @@ async function readEvents(session: pg.Client): Promise<LogEvent[]> {
   for (;;) {
     const { rows } = await session.query(
       `SELECT position::integer, staged_id::integer, topic, type, subject, feed.rfc3339(time) AS time, origin,
-         transaction::text, requestid, data::text, previous::text, entity, (data ->> 'version')::integer AS version
+         transaction::text, requestid, data::text, previous::text, entity
        FROM feed.events WHERE position > $1 ORDER BY position LIMIT $2`,
       [events.at(-1)?.position ?? 0, PAGE],
     );
     if (rows.length === 0) return events;
-    for (const { staged_id, version, ...row } of rows) {
-      const {
-        position,
-        topic,
-        type,
-        subject,
-        time,
-        transaction,
-        requestid: tag,
-        data,
-        previous,
-      } = LogRow.parse(row);
-      const digest = digestOf(toEvent(row).json);
-      events.push({
-        position,
-        stagedId: staged_id,
-        topic,
-        type,
-        subject,
-        time,
-        transaction,
-        tag,
-        version,
-        data: data ?? '',
-        previous,
-        digest,
-      });
-    }
+    for (const { staged_id, ...row } of rows) events.push(toLogEvent(LogRow.parse(row), staged_id));
   }
 }
 

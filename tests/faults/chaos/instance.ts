@@ -31,10 +31,12 @@ export function createInstance(options: {
   name: string;
   port: number;
   databaseUrl: string;
+  /** Beyond the ordinary ones. */
+  settings: Readonly<Record<string, string>>;
   cable: Cable;
   recorder: Recorder;
 }): Instance {
-  const { name, port, databaseUrl, cable, recorder } = options;
+  const { name, port, databaseUrl, settings, cable, recorder } = options;
   const address = `http://127.0.0.1:${port}`;
   const environment = {
     PATH: process.env.PATH,
@@ -43,6 +45,7 @@ export function createInstance(options: {
     PORT: String(port),
     GENERATOR_CRON: 'off',
     RATES_CRON: 'off',
+    ...settings,
   };
   let child: ChildProcess | undefined;
   let wanted = false;

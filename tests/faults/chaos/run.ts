@@ -26,6 +26,8 @@ export interface ChaosOptions {
   each: number;
   /** How many of each interest. */
   listeners: number;
+  /** Whether the log is cut off after seconds, and archived: listeners are served from there. */
+  retention: boolean;
   /** Ends the faults early. */
   signal?: AbortSignal;
 }
@@ -46,7 +48,7 @@ const OTHER_LOG = 'resets: other_log';
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const recorder = createRecorder();
   const over = new AbortController();
-  const cluster = await startCluster(options.instances, recorder);
+  const cluster = await startCluster(options.instances, recorder, options.retention);
   try {
     const listeners = listen(cluster, options, recorder, over.signal);
     await writeUnderFaults(cluster, options, recorder, over.signal);
@@ -117,7 +119,7 @@ async function settle(cluster: Cluster, listeners: readonly Listener[], recorder
     await within('every listener has everything', recorder, async () =>
       listeners.every(listener => listener.has(end?.position ?? 0, end?.log ?? '')),
     );
-    const stored = await within('there is a quiet moment', recorder, () => collect(session));
+    const stored = await within('there is a quiet moment', recorder, () => collect(session, cluster.archive));
     if (!stored) throw new Error('there is something staged that nobody numbers: nothing can be judged');
     return stored;
   } finally {
