@@ -293,7 +293,7 @@ CREATE TABLE public.rejected_messages (
   CONSTRAINT rejected_messages_reason_length CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 1000))),
   CONSTRAINT rejected_messages_subject_length CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 500)))
 );
-COMMENT ON TABLE public.rejected_messages IS 'Messages from NATS that could not be taken, each once, and why. `payload` is the bytes that came, the first 64 KiB of `payload_size`. A message is known by its stream, its sequence there, and when the stream got it. Nothing takes rows away but a person.';
+COMMENT ON TABLE public.rejected_messages IS 'Messages from NATS that could not be taken, each once, and why, kept for 400 days. `payload` is the bytes that came, the first 64 KiB of `payload_size`. A message is known by its stream, its sequence there, and when the stream got it.';
 CREATE INDEX rejected_messages_received_at ON public.rejected_messages USING btree (received_at);
 GRANT INSERT, SELECT ON public.rejected_messages TO taskwire_app;
 GRANT SELECT ON public.rejected_messages TO taskwire_reader;
@@ -322,13 +322,13 @@ CREATE TABLE public.runs (
   CONSTRAINT runs_rejections_list CHECK ((jsonb_typeof(rejections) = 'array'::text)),
   CONSTRAINT runs_status_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text])))
 );
-COMMENT ON TABLE public.runs IS 'Runs of the background jobs, one row each, kept. A change of status is an event of the topic runs. `rejections` names the items that broke a rule, the first hundred: [{"source", "external_id", "reason"}].';
+COMMENT ON TABLE public.runs IS 'Runs of the background jobs, one row each, kept for 400 days. A change of status is an event of the topic runs. `rejections` names the items that broke a rule, the first hundred: [{"source", "external_id", "reason"}].';
 CREATE INDEX runs_by_kind ON public.runs USING btree (kind, id);
 CREATE UNIQUE INDEX runs_one_active_of_a_kind ON public.runs USING btree (kind) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.capture('runs', 'run', 'id', 'status', '{"running": "started"}'); -- ENABLE ALWAYS
 CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.capture_truncate('runs', 'run', 'id', 'status', '{"running": "started"}'); -- ENABLE ALWAYS
 CREATE TRIGGER runs_before_write BEFORE INSERT OR UPDATE ON public.runs FOR EACH ROW EXECUTE FUNCTION public.runs_before_write(); -- ENABLE ALWAYS
-CREATE TRIGGER runs_kept BEFORE DELETE ON public.runs FOR EACH ROW EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
+CREATE TRIGGER runs_kept BEFORE DELETE ON public.runs FOR EACH ROW EXECUTE FUNCTION public.keep_runs(); -- ENABLE ALWAYS
 CREATE TRIGGER runs_kept_truncate BEFORE TRUNCATE ON public.runs FOR EACH STATEMENT EXECUTE FUNCTION feed.refuse('runs_kept'); -- ENABLE ALWAYS
 GRANT INSERT, SELECT, UPDATE ON public.runs TO taskwire_app;
 GRANT SELECT ON public.runs TO taskwire_reader;
@@ -619,6 +619,10 @@ CREATE FUNCTION public.import_task(from_source text, item_id text, said_now json
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION public.import_task(text,text,jsonb) TO taskwire_app;
+
+CREATE FUNCTION public.keep_runs() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.keep_runs() TO PUBLIC;
 
 CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest integer) RETURNS boolean
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

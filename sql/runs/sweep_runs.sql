@@ -2,11 +2,15 @@
 -- only reads, so an idle service writes nothing. Returns a row per finding: what revive_run() did, and one without
 -- a run where jobs wait that a worker should have heard of: a NOTIFY is a hint, and can be lost.
 -- A run whose lock is held by a session that is not the service's looks as if it went on: that session is ended, or named.
+-- Runs that finished 400 days ago, and messages that were rejected then, are taken away, a hundred at a time: what nobody
+-- asks for may not grow for ever. A run's id tells when it was queued, so that the newer ones are not read for it.
 -- Jobs of the schedule whose worker died with them are freed too, or a daily run could be left out for a day.
 -- Called by: src/queries/runs.ts.
 CREATE OR REPLACE FUNCTION public.sweep_runs() RETURNS TABLE (run_id uuid, finding text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  old CONSTANT timestamptz := clock_timestamp() - interval '400 days';
 BEGIN
   FOR run_id IN SELECT r.id FROM public.runs AS r WHERE r.status IN ('queued', 'running') LOOP
     SELECT format('its lock is held by a session that is not of the service, and may not be ended: pid %s, role %s, application "%s"', s.pid, s.role, s.application)
@@ -19,6 +23,17 @@ BEGIN
       RETURN NEXT;
     END IF;
   END LOOP;
+
+  DELETE FROM public.runs AS r
+  WHERE r.finished_at < old AND r.id = ANY (ARRAY(
+    SELECT known.id
+    FROM public.runs AS known
+    WHERE known.id < rpad(lpad(to_hex((extract(epoch FROM old) * 1000)::bigint), 12, '0'), 32, '0')::uuid AND known.finished_at < old
+    ORDER BY known.id
+    LIMIT 100));
+  DELETE FROM public.rejected_messages AS m
+  WHERE m.ctid = ANY (ARRAY(
+    SELECT known.ctid FROM public.rejected_messages AS known WHERE known.received_at < old ORDER BY known.received_at LIMIT 100));
 
   PERFORM graphile_worker.force_unlock_workers(array_agg(j.locked_by))
   FROM graphile_worker.jobs AS j
