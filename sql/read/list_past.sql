@@ -87,6 +87,9 @@ BEGIN
       RETURN;
     END IF;
   END LOOP;
+  IF at < (SELECT log.floor FROM feed.log) THEN -- as in feed.snapshot_page()
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   IF is_cut THEN
     RETURN QUERY SELECT subjects[cardinality(subjects)], times[cardinality(times)], NULL::text;
   END IF;

@@ -207,6 +207,10 @@ BEGIN
     LIMIT $4
   $query$, watched.key_column, key_type, collated, greater, watched.relation, watched.entity || '_deleted', is_wanted, gone, looked_through)
   USING topic, at, after_subject, most, subjects;
+  -- Each statement has its own snapshot: what the floor has risen over meanwhile may have gone unseen.
+  IF at < (SELECT log.floor FROM feed.log) THEN
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION feed.snapshot_page(text, bigint, text, integer, text[]) IS

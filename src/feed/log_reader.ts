@@ -122,32 +122,38 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
 
-  async function pageOfSubjects({ log, after, goal, filter }: LogPageRequest): Promise<LogPage> {
-    const range = { after, through: goal, limit: PAGE };
-    const events = await read(() => queries.ofSubjects([...filter.subjects], range));
-    const { log: now, first } = await head();
+  // What an index finds in the database. The floor is asked for afterwards: if it has risen, some may have gone unseen.
+  async function pageByIndex(
+    { log, after, goal }: Pick<LogPageRequest, 'log' | 'after' | 'goal'>,
+    find: (range: { after: number; through: number; limit: number }) => Promise<readonly LogRow[]>,
+  ): Promise<LogPage> {
+    const events = await read(() => find({ after, through: goal, limit: PAGE }));
+    const { log: now, first, floor = first - 1 } = await head();
     if (now !== log) throw new Error('the log is in another epoch');
+    if (floor > after && first - 1 <= after)
+      throw new Error('what was to be read has gone to the archive meanwhile');
     const isAll = events.length < PAGE && !fillPage(events.map(event => event.json));
     const through = isAll ? goal : (events.at(-1)?.position ?? goal);
-    return { from: Math.max(after, first - 1), through, events };
+    return { from: Math.max(after, floor), through, events };
   }
+
+  const pageOfSubjects = (request: LogPageRequest) =>
+    pageByIndex(request, range => queries.ofSubjects([...request.filter.subjects], range));
 
   // A block is shared with other readers, and tells how much of the log is meant. Where that is little, the rest is found by its
   // index, without what lies between.
   async function pageOfTypes(request: LogPageRequest): Promise<LogPage> {
-    const { log, goal, filter } = request;
+    const { goal, filter } = request;
     const block = await pageOfAll(request);
     const meant = block.events.filter(
       ({ topic, type }) => admits(filter.topics, topic) && admits(filter.types, type),
     );
     if (block.through >= goal || meant.length * SPARSE > block.events.length) return block;
-    const range = { after: block.through, through: goal, limit: PAGE };
-    const events = await read(() => queries.ofTypes(selectionOf(filter), range));
-    const { log: now } = await head();
-    if (now !== log) throw new Error('the log is in another epoch');
-    const isAll = events.length < PAGE && !fillPage(events.map(event => event.json));
-    const through = isAll ? goal : (events.at(-1)?.position ?? goal);
-    return { from: block.from, through, events: [...meant, ...events] };
+    const rest = await pageByIndex({ ...request, after: block.through }, range =>
+      queries.ofTypes(selectionOf(filter), range),
+    );
+    if (rest.from > block.through) return block; // cut off meanwhile, which the next page tells
+    return { from: block.from, through: rest.through, events: [...meant, ...rest.events] };
   }
 
   async function compacted({ log, after, goal, filter }: LogPageRequest): Promise<LogPage> {

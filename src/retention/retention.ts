@@ -11,7 +11,8 @@ import type { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
-import { closeSession, openSession } from '../postgres/session.ts';
+import { openLockSession } from '../postgres/lock_session.ts';
+import { createStrangers, type Strangers } from '../postgres/strangers.ts';
 import { within } from '../within.ts';
 
 interface RetentionOptions {
@@ -42,6 +43,7 @@ const STOP_WITHIN = 3_000; // ms, then the session is cut
 export function createRetention(options: RetentionOptions): Service {
   const { seconds, isLeading, logger } = options;
   const every = Math.min(Math.max((seconds * 1_000) / ROUNDS, SHORTEST), LONGEST);
+  const strangers = createStrangers({ purpose: 'retention', lock: 'the lock of retention', logger });
   const stopping = new AbortController();
   const cut = new AbortController();
   let running: Promise<void> | undefined;
@@ -53,7 +55,7 @@ export function createRetention(options: RetentionOptions): Service {
     });
     while (!stopping.signal.aborted) {
       if (isLeading()) {
-        await letGo(options, cut.signal)
+        await letGo(options, strangers, cut.signal)
           .then(outage.end)
           .catch((error: unknown) => stopping.signal.aborted || outage.begin(error));
       }
@@ -75,18 +77,20 @@ export function createRetention(options: RetentionOptions): Service {
   };
 }
 
-const Taken = z.tuple([z.object({ taken: z.boolean() })]);
 const Floor = z.tuple([z.object({ floor: z.number() })]);
 const Forgotten = z.tuple([z.object({ number: z.number() })]);
 
-async function letGo(options: RetentionOptions, cut: AbortSignal): Promise<void> {
+async function letGo(options: RetentionOptions, strangers: Strangers, cut: AbortSignal): Promise<void> {
   const { url, service, seconds, archive, logger } = options;
-  const session = await openSession({ url, service, name: 'retention' }, cut);
+  const lock = await openLockSession({ url, service, name: 'retention' }, cut);
+  const { client: session } = lock;
   const end = () => void session.end().catch(() => {});
   cut.addEventListener('abort', end);
   try {
-    const lock = await session.query(`SELECT pg_try_advisory_lock(feed.lock_key('retention')) AS taken`);
-    if (!Taken.parse(lock.rows)[0].taken) return; // the leader before, at its last round
+    // The leader before may be at its last round.
+    if (!(await lock.take('retention')) && !((await strangers.end(lock)) && (await lock.take('retention'))))
+      return;
+    strangers.gone();
     if (archive) await archivePartitions(session, archive, options, cut);
     const raised = await session.query(
       'SELECT feed.raise_floor(make_interval(secs => $1), $2)::float8 AS floor',
@@ -96,7 +100,7 @@ async function letGo(options: RetentionOptions, cut: AbortSignal): Promise<void>
     await forgetBatches(session);
   } finally {
     cut.removeEventListener('abort', end);
-    await closeSession(session);
+    await lock.close();
   }
 }
 

@@ -56,7 +56,11 @@ export async function showPast(
   asOf: AsOf,
 ): Promise<void> {
   const position = await resolveAsOf(pool, asOf);
-  const id = UUID.test(reference) ? reference : await identifyPast(pool, resource, reference, position);
+  // Of one that was made before the log begins only its row tells what it is called.
+  const id = UUID.test(reference)
+    ? reference
+    : ((await identifyPast(pool, resource, reference, position)) ??
+      (await identify(pool, resource, reference)));
   const found = id === null ? null : await readPast(pool, entityOf(resource, id), position);
   if (!found)
     throw new ServiceError(
@@ -109,10 +113,12 @@ export function historyOf(served: Served): Operation {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.resource, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
-      const { floor } = await readHead(served.pool);
-      const events = await readBriefly(served.lanes.searches, transaction =>
-        readHistory(transaction, of, { after: Math.max(after, floor), limit: limit + 1 }),
+      const found = await readBriefly(served.lanes.searches, transaction =>
+        readHistory(transaction, of, { after, limit: limit + 1 }),
       );
+      // Asked for afterwards: what it has risen over meanwhile may have gone unseen.
+      const { floor } = await readHead(served.pool);
+      const events = found.filter(event => event.position > floor);
       if (
         events.length === 0 &&
         after === 0 &&
