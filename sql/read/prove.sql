@@ -37,7 +37,7 @@ AS $$
         (SELECT e."position" FROM feed.events AS e ORDER BY e."position" LIMIT 1) AS begins,
         (SELECT b.last_position FROM feed.event_batches AS b ORDER BY b.id DESC LIMIT 1) AS head
     ) AS ends
-  ), batches AS NOT MATERIALIZED ( -- those that end in the range, after the one before them
+  ), batches AS NOT MATERIALIZED ( -- those that end in the range, and the one before them, which has no `before` itself
     SELECT b.last_position, b.snapshot, lag(b.last_position) OVER w AS before, lag(b.snapshot) OVER w AS snapshot_before,
       (SELECT log.first_position FROM log) AS first_position
     FROM feed.event_batches AS b
@@ -87,7 +87,7 @@ AS $$
         GROUP BY s.transaction
       ) AS whole
     ) AS t
-    WHERE b.last_position > after AND b.before >= b.first_position - 1
+    WHERE b.before >= b.first_position - 1
   ), versions AS (
     SELECT e."position", e.topic, e.subject, e.type, (e.data ->> 'version')::bigint AS version, known.version AS before
     FROM feed.events AS e
@@ -111,7 +111,7 @@ AS $$
   UNION ALL
   SELECT b.last_position, format('the snapshot of the batch that ends at %s does not see all that the one before it saw', b.last_position)
   FROM batches AS b
-  WHERE b.last_position > after AND b.before >= b.first_position AND (
+  WHERE b.before >= b.first_position AND (
     pg_snapshot_xmax(b.snapshot) < pg_snapshot_xmax(b.snapshot_before)
     OR EXISTS (SELECT FROM pg_snapshot_xip(b.snapshot) AS open (xid) WHERE pg_visible_in_snapshot(open.xid, b.snapshot_before)))
   UNION ALL

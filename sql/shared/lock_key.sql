@@ -4,7 +4,7 @@
 -- it to a constant in the writer's path.
 -- Called by: feed.end_strangers(), feed.end_stuck_leader(), feed.stage(), public.claim_idempotency_key(),
 -- public.import_rates(), public.queue_first_run(), public.revive_run(), src/postgres/lock_session.ts,
--- src/queries/run_session.ts, src/retention/retention.ts, src/sequencer/leader_session.ts.
+-- src/queries/run_session.ts, src/sequencer/leader_session.ts.
 CREATE OR REPLACE FUNCTION feed.lock_key(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT hashtextextended(feed.service_name() || ':' || purpose, 0) $$;

@@ -181,17 +181,18 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   }
 
   async function page(request: LogPageRequest): Promise<LogPage> {
-    const found = await (await readingOf(request))(request);
+    const { subjects, topics, types } = request.filter;
+    const isSome = subjects.size + topics.size + types.size > 0;
+    const found = await (isSome ? pageOfSome(request) : pageOfAll(request));
     if (Math.max(found.from, found.through) > request.after) return found;
     throw new Error(`the log does not show its position ${request.goal}`);
   }
 
   // An index finds what is in the database. The archive has none: it is read as it lies, and what is not meant passed over.
-  async function readingOf({ after, filter: { subjects, topics, types } }: LogPageRequest) {
-    if (subjects.size + topics.size + types.size === 0) return pageOfAll;
+  async function pageOfSome(request: LogPageRequest): Promise<LogPage> {
     const { floor = 0 } = await head();
-    if (after < floor) return pageOfAll;
-    return subjects.size > 0 ? pageOfSubjects : pageOfTypes;
+    if (request.after < floor) return pageOfAll(request);
+    return request.filter.subjects.size > 0 ? pageOfSubjects(request) : pageOfTypes(request);
   }
 
   return {
