@@ -22,6 +22,7 @@ import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
+import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Origins } from '../web/origins.ts';
 import { createReadiness } from './readiness.ts';
@@ -38,6 +39,7 @@ interface ApiOptions {
   metrics: Metrics;
   receiver: Receiver;
   sequencer: Sequencer;
+  retention: Retention | undefined;
   sessions: Sessions;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
@@ -57,6 +59,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     metrics,
     receiver,
     sequencer,
+    retention,
     sessions,
     kinds,
     nats,
@@ -72,6 +75,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     stopping,
     warnings: () => [
       ...(nats?.state().incidents ?? []),
+      ...(retention?.obstacles ?? []),
       ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
     ],
   });
@@ -114,6 +118,6 @@ function readPresent(
 }
 
 async function readStored(pool: DatabasePool): Promise<StoredState> {
-  const [{ head, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
-  return { head, waiting: Math.max(0, waiting ?? 0), runs };
+  const [{ head, floor, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
+  return { head, floor, waiting: Math.max(0, waiting ?? 0), runs };
 }

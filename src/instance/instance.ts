@@ -20,7 +20,7 @@ import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
 import { cleanStaged, readClosedTables, readHead, readRange } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
-import { createRetention } from '../retention/retention.ts';
+import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { createOrigins } from '../web/origins.ts';
 import { createApi } from './api.ts';
@@ -95,7 +95,13 @@ export function createInstance(options: InstanceOptions): Instance {
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
-    for (const service of [receiver, sequencer, ...retention, ...(nats ? [nats] : []), jobs])
+    for (const service of [
+      receiver,
+      sequencer,
+      ...(retention ? [retention] : []),
+      ...(nats ? [nats] : []),
+      jobs,
+    ])
       await begin(service);
     const api = await createApi(pool, {
       ...shared,
@@ -179,7 +185,7 @@ interface Feed {
   receiver: Receiver;
   sequencer: Sequencer;
   /** None where every event is kept. */
-  retention: readonly Service[];
+  retention: Retention | undefined;
   sessions: Sessions;
 }
 
@@ -220,13 +226,13 @@ function createRetentionPart(
     url,
     logger,
   }: { sequencer: Sequencer; archive: Archive | undefined; config: Config; url: string; logger: Logger },
-): Service[] {
+): Retention | undefined {
   const { service, retention: seconds } = config;
-  if (seconds === undefined) return [];
+  if (seconds === undefined) return undefined;
   const isLeading = () => sequencer.leading;
   const range = async (after: number, through: number) =>
     readRange(pool, (await readHead(pool)).log, after, through);
-  return [createRetention({ url, service, seconds, isLeading, archive, range, logger })];
+  return createRetention({ url, service, seconds, isLeading, archive, range, logger });
 }
 
 type Kinds = Readonly<Record<'generator' | 'rates', RunKind>>;

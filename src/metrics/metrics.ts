@@ -18,6 +18,7 @@ export interface Present {
 export interface StoredState {
   /** The last position of the log. */
   head: number;
+  floor: number;
   /** How long the oldest committed change has waited for its position, in seconds. */
   waiting: number;
   runs: readonly { kind: string; status: string; count: number }[];
@@ -124,6 +125,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
   const up = gauge('taskwire_database_up', 'Whether the database answered this scrape');
   const head = gauge('taskwire_log_head', 'Last position of the log');
+  const floor = gauge('taskwire_log_floor', 'Positions up to this one are no longer in the database');
   const waiting = gauge(
     'taskwire_sequencer_lag_seconds',
     'Age of the oldest committed change without a position',
@@ -146,6 +148,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
   function showStored(stored: StoredState | undefined): void {
     up.set(stored ? 1 : 0);
     head.set(stored?.head ?? Number.NaN);
+    floor.set(stored?.floor ?? Number.NaN);
     waiting.set(stored?.waiting ?? Number.NaN);
     runs.reset();
     for (const { kind, status, count } of stored?.runs ?? []) runs.set({ kind, status }, count);

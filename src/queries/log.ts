@@ -275,12 +275,13 @@ export async function readSnapshotPage(
 const FeedState = z.strictObject({
   batch: z.number(),
   head: z.number(),
+  floor: z.number(),
   batch_age: z.number(),
   waiting: z.number().nullable(),
 });
 
 /**
- * How numbering goes: the last batch and its last position, its age in seconds, and the age of the oldest change that
+ * How numbering goes: the last batch and its last position, the floor of the log, the batch's age in seconds, and the age of the oldest change that
  * has committed and has no position, null if there is none. Reads what the sequencer's next look would, one row a
  * transaction; see sql/sequence/sequence_changes.sql.
  */
@@ -294,6 +295,7 @@ export async function readFeedState(pool: DatabasePool): Promise<FeedState> {
     SELECT
       last.id AS batch,
       last.last_position AS head,
+      (SELECT log.floor FROM feed.log) AS floor,
       extract(epoch FROM clock_timestamp() - last.at)::float8 AS batch_age,
       extract(epoch FROM clock_timestamp() - least(fresh.time, pending.time))::float8 AS waiting
     FROM last

@@ -30,6 +30,13 @@ interface RetentionOptions {
   logger: Logger;
 }
 
+/** Retention as an instance has it. */
+export interface Retention extends Service {
+  /** What keeps it from letting go, as sentences; none if nothing does. */
+  readonly obstacles: readonly string[];
+}
+
+const BEGUN = 'old events cannot be let go, and are kept until they can';
 const ROUNDS = 20; // in the time that events are kept
 const [SHORTEST, LONGEST] = [1_000, 60_000]; // ms between two rounds
 const DETACH_WITHIN = '60s'; // then the next round goes on
@@ -40,31 +47,42 @@ const CLEANED = 5_000; // staged rows, by one statement
 const STOP_WITHIN = 3_000; // ms, then the session is cut
 
 /** Rounds of letting go, for as long as it runs. A round that fails is logged once per outage, and comes again. */
-export function createRetention(options: RetentionOptions): Service {
+export function createRetention(options: RetentionOptions): Retention {
   const { seconds, isLeading, logger } = options;
   const every = Math.min(Math.max((seconds * 1_000) / ROUNDS, SHORTEST), LONGEST);
   const strangers = createStrangers({ purpose: 'retention', lock: 'the lock of retention', logger });
   const stopping = new AbortController();
   const cut = new AbortController();
   let running: Promise<void> | undefined;
+  let failure: string | undefined;
 
   async function run(): Promise<void> {
     const outage = createOutage(logger, {
-      begun: 'old events cannot be let go, and are kept until they can',
+      begun: BEGUN,
       ended: 'old events are let go again',
     });
     while (!stopping.signal.aborted) {
       if (isLeading()) {
         await letGo(options, strangers, cut.signal)
-          .then(outage.end)
-          .catch((error: unknown) => stopping.signal.aborted || outage.begin(error));
-      }
+          .then(() => {
+            failure = undefined;
+            outage.end();
+          })
+          .catch((error: unknown) => {
+            if (stopping.signal.aborted) return;
+            failure = `${BEGUN}: ${error instanceof Error ? error.message : error}`;
+            outage.begin(error);
+          });
+      } else failure = undefined; // the leader's to say
       await pause(every, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
 
   return {
     name: 'retention',
+    get obstacles() {
+      return [failure, strangers.present].filter(each => each !== undefined);
+    },
     async start() {
       running ??= run();
     },

@@ -113,3 +113,27 @@ test(
     });
   }),
 );
+
+test(
+  'while the archive cannot be written nothing goes, readiness warns of it, and it goes on by itself',
+  withDatabase(async (t, database) => {
+    const psql = await database.psql();
+    const folder = await mkdtemp(join(tmpdir(), 'taskwire-archive-'));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    await makeSmall(psql);
+    const archive = join(folder, 'archive');
+    await writeFile(archive, 'a file in its place');
+    const instance = await startInstance(database.url, { EVENT_RETENTION: '1s', EVENT_ARCHIVE: archive });
+    t.teardown(instance.stop);
+    await psql.query(MANY);
+    const ready = async () => senderTo(instance.address)('GET', '/health/ready');
+    const warned = await until(ready, ({ body }) => body.warnings !== undefined);
+    t.is(warned.status, 200);
+    t.regex(String(warned.body.warnings), /old events cannot be let go, .*(ENOTDIR|EEXIST)/);
+    t.is(await readValue(psql, 'SELECT floor::integer FROM feed.log'), 0);
+    t.regex(String(await readValue(psql, PARTITIONS)), /^1–/);
+    await rm(archive);
+    await until(async () => (await readValue(psql, 'SELECT floor::integer FROM feed.log')) === 2000);
+    await until(ready, ({ body }) => body.warnings === undefined);
+  }),
+);
