@@ -414,6 +414,11 @@ GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
 CREATE FUNCTION feed.cluster(OUT system_identifier bigint, OUT timeline integer, OUT database oid) RETURNS record
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.compact_json(value json) RETURNS json
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION feed.compact_json(json) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION feed.compact_json(json) TO taskwire_reader;
+
 CREATE FUNCTION feed.drift() RETURNS TABLE(topic text, fault text, mend boolean)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.drift() TO taskwire_app;

@@ -3,7 +3,8 @@
 -- Row level on purpose: a statement-level trigger keeps the plan of its first transition table (one row) for its
 -- twenty-thousandth, and shows a change made by a user's own trigger before the change that caused it.
 -- The overload of feed.render() is chosen by the row's type, when plpgsql first runs this for a table.
--- A row that renders the same as before did not change, and makes no event.
+-- A row that renders the same as before did not change, and makes no event. Both are rendered here and now, in one spelling: so
+-- they compare as text.
 -- A table whose status column has another name now takes no change: each would be an event of the wrong type. Whether
 -- its primary key is still there is not looked at: for each statement of one row that would cost as much as a fifth of all
 -- that is done here. feed.verify() names a table that has lost it.
@@ -57,7 +58,7 @@ BEGIN
     END IF;
     RETURN NULL;
   END IF;
-  SELECT json_object_agg(o.key, o.value ORDER BY o.ordinality)
+  SELECT '{' || string_agg(concat(to_json(o.key), ':', o.value), ',' ORDER BY o.ordinality) || '}'
   INTO previous
   FROM json_each(before_row) WITH ORDINALITY AS o
   JOIN json_each(after_row) AS n ON n.key = o.key

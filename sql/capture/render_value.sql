@@ -1,5 +1,6 @@
 -- A value that PostgreSQL has turned to JSON, as the log spells values of its type: times as feed.rfc3339() writes them,
--- numeric and bigint as strings (a JSON number is a float to most readers, exact up to 2^53 only), and the same inside of rows, arrays and domains. Called by feed.render(anyelement), under its
+-- numeric and bigint as strings (a JSON number is a float to most readers, exact up to 2^53 only), and the same inside of rows, arrays and domains,
+-- without white space, which json_object_agg() and json_agg() would put between the parts. Called by feed.render(anyelement), under its
 -- settings, and by itself. A time without RFC 3339, such as infinity, keeps PostgreSQL's own spelling; a timestamp without
 -- time zone is no moment, and has no Z.
 -- Called by: feed.render().
@@ -28,28 +29,25 @@ BEGIN
     END;
   ELSIF kind.typrelid <> 0 THEN
     RETURN (
-      SELECT json_object_agg(
-        v.key,
-        CASE
+      SELECT '{' || string_agg(
+        concat(to_json(v.key), ':', coalesce(CASE
           -- What most columns are of, without a call for each.
           WHEN a.atttypid::regtype = ANY (
             '{bool,int2,int4,text,varchar,uuid,date,json,jsonb,bool[],int4[],text[],varchar[],uuid[]}'::regtype[])
             THEN v.value
           WHEN a.atttypid IN ('numeric'::regtype, 'int8'::regtype) THEN to_json(v.value #>> '{}')
           ELSE feed.render_value(v.value, a.atttypid)
-        END
-        ORDER BY v.ordinality)
+        END, 'null')),
+        ',' ORDER BY v.ordinality) || '}'
       FROM json_each(value) WITH ORDINALITY AS v
       JOIN pg_attribute AS a ON a.attrelid = kind.typrelid AND a.attname = v.key
       WHERE a.attgenerated <> 'v');
   ELSIF kind.typcategory = 'A' AND json_typeof(value) = 'array' THEN
     RETURN (
-      SELECT coalesce(
-        json_agg(
-          -- A list of several dimensions has lists for elements; they are of its own type.
-          feed.render_value(v.value, CASE json_typeof(v.value) WHEN 'array' THEN kind.oid ELSE kind.typelem END)
-          ORDER BY v.ordinality),
-        '[]')
+      SELECT concat('[', string_agg(
+        -- A list of several dimensions has lists for elements; they are of its own type.
+        coalesce(feed.render_value(v.value, CASE json_typeof(v.value) WHEN 'array' THEN kind.oid ELSE kind.typelem END), 'null')::text,
+        ',' ORDER BY v.ordinality), ']')
       FROM json_array_elements(value) WITH ORDINALITY AS v);
   END IF;
   RETURN value;

@@ -5,15 +5,16 @@
 CREATE OR REPLACE FUNCTION feed.render(currency public.currencies) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-  SELECT json_build_object(
-    'id', currency.id,
-    'currency', currency.currency,
-    'name', currency.name,
-    'nominal', currency.nominal,
-    'rate', currency.rate::text,
-    'rate_date', to_char(currency.rate_date, 'YYYY-MM-DD'),
-    'source', currency.source,
-    'timestamp', feed.rfc3339(currency."timestamp"),
-    'version', currency.version)
+  SELECT concat(
+    '{"id":', coalesce(to_json(currency.id), 'null'),
+    ',"currency":', coalesce(to_json(currency.currency), 'null'),
+    ',"name":', coalesce(to_json(currency.name), 'null'),
+    ',"nominal":', coalesce(to_json(currency.nominal), 'null'),
+    ',"rate":', coalesce(to_json(currency.rate::text), 'null'),
+    ',"rate_date":', coalesce(to_json(to_char(currency.rate_date, 'YYYY-MM-DD')), 'null'),
+    ',"source":', coalesce(to_json(currency.source), 'null'),
+    ',"timestamp":', coalesce(to_json(feed.rfc3339(currency."timestamp")), 'null'),
+    ',"version":', coalesce(to_json(currency.version), 'null'),
+    '}')::json
 $$;
 COMMENT ON FUNCTION feed.render(public.currencies) IS 'A currency as the log and the API show it.';

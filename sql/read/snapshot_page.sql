@@ -171,11 +171,11 @@ BEGIN
           WHEN past.type IS NOT NULL THEN past.data::text
           WHEN later.type = %6$L THEN later.data::text
           ELSE (
-            SELECT json_object_agg(now.key, coalesce(was.value, now.value) ORDER BY now.ordinality)
+            SELECT '{' || string_agg(concat(to_json(now.key), ':', coalesce(was.value, now.value)), ',' ORDER BY now.ordinality) || '}'
             FROM json_each(later.data) WITH ORDINALITY AS now
             LEFT JOIN json_each(later.previous) AS was ON was.key = now.key
             WHERE later.previous IS NOT NULL -- or it was created
-          )::text
+          )
         END AS document
         FROM in_order AS it
         LEFT JOIN LATERAL (

@@ -34,7 +34,7 @@ AS $$
   SELECT 'taskwire_app', ARRAY['EXECUTE'], 'FUNCTION', functions.name
   FROM unnest(ARRAY[
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
-    'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.passed_over()',
+    'feed.compact_json(json)', 'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.passed_over()',
     'feed.prove(bigint, bigint)', 'feed.clean_staged(xid8, bigint, integer)',
     'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
     'feed.wanted_rights()', 'feed.closed_functions()', 'feed.partitions()', 'feed.drift()', 'feed.key_of(regclass)',
@@ -49,7 +49,7 @@ AS $$
   SELECT 'taskwire_reader', ARRAY['EXECUTE'], 'FUNCTION', functions.name
   FROM unnest(ARRAY[
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
-    'feed.verify()', 'feed.passed_over()', 'feed.prove(bigint, bigint)'
+    'feed.compact_json(json)', 'feed.verify()', 'feed.passed_over()', 'feed.prove(bigint, bigint)'
   ]) AS functions (name)
 $$;
 COMMENT ON FUNCTION feed.wanted_rights() IS 'What the roles of the service may do, one row for each object.';

@@ -22,7 +22,7 @@ BEGIN
   END IF;
   PERFORM feed.stage(watched.topic, watched.entity || '_deleted', last.subject, CASE
     WHEN octet_length(last.data::text) <= feed.most_bytes() THEN last.data
-    ELSE json_build_object(watched.key_column, last.subject) -- from before there was a limit: a topic can be ended in any case
+    ELSE concat('{', to_json(watched.key_column), ':', to_json(last.subject), '}')::json -- from before there was a limit: a topic can be ended in any case
   END, NULL)
   FROM feed.fold(watched.topic) AS last
   WHERE last.type <> watched.entity || '_deleted';

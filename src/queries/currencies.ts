@@ -38,9 +38,11 @@ export async function listRates(
 ): Promise<readonly z.infer<typeof ListedRate>[]> {
   const { from = null, to = null, after = null, limit } = page;
   return pool.any(sql.prepared('list_currency_rates', ListedRate)`
-    SELECT to_char(r.rate_date, 'YYYY-MM-DD') AS rate_date, json_build_object(
-      'rate_date', to_char(r.rate_date, 'YYYY-MM-DD'), 'rate', r.rate::text, 'nominal', r.nominal)::text AS document
+    SELECT told.rate_date, row_to_json(told)::text AS document
     FROM public.currency_rates AS r
+    CROSS JOIN LATERAL (
+      SELECT to_char(r.rate_date, 'YYYY-MM-DD') AS rate_date, r.rate::text AS rate, r.nominal
+    ) AS told
     WHERE r.currency = ${code}
       AND r.rate_date >= coalesce(${from}::date, '-infinity')
       AND r.rate_date <= coalesce(${to}::date, 'infinity')

@@ -168,7 +168,7 @@ const transactionAt = (position: number) =>
 const tellAs = (to: string, at: number) =>
   `UPDATE feed.events SET transaction = ${to} WHERE position = ${at}`;
 const tellVersion = (version: number, at: number) =>
-  `UPDATE feed.events SET data = regexp_replace(data::text, '"version" : \\d', '"version" : ${version}')::json
+  `UPDATE feed.events SET data = regexp_replace(data::text, '"version":\\d', '"version":${version}')::json
    WHERE position = ${at}`;
 const exchangeStaged = (one: number, two: number) => `
   ALTER TABLE feed.events_1 DROP CONSTRAINT events_1_staged_id_key;

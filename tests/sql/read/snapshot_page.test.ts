@@ -282,8 +282,7 @@ test(
     await session.query(`DELETE FROM tasks WHERE id = '${IDS[5]}'`);
     await shortenLog(session, 4);
     const after = await collect(database.pool, 'tasks', 4, { limit: 3 });
-    const parsed = (rows: typeof after) => rows.map(([subject, text]) => [subject, JSON.parse(text)]);
-    t.deepEqual(parsed(after), parsed(before));
+    t.deepEqual(after, before); // to the byte: put together from pieces it has no white space, either
     await t.throwsAsync(session.query(`SELECT feed.snapshot_page('tasks', 3, NULL, 1)`), {
       message: 'what follows position 3 is no longer kept',
     });

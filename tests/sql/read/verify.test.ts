@@ -160,7 +160,7 @@ const DIFFERENCES: Record<string, [table: string, statements: string, fault: Reg
     ],
     'a version that was skipped': [
       'feed.events',
-      `UPDATE feed.events SET data = replace(data::text, '"version" : 2', '"version" : 3')::json WHERE data ->> 'title' = 'd'`,
+      `UPDATE feed.events SET data = replace(data::text, '"version":2', '"version":3')::json WHERE data ->> 'title' = 'd'`,
       /version 3 at position \d+ follows version 1/,
       'tasks',
     ],
