@@ -11,6 +11,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   old CONSTANT timestamptz := clock_timestamp() - interval '400 days';
+  old_runs CONSTANT uuid[] := ARRAY(
+    SELECT r.id
+    FROM public.runs AS r
+    WHERE r.id < rpad(lpad(to_hex((extract(epoch FROM old) * 1000)::bigint), 12, '0'), 32, '0')::uuid AND r.finished_at < old
+    ORDER BY r.id
+    LIMIT 100);
 BEGIN
   FOR run_id IN SELECT r.id FROM public.runs AS r WHERE r.status IN ('queued', 'running') LOOP
     SELECT format('its lock is held by a session that is not of the service, and may not be ended: pid %s, role %s, application "%s"', s.pid, s.role, s.application)
@@ -24,16 +30,14 @@ BEGIN
     END IF;
   END LOOP;
 
-  DELETE FROM public.runs AS r
-  WHERE r.finished_at < old AND r.id = ANY (ARRAY(
-    SELECT known.id
-    FROM public.runs AS known
-    WHERE known.id < rpad(lpad(to_hex((extract(epoch FROM old) * 1000)::bigint), 12, '0'), 32, '0')::uuid AND known.finished_at < old
-    ORDER BY known.id
-    LIMIT 100));
-  DELETE FROM public.rejected_messages AS m
-  WHERE m.ctid = ANY (ARRAY(
-    SELECT known.ctid FROM public.rejected_messages AS known WHERE known.received_at < old ORDER BY known.received_at LIMIT 100));
+  IF cardinality(old_runs) > 0 THEN
+    DELETE FROM public.runs AS r WHERE r.id = ANY (old_runs) AND r.finished_at < old;
+  END IF;
+  IF EXISTS (SELECT FROM public.rejected_messages AS m WHERE m.received_at < old) THEN
+    DELETE FROM public.rejected_messages AS m
+    WHERE m.ctid = ANY (ARRAY(
+      SELECT known.ctid FROM public.rejected_messages AS known WHERE known.received_at < old ORDER BY known.received_at LIMIT 100));
+  END IF;
 
   PERFORM graphile_worker.force_unlock_workers(array_agg(j.locked_by))
   FROM graphile_worker.jobs AS j
