@@ -1,8 +1,8 @@
 -- Up Migration
 
 -- The log in partitions, in four steps, none of which holds up a writer for long. First the table that there is learns where
--- it ends as a partition: a CHECK that nothing is held against yet. In a log that is filled already it ends so far off that
--- the sequencer, which knows of no other partition until the last step, does not get there meanwhile.
+-- it ends as a partition: a CHECK that nothing is held against yet. In a log that is filled already it ends 10,000,000
+-- positions further on at least: the sequencer knows of no other partition until the last step.
 ALTER TABLE feed.log ADD COLUMN partition_size bigint NOT NULL DEFAULT 10000000;
 ALTER TABLE feed.log ADD CONSTRAINT log_partition_size_positive CHECK (partition_size > 0);
 UPDATE feed.log
@@ -16,6 +16,6 @@ DECLARE
 BEGIN
   EXECUTE format(
     'ALTER TABLE feed.events ADD CONSTRAINT events_bound CHECK ("position" IS NOT NULL AND "position" >= ''1''::bigint AND "position" < %L::bigint) NOT VALID',
-    CASE WHEN head = 0 THEN size ELSE ((head + 1000000) / size + 1) * size END + 1);
+    CASE WHEN head = 0 THEN size ELSE ((head + 10000000) / size + 1) * size END + 1);
 END
 $$;

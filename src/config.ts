@@ -94,6 +94,7 @@ const Settings = z.object({
   EVENT_RETENTION: z
     .string()
     .regex(/^(forever|[1-9]\d{0,6}[smhd])$/, 'must be forever, or a number with s, m, h or d, such as 30d')
+    .refine(text => (secondsOf(text) ?? 0) <= MOST_SECONDS, 'must be at most 36500d')
     .default('forever'),
   EVENT_PARTITION: wholeNumber(100, 999_999_999).optional(),
   EVENT_ARCHIVE: z.string().optional(),
@@ -157,6 +158,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   };
 }
 
+const MOST_SECONDS = 36_500 * 86_400;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 // How long events are kept, in seconds; undefined for ever.

@@ -12,6 +12,11 @@ export interface CatalogueEntry {
 
 const RETRY_AFTER = { 'Retry-After': 'In how many seconds to try again.' };
 
+/** What was asked for is below the floor of the log by now. */
+export class CutOff extends Error {
+  override name = 'CutOff';
+}
+
 /** A file of the archive that cannot be read as it was written; the message names it, and what is wrong with it. */
 export class ArchiveDamaged extends Error {
   override name = 'ArchiveDamaged';

@@ -26,6 +26,14 @@ COMMENT ON TABLE feed.archive_files IS 'The files of EVENT_ARCHIVE, <log>/<first
 GRANT SELECT ON feed.archive_files TO taskwire_app;
 GRANT SELECT ON feed.archive_files TO taskwire_reader;
 
+CREATE TABLE feed.detached (
+  relation oid NOT NULL,
+  CONSTRAINT detached_pkey PRIMARY KEY (relation)
+);
+COMMENT ON TABLE feed.detached IS 'Partitions that are to be taken off the log and dropped, noted before: so one whose dropping was cut off is known by more than its name. Empty but for a moment.';
+GRANT SELECT ON feed.detached TO taskwire_app;
+GRANT SELECT ON feed.detached TO taskwire_reader;
+
 CREATE TABLE feed.epochs (
   id uuid NOT NULL,
   last_position bigint NOT NULL,
@@ -461,6 +469,13 @@ CREATE FUNCTION feed.key_of(relation regclass) RETURNS TABLE(name name, type oid
   LANGUAGE sql STABLE;
 GRANT EXECUTE ON FUNCTION feed.key_of(regclass) TO taskwire_app;
 
+CREATE FUNCTION feed.last_of_entities(positions bigint[], types text[], through bigint) RETURNS TABLE("position" bigint)
+  LANGUAGE plpgsql STABLE SET enable_bitmapscan=off SET enable_incremental_sort=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.last_of_entities(bigint[],text[],bigint) TO taskwire_app;
+
+CREATE FUNCTION feed.let_go(partition oid) RETURNS text
+  LANGUAGE plpgsql VOLATILE SET lock_timeout=2s SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.list_past(of_topic text, at bigint, after_created_at text, after_subject text, most integer) RETURNS TABLE(subject text, created_at text, document text)
   LANGUAGE plpgsql VOLATILE SET enable_bitmapscan=off SET enable_seqscan=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.list_past(text,bigint,text,text,integer) TO taskwire_app;
@@ -490,6 +505,10 @@ CREATE FUNCTION feed.passed_over() RETURNS TABLE(topic text, subject text, fault
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_app;
 GRANT EXECUTE ON FUNCTION feed.passed_over() TO taskwire_reader;
+
+CREATE FUNCTION feed.positions_of_types(topics text[], types text[], after bigint, through bigint, most integer) RETURNS TABLE("position" bigint)
+  LANGUAGE plpgsql STABLE SET enable_bitmapscan=off SET enable_incremental_sort=off SET enable_seqscan=off SET enable_sort=off SET jit=off SET max_parallel_workers_per_gather=0 SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.positions_of_types(text[],text[],bigint,bigint,integer) TO taskwire_app;
 
 CREATE FUNCTION feed.prove(after bigint, through bigint) RETURNS TABLE("position" bigint, fault text)
   LANGUAGE sql STABLE SET enable_bitmapscan=off SET enable_hashagg=off SET enable_seqscan=off SET jit=off SET search_path=pg_catalog, pg_temp;

@@ -8,17 +8,22 @@ CREATE OR REPLACE FUNCTION feed.render_value(value json, of_type oid) RETURNS js
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
-  kind pg_type;
+  kind record;
   moment timestamptz;
 BEGIN
-  SELECT t.* INTO kind FROM pg_type AS t WHERE t.oid = of_type;
-  WHILE kind.typtype = 'd' LOOP
-    SELECT t.* INTO kind FROM pg_type AS t WHERE t.oid = kind.typbasetype;
-  END LOOP;
-
   IF json_typeof(value) = 'null' THEN
     RETURN value;
-  ELSIF kind.oid IN ('numeric'::regtype, 'int8'::regtype) THEN
+  ELSIF of_type = 'timestamptz'::regtype THEN -- often, and needs no look into the catalogue
+    moment := value #>> '{}';
+    RETURN CASE WHEN moment < '0001-01-01 00:00:00Z' OR moment >= '10000-01-01 00:00:00Z' THEN value ELSE to_json(feed.rfc3339(moment)) END;
+  END IF;
+  SELECT t.oid, t.typtype, t.typbasetype, t.typrelid, t.typcategory, t.typelem INTO kind FROM pg_type AS t WHERE t.oid = of_type;
+  WHILE kind.typtype = 'd' LOOP
+    SELECT t.oid, t.typtype, t.typbasetype, t.typrelid, t.typcategory, t.typelem INTO kind
+    FROM pg_type AS t WHERE t.oid = kind.typbasetype;
+  END LOOP;
+
+  IF kind.oid IN ('numeric'::regtype, 'int8'::regtype) THEN
     RETURN to_json(value #>> '{}');
   ELSIF kind.oid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN
     moment := value #>> '{}';

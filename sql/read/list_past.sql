@@ -73,11 +73,11 @@ BEGIN
   INTO subjects, times, is_cut
   USING of_topic, at, newest, after_subject, looked_through;
 
-  FOR at_number IN 1 .. coalesce(cardinality(subjects), 0) BY most LOOP
+  FOR at_number IN 1 .. coalesce(cardinality(subjects), 0) BY greatest(most, 100) LOOP
     RETURN QUERY
     SELECT met.subject, met.created_at, past.document
-    FROM unnest(subjects[at_number : at_number + most - 1], times[at_number : at_number + most - 1]) WITH ORDINALITY AS met (subject, created_at, number)
-    JOIN feed.snapshot_page(of_topic, at, NULL, most + 1, subjects[at_number : at_number + most - 1]) AS past ON past.subject = met.subject
+    FROM unnest(subjects[at_number : at_number + greatest(most, 100) - 1], times[at_number : at_number + greatest(most, 100) - 1]) WITH ORDINALITY AS met (subject, created_at, number)
+    JOIN feed.snapshot_page(of_topic, at, NULL, greatest(most, 100) + 1, subjects[at_number : at_number + greatest(most, 100) - 1]) AS past ON past.subject = met.subject
     WHERE past.document::json ->> 'created_at' = met.created_at
     ORDER BY met.number
     LIMIT most - returned;
@@ -88,7 +88,7 @@ BEGIN
     END IF;
   END LOOP;
   IF at < (SELECT log.floor FROM feed.log) THEN -- as in feed.snapshot_page()
-    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value', CONSTRAINT = 'below_floor';
   END IF;
   IF is_cut THEN
     RETURN QUERY SELECT subjects[cardinality(subjects)], times[cardinality(times)], NULL::text;

@@ -54,7 +54,7 @@ BEGIN
     RAISE EXCEPTION 'there is no topic %', topic USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF at < (SELECT log.floor FROM feed.log) THEN
-    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value', CONSTRAINT = 'below_floor';
   END IF;
   IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = watched.relation) THEN
     RETURN; -- its table was dropped
@@ -209,7 +209,7 @@ BEGIN
   USING topic, at, after_subject, most, subjects;
   -- Each statement has its own snapshot: what the floor has risen over meanwhile may have gone unseen.
   IF at < (SELECT log.floor FROM feed.log) THEN
-    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value';
+    RAISE EXCEPTION 'what follows position % is no longer kept', at USING ERRCODE = 'invalid_parameter_value', CONSTRAINT = 'below_floor';
   END IF;
 END
 $$;

@@ -12,7 +12,7 @@ AS $$
   SELECT roles.role::name, ARRAY['SELECT'], 'TABLE', c.oid::regclass::text
   FROM unnest(ARRAY['taskwire_app', 'taskwire_reader']) AS roles (role)
   CROSS JOIN pg_class AS c
-  WHERE c.relnamespace = to_regnamespace('feed') AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '^events_[0-9]+$'
+  WHERE c.relnamespace = to_regnamespace('feed') AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND c.relname !~ '^events_[0-9]+_*$'
   UNION ALL
   SELECT tables.role, tables.privileges, 'TABLE', tables.name
   FROM (VALUES
@@ -37,7 +37,8 @@ AS $$
     'feed.compact_json(json)', 'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.passed_over()',
     'feed.prove(bigint, bigint)', 'feed.clean_staged(xid8, bigint, integer)',
     'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
-    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.partitions()', 'feed.drift()', 'feed.key_of(regclass)',
+    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.partitions()', 'feed.positions_of_types(text[], text[], bigint, bigint, integer)',
+    'feed.last_of_entities(bigint[], text[], bigint)', 'feed.drift()', 'feed.key_of(regclass)',
     'feed.unnumbered(text)', 'feed.snapshot_page(text, bigint, text, integer, text[])',
     'feed.list_past(text, bigint, text, text, integer)', 'public.restore_task(uuid)',
     'public.queue_run(text)', 'public.queue_first_run(text)', 'public.sweep_runs()', 'public.hand_back_run(uuid, integer)',

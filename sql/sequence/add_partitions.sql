@@ -1,5 +1,5 @@
 -- Partitions of the log, made until there is room up to and with a position; says how many it made. Called ahead of need by the
--- leader, and by numbering where none is left. No session that reads or writes the log waits for it: a table of its own is
+-- leader, and by numbering where none is left. Each belongs to the owner of the log. No session that reads or writes the log waits for it: a table of its own is
 -- made and then attached, for which SHARE UPDATE EXCLUSIVE is enough (PostgreSQL's manual, ALTER TABLE, ATTACH PARTITION);
 -- `CREATE TABLE … PARTITION OF` would wait for each open transaction, and all others behind it.
 -- From the twelfth partition on each is twice as wide as the one before: a log that is kept for ever, too, has few, for
@@ -14,6 +14,7 @@ DECLARE
   made integer := 0;
   name text;
   bound bigint;
+  owner CONSTANT regrole := (SELECT c.relowner FROM pg_class AS c WHERE c.oid = 'feed.events'::regclass);
 BEGIN
   LOCK TABLE ONLY feed.events IN SHARE UPDATE EXCLUSIVE MODE; -- one caller at a time
   LOOP
@@ -22,6 +23,9 @@ BEGIN
     FROM feed.partitions() AS p;
     EXIT WHEN known.last >= through;
     name := format('events_%s', known.last + 1);
+    WHILE to_regclass(format('feed.%I', name)) IS NOT NULL LOOP -- an operator's, or one that was taken off
+      name := name || '_';
+    END LOOP;
     bound := known.last + 1 + known.size * (1::bigint << greatest(known.number - 10, 0)::integer);
     EXECUTE format(
       'CREATE TABLE feed.%1$I (
@@ -35,6 +39,9 @@ BEGIN
     PERFORM feed.ensure_trigger(
       format('feed.%I', name)::regclass, 'events_append_only_truncate', 'BEFORE TRUNCATE', 'STATEMENT',
       'feed.refuse(''events_append_only'')');
+    IF owner <> current_user::regrole THEN -- the operator who calls feed.new_log() may be another role
+      EXECUTE format('ALTER TABLE feed.%I OWNER TO %s', name, owner);
+    END IF;
     made := made + 1;
   END LOOP;
   RETURN made;

@@ -34,6 +34,7 @@ export const FILE_BYTES = 8 * 1024 * 1024; // before they are compressed
 const KEPT_BYTES = 32 * 1024 * 1024; // of files that were read, for a client that reads on page by page
 const ABANDONED_AFTER = 3_600_000; // ms: a file that was being written for so long has no writer any more
 const TEMPORARY = '.tmp';
+const OWN_TEMPORARY = /^\.\d+-\d+\.jsonl\.gz\.[0-9a-f-]{36}\.tmp$/;
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
@@ -128,10 +129,10 @@ async function syncFolder(folder: string): Promise<void> {
 // Of writers that were killed.
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (!name.endsWith(TEMPORARY)) continue;
+    if (!OWN_TEMPORARY.test(name)) continue;
     const path = join(folder, name);
     const found = await stat(path).catch(() => undefined); // another instance was faster
-    if (found && Date.now() - found.mtimeMs > ABANDONED_AFTER) await rm(path, { force: true });
+    if (found?.isFile() && Date.now() - found.mtimeMs > ABANDONED_AFTER) await rm(path, { force: true });
   }
 }
 
@@ -142,9 +143,15 @@ async function readWhole(
   const name = `${file.log}/${file.first}-${file.last}`;
   const damaged = (what: string, cause?: unknown) =>
     new ArchiveDamaged(`the archive's file ${name} ${what}`, { cause });
-  const bytes = await readFile(join(folder, `${name}.jsonl.gz`)).catch((error: NodeJS.ErrnoException) => {
-    throw damaged(error.code === 'ENOENT' ? 'is missing' : `cannot be read (${error.code})`, error);
-  });
+  const bytes = await readFile(join(folder, `${name}.jsonl.gz`)).catch(
+    async (error: NodeJS.ErrnoException) => {
+      // A folder that is away may come back, and so may what a process has too many of: then the caller asks again.
+      if (error.code === 'ENOENT' && (await stat(folder).catch(() => undefined)))
+        throw damaged('is missing', error);
+      if (error.code === 'EISDIR') throw damaged('is a folder', error);
+      throw error;
+    },
+  );
   if (hashOf(bytes) !== file.sha256) throw damaged('is not as it was written: its SHA-256 is another');
   const text = await decompress(bytes).catch((error: unknown) => {
     throw damaged('is no gzip file', error);

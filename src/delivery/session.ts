@@ -1,4 +1,6 @@
 // One client, from its first frame to its last: `ready`, the snapshot if it wants one, then every event that it wants.
+
+import { CutOff } from '../errors.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
@@ -100,6 +102,7 @@ export function createSession(options: ClientSessionOptions): Session {
     .then(follow)
     .catch((error: unknown) => {
       if (ending.signal.aborted) return;
+      if (error instanceof CutOff) return reset('retention');
       const isUnreadable = error instanceof Unreadable; // of which the reader of the log has told
       if (!isUnreadable) options.logger.error({ err: error }, 'a client could not be served');
       close(

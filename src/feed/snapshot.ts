@@ -1,6 +1,7 @@
 // The state that a stream of events begins from. It is the state as of a position, so the stream is simply everything
 // after that: nothing has to be left out, so nothing can be left out wrongly.
 import { setTimeout as pause } from 'node:timers/promises';
+import { CutOff } from '../errors.ts';
 import { type Filter, meets } from './filter.ts';
 import type { Log, SnapshotRow } from './log_reader.ts';
 
@@ -130,6 +131,7 @@ async function read(
     try {
       return await log.snapshot({ ...place, position, subjects: wanted });
     } catch (error) {
+      if (error instanceof CutOff) throw error;
       if (performance.now() - began >= patience)
         throw new Unreadable('the present state cannot be read', { cause: error });
       await pause(RETRY, undefined, { signal }); // the reader of the log says why

@@ -18,7 +18,7 @@ import { isAway } from '../postgres/errors.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
-import { cleanStaged, readClosedTables, readHead, readRange } from '../queries/log.ts';
+import { cleanStaged, readClosedTables, readRange } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
@@ -91,7 +91,7 @@ export function createInstance(options: InstanceOptions): Instance {
     const pool = await connect('pool', config.poolSize);
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
-    const feed = await createFeed(logPool, options, metrics);
+    const feed = await createFeed({ pool, logPool }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
@@ -189,13 +189,17 @@ interface Feed {
   sessions: Sessions;
 }
 
-async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics: Metrics): Promise<Feed> {
+async function createFeed(
+  { pool, logPool }: { pool: DatabasePool; logPool: DatabasePool },
+  options: InstanceOptions,
+  metrics: Metrics,
+): Promise<Feed> {
   const { config, directUrl: url, logger } = options;
   const { service } = config;
   const archive = config.archive === undefined ? undefined : createArchive(config.archive);
   const receiver = await createReceiver({
     archive,
-    pool,
+    pool: logPool,
     url,
     service,
     logger,
@@ -208,7 +212,7 @@ async function createFeed(pool: DatabasePool, options: InstanceOptions, metrics:
     doorbell: receiver.doorbell,
     leads: receiver.relay.catchUp,
     numbered: receiver.relay.take,
-    clean: after => cleanStaged(pool, after),
+    clean: after => cleanStaged(logPool, after),
     sequenced: metrics.sequenced,
     rang: metrics.rang,
     logger,
@@ -230,8 +234,8 @@ function createRetentionPart(
   const { service, retention: seconds } = config;
   if (seconds === undefined) return undefined;
   const isLeading = () => sequencer.leading;
-  const range = async (after: number, through: number) =>
-    readRange(pool, (await readHead(pool)).log, after, through);
+  // On the requests' connections: those of the log are for who listens.
+  const range = (log: string, after: number, through: number) => readRange(pool, log, after, through);
   return createRetention({ url, service, seconds, isLeading, archive, range, logger });
 }
 

@@ -31,6 +31,7 @@ const NOT_AS_SAID: Record<string, ErrorCode> = {
   row_not_taken: 'invalid',
   batch_answer_bytes: 'too_large',
   restore_below_floor: 'gone',
+  below_floor: 'gone',
 };
 
 const CONFLICTS: Record<string, string> = {
@@ -127,6 +128,11 @@ export function isAway(error: unknown): boolean {
 export function isNotWritable(error: unknown): boolean {
   if (error instanceof ServiceError) return error.code === 'not_writable';
   return blameOf(databaseErrorOf(error)?.code) === 'no_writes';
+}
+
+/** Whether it says that a position of the log is no longer kept. */
+export function isBelowFloor(error: unknown): boolean {
+  return databaseErrorOf(error)?.constraint === 'below_floor';
 }
 
 /** Whether a row was refused because its partitioned table has no partition for it. */

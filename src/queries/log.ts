@@ -99,44 +99,14 @@ export async function readOfSubjects(
       LIMIT ${limit}`)}`);
 }
 
-// The topics and types that the log has, one after the other by their index, however many events have each; then of those
-// that are meant the first events, by the same index, of which the smallest positions are wanted. Compared as a row, so
-// that no other index gives the order: whatever the statistics say, the log is not walked for what is rare in it.
 function positionsOfTypes(
   { topics, types }: Pick<Selection, 'topics' | 'types'>,
   { after, through, limit }: LimitedRange,
 ): FragmentSqlToken {
-  const [ofTopics, ofTypes] = [sql.array([...topics], 'text'), sql.array([...types], 'text')];
   return sql.fragment`
-    SELECT found.position
-    FROM (
-      WITH RECURSIVE kinds (topic, type) AS (
-        (SELECT topic, type FROM feed.events ORDER BY topic, type, position LIMIT 1)
-        UNION ALL
-        SELECT next.topic, next.type
-        FROM kinds
-        CROSS JOIN LATERAL (
-          SELECT e.topic, e.type
-          FROM feed.events AS e
-          WHERE (e.topic, e.type) > (kinds.topic, kinds.type)
-          ORDER BY e.topic, e.type, e.position
-          LIMIT 1
-        ) AS next
-      )
-      SELECT topic, type
-      FROM kinds
-      WHERE (${ofTopics} = '{}' OR topic = ANY (${ofTopics})) AND (${ofTypes} = '{}' OR type = ANY (${ofTypes}))
-    ) AS meant
-    CROSS JOIN LATERAL (
-      SELECT e.position
-      FROM feed.events AS e
-      WHERE (e.topic, e.type, e.position) > (meant.topic, meant.type, ${after}::bigint)
-        AND (e.topic, e.type, e.position) <= (meant.topic, meant.type, ${through}::bigint)
-      ORDER BY e.topic, e.type, e.position
-      LIMIT ${limit}
-    ) AS found
-    ORDER BY found.position
-    LIMIT ${limit}`;
+    SELECT position
+    FROM feed.positions_of_types(
+      ${sql.array([...topics], 'text')}, ${sql.array([...types], 'text')}, ${after}, ${through}, ${limit})`;
 }
 
 /** The same of some topics and types only, at most `limit` of them: it costs what it finds. */
@@ -186,16 +156,9 @@ export async function readCompacted(
     ${pageOfLog(sql.fragment`
       SELECT e.*
       FROM feed.events AS e
-      WHERE e.position = ANY (ARRAY(${candidates}))
-        AND (${ofTopics} = '{}' OR e.topic = ANY (${ofTopics})) AND (${ofTypes} = '{}' OR e.type = ANY (${ofTypes}))
-        AND (
-          SELECT later.position
-          FROM feed.events AS later
-          WHERE (later.subject, later.position) > (e.subject, e.position) AND later.subject <= e.subject
-            AND later.position <= ${through} AND later.topic = e.topic AND (${ofTypes} = '{}' OR later.type = ANY (${ofTypes}))
-          ORDER BY later.subject, later.position -- by the index of an entity's events, whatever the statistics say
-          LIMIT 1
-        ) IS NULL
+      WHERE e.position = ANY (ARRAY(
+          SELECT last.position FROM feed.last_of_entities(ARRAY(${candidates}), ${ofTypes}, ${through}) AS last))
+        AND (${ofTopics} = '{}' OR e.topic = ANY (${ofTopics}))
       ORDER BY e.position`)}`);
   const isCut = fillPage(rows.flatMap(({ data, previous }) => [data, previous]));
   return { rows, through: isCut ? (rows.at(-1)?.position ?? end) : end };

@@ -1,11 +1,13 @@
 // The event path on this side of the log: what an instance, or a terminal, needs to hear every event once and in order.
 
 import type { Archive } from '../archive/archive.ts';
+import { CutOff } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { createHub, type Hub } from '../feed/hub.ts';
 import { createLogReader, type Head, type Log, type LogQueries } from '../feed/log_reader.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { isBelowFloor } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import {
   readArchivedFile,
@@ -67,7 +69,10 @@ export async function createReceiver(options: {
     ofTypes: (selection, range) => readOfTypes(pool, selection, range),
     compacted: (selection, range) => readCompacted(pool, selection, range),
     topics: () => readTopics(pool),
-    snapshot: request => readSnapshotPage(pool, request),
+    snapshot: request =>
+      readSnapshotPage(pool, request).catch((error: unknown) => {
+        throw isBelowFloor(error) ? new CutOff('its position is no longer kept', { cause: error }) : error;
+      }),
   };
   const log = createLogReader(reading, logger);
   const listener = createListener({
@@ -103,7 +108,8 @@ function createRangeQuery(pool: DatabasePool, archive: Archive | undefined): Log
     const rows = await readRange(pool, log, after, through);
     if (!archive || rows[0]?.position === after + 1) return rows;
     const file = await readArchivedFile(pool, log, after + 1);
-    return file ? archive.read(file, after, through) : rows;
+    if (file) return archive.read(file, after, through);
+    return []; // the log is in another epoch by now, or cut off: its reader asks where it begins
   };
 }
 

@@ -11,6 +11,7 @@ import type { LogRow } from '../events.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
+import { isAway } from '../postgres/errors.ts';
 import { openLockSession } from '../postgres/lock_session.ts';
 import { createStrangers, type Strangers } from '../postgres/strangers.ts';
 import { within } from '../within.ts';
@@ -25,8 +26,8 @@ interface RetentionOptions {
   isLeading(): boolean;
   /** Where partitions are written to before they go. */
   archive?: Archive | undefined;
-  /** The events in (after, through], or so many of them as fill a page. */
-  range(after: number, through: number): Promise<readonly LogRow[]>;
+  /** The events of a log in (after, through], or so many of them as fill a page; none if the log is another one by now. */
+  range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
   logger: Logger;
 }
 
@@ -39,8 +40,8 @@ export interface Retention extends Service {
 const BEGUN = 'old events cannot be let go, and are kept until they can';
 const ROUNDS = 20; // in the time that events are kept
 const [SHORTEST, LONGEST] = [1_000, 60_000]; // ms between two rounds
-const DETACH_WITHIN = '60s'; // then the next round goes on
-const DROP_WITHIN = '2s';
+const FINALIZE_WITHIN = '1s';
+const IDLE = '10min'; // an archive on a network takes its time
 const PAGE = 1_000; // positions that are read at once for the archive
 const BATCHES = 5_000; // forgotten by one statement
 const CLEANED = 5_000; // staged rows, by one statement
@@ -109,6 +110,7 @@ async function letGo(options: RetentionOptions, strangers: Strangers, cut: Abort
     if (!(await lock.take('retention')) && !((await strangers.end(lock)) && (await lock.take('retention'))))
       return;
     strangers.gone();
+    await session.query(`SET idle_session_timeout = '${IDLE}'`);
     if (archive) await archivePartitions(session, archive, options, cut);
     const raised = await session.query(
       'SELECT feed.raise_floor(make_interval(secs => $1), $2)::float8 AS floor',
@@ -151,7 +153,10 @@ async function archivePartitions(
     let [files, bytes] = [0, 0];
     for (let after = first - 1; after < last; ) {
       cut.throwIfAborted();
-      const file = await archive.write(log, await readFileful(range, after, last));
+      const file = await archive.write(
+        log,
+        await readFileful((from, to) => range(log, from, to), after, last),
+      );
       await session.query(`SELECT feed.note_archived($1, $2, $3, $4, decode($5, 'hex'))`, [
         file.first,
         file.last,
@@ -169,7 +174,11 @@ async function archivePartitions(
 }
 
 // As much as one file of the archive takes. The log is dense: an empty page is one that another session let go.
-async function readFileful(range: RetentionOptions['range'], after: number, last: number): Promise<LogRow[]> {
+async function readFileful(
+  range: (after: number, through: number) => Promise<readonly LogRow[]>,
+  after: number,
+  last: number,
+): Promise<LogRow[]> {
   const rows: LogRow[] = [];
   for (let bytes = 0; rows.length < FILE_ROWS && bytes < FILE_BYTES; ) {
     const from = rows.at(-1)?.position ?? after;
@@ -182,14 +191,27 @@ async function readFileful(range: RetentionOptions['range'], after: number, last
   return rows;
 }
 
-const Partition = z.object({ name: z.string(), is_detached: z.boolean() });
+const Partition = z.object({ oid: z.number(), name: z.string(), is_detached: z.boolean() });
+const Detached = z.object({ oid: z.number() });
+const Older = z.tuple([z.object({ older: z.boolean() })]);
 
-// Numbered rows that are staged still go first. Those that are off the log already, by a round that was cut off, come first; then one whose taking off was begun: there
-// is none beside it.
+// Numbered rows that are staged still go first. Those that are off the log already, by a round that was cut off, come before
+// others; then one whose taking off was begun: there is none beside it. One that cannot be dropped keeps no other from it.
 async function dropPartitions(session: pg.Client, floor: number, logger: Logger): Promise<void> {
-  for (const name of await readDetached(session)) await drop(session, name);
+  const failures: unknown[] = [];
+  const drop = async (oid: number) => {
+    const { rows } = await session.query('SELECT feed.let_go($1) AS name', [oid]);
+    logger.info({ partition: rows[0]?.name, floor }, 'a partition of the log was let go');
+  };
+  const left = await session.query(`
+    SELECT d.relation::bigint::float8 AS oid
+    FROM feed.detached AS d
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = d.relation AND c.relispartition)`);
+  for (const { oid } of z.array(Detached).parse(left.rows)) {
+    await drop(oid).catch((error: unknown) => failures.push(error));
+  }
   const { rows } = await session.query(
-    `SELECT format('%I.%I', n.nspname, c.relname) AS name, p.is_detached
+    `SELECT c.oid::bigint::float8 AS oid, format('%I.%I', n.nspname, c.relname) AS name, p.is_detached
      FROM feed.partitions() AS p
      JOIN pg_class AS c ON c.oid = p.relation
      JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -199,15 +221,34 @@ async function dropPartitions(session: pg.Client, floor: number, logger: Logger)
   );
   const partitions = z.array(Partition).parse(rows);
   if (partitions.length > 0) await cleanStaged(session);
-  for (const { name, is_detached: isBegun } of partitions) {
-    if (!isBegun && (await isStagedStill(session, name))) return;
-    await session.query(`SET statement_timeout = '${DETACH_WITHIN}'`);
-    await session.query(
-      `ALTER TABLE feed.events DETACH PARTITION ${name} ${isBegun ? 'FINALIZE' : 'CONCURRENTLY'}`,
-    );
+  for (const { oid, name, is_detached: isBegun } of partitions) {
+    if (!isBegun && (await isStagedStill(session, name))) break;
+    await session.query('INSERT INTO feed.detached (relation) VALUES ($1) ON CONFLICT DO NOTHING', [oid]);
+    if (!isBegun) await session.query(`ALTER TABLE feed.events DETACH PARTITION ${name} CONCURRENTLY`);
+    else if (!(await finalize(session, name))) break;
+    await drop(oid).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+// CONCURRENTLY waits without a lock that others want, however long; FINALIZE, after one that was cut off, holds the log's
+// definition while it waits for older snapshots. So it is begun only where there are none, and given up soon.
+async function finalize(session: pg.Client, name: string): Promise<boolean> {
+  const { rows } = await session.query(`
+    SELECT EXISTS (
+      SELECT FROM pg_stat_activity AS a
+      WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_xmin IS NOT NULL
+        AND a.xact_start < clock_timestamp() - interval '1 second') AS older`);
+  if (Older.parse(rows)[0].older) return false;
+  await session.query(`SET statement_timeout = '${FINALIZE_WITHIN}'`);
+  try {
+    await session.query(`ALTER TABLE feed.events DETACH PARTITION ${name} FINALIZE`);
+    return true;
+  } catch (error) {
+    if (isAway(error)) throw error;
+    return false; // the next round tries again
+  } finally {
     await session.query('SET statement_timeout = 0');
-    await drop(session, name);
-    logger.info({ partition: name, floor }, 'a partition of the log was let go');
   }
 }
 
@@ -235,26 +276,6 @@ async function isStagedStill(session: pg.Client, partition: string): Promise<boo
        SELECT FROM feed.staged AS s WHERE EXISTS (SELECT FROM ${partition} AS e WHERE e.staged_id = s.id OFFSET 0)) AS staged`,
   );
   return Staged.parse(rows)[0].staged;
-}
-
-async function readDetached(session: pg.Client): Promise<string[]> {
-  const { rows } = await session.query(
-    `SELECT format('%I.%I', n.nspname, c.relname) AS name
-     FROM pg_class AS log
-     JOIN pg_class AS c ON c.relnamespace = log.relnamespace
-     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE log.oid = 'feed.events'::regclass AND c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^events_[0-9]+$'`,
-  );
-  return z
-    .array(Partition.pick({ name: true }))
-    .parse(rows)
-    .map(({ name }) => name);
-}
-
-async function drop(session: pg.Client, name: string): Promise<void> {
-  await session.query(`SET lock_timeout = '${DROP_WITHIN}'`);
-  await session.query(`DROP TABLE ${name}`);
-  await session.query('SET lock_timeout = 0');
 }
 
 async function forgetBatches(session: pg.Client): Promise<void> {

@@ -1,6 +1,7 @@
 // Room in the log ahead of its numbering: the next partition is there before it is needed.
 import { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import type { LeaderSession } from './leader_session.ts';
 
 /** The room that the log has, as the leader knows it. */
@@ -10,6 +11,8 @@ export interface Partitions {
   /** Makes room for all that is staged: numbering found none. */
   makeRoom(): Promise<void>;
 }
+
+const BRIEFLY = '200ms';
 
 const Size = z.tuple([z.object({ head: z.number(), size: z.number() })]);
 const Made = z.tuple([z.object({ made: z.number() })]);
@@ -21,22 +24,30 @@ export async function createPartitions(session: LeaderSession, logger: Logger): 
     FROM feed.log`);
   const [{ head, size }] = Size.parse(rows);
   let enough = 0; // up to here nothing need be looked at
+  const outage = createOutage(logger, {
+    begun: 'the log does not get its next partition, and has room left',
+    ended: 'the log gets its partitions again',
+  });
 
   // A whole partition beyond what is given, looked at every half of one.
   async function numbered(position: number): Promise<void> {
     if (position < enough) return;
-    enough = position + size / 2;
     try {
-      const made = await add(`${position + size}`);
+      // There is room: numbering does not wait for a session that works on the log's definition.
+      const made = await add(`${position + size}`, BRIEFLY);
       if (made > 0) logger.info({ made, position }, 'the log has got its next partition');
+      enough = position + size / 2;
+      outage.end();
     } catch (error) {
-      // There is room left; a session that was lost the next look meets.
-      logger.warn({ err: error }, 'the log did not get its next partition');
+      outage.begin(error); // a session that was lost the next look meets
+      enough = position + size / 100;
     }
   }
 
-  async function add(through: string): Promise<number> {
-    const { rows: made } = await session.queryPatiently(`SELECT feed.add_partitions(${through}) AS made`);
+  async function add(through: string, wait: string): Promise<number> {
+    const { rows: made } = await session.queryPatiently(
+      `SELECT feed.add_partitions(${through}) AS made FROM (SELECT set_config('lock_timeout', '${wait}', false) OFFSET 0) AS set`,
+    );
     return Made.parse(made)[0].made;
   }
 
@@ -46,8 +57,9 @@ export async function createPartitions(session: LeaderSession, logger: Logger): 
     async makeRoom() {
       const made = await add(
         '(SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) + (SELECT count(*) FROM feed.staged)',
+        '0',
       );
-      logger.warn({ made }, 'the log had no partition for what was to be numbered: it was made first');
+      logger.info({ made }, 'the log had no partition for what was to be numbered: it was made first');
     },
   };
 }

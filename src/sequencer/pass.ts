@@ -1,4 +1,5 @@
 // The leader's look for what has committed: one statement that numbers it, and who is told.
+import type pg from 'pg';
 import { z } from 'zod';
 import { type Batch, LogRow } from '../events.ts';
 import { isOutOfPartitions } from '../postgres/errors.ts';
@@ -39,13 +40,21 @@ export function createSequencingPass(
       text: 'SELECT * FROM feed.sequence_changes($1)',
       values: [HANDED_OVER],
     });
+  // What is staged while room is made may need more of it.
+  async function sequenceInRoom(): Promise<pg.QueryResult> {
+    for (;;) {
+      try {
+        return await sequence();
+      } catch (error) {
+        if (!isOutOfPartitions(error)) throw error;
+        await partitions.makeRoom();
+      }
+    }
+  }
+
   return async () => {
     const started = performance.now();
-    const { rows } = await sequence().catch(async (error: unknown) => {
-      if (!isOutOfPartitions(error)) throw error;
-      await partitions.makeRoom();
-      return sequence();
-    });
+    const { rows } = await sequenceInRoom();
     const took = performance.now() - started;
     const batch = toBatch(rows);
     const found = batch ? batch.last - batch.before : 0;

@@ -4,7 +4,7 @@ import ava, { type TestFn } from 'ava';
 import { WebSocket } from 'ws';
 import { senderTo } from '../helpers/http.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
-import { hasSpaces } from '../helpers/json.ts';
+import { hasSpaces } from '../helpers/spelling.ts';
 import { until } from '../helpers/until.ts';
 
 const test = ava as TestFn<Context>;

@@ -10,6 +10,7 @@ import {
   untilPosition,
 } from '../helpers/nats.ts';
 import { readMetric, untilWarnings, withNats } from '../helpers/nats_scene.ts';
+import { tellAsBefore } from '../helpers/spelling.ts';
 import { until } from '../helpers/until.ts';
 
 natsTest(
@@ -56,6 +57,21 @@ natsTest(
       'taskwire.events.orders.order_a%2Eb%2Ac%3E%C3%A9',
       'taskwire.events.runs.run_queued',
     ]);
+  }),
+);
+
+natsTest(
+  'an event is the same in the stream and in the log however its row is spelled: the bridge goes on behind it',
+  withNats(async (t, { nats, psql, start, insert }) => {
+    const instance = await start();
+    await insert(3);
+    await untilPosition(nats, 3);
+    await instance.stop();
+    await tellAsBefore(psql);
+    await start();
+    await insert(1);
+    await untilPosition(nats, 4);
+    await holdsPositions(t, nats, { through: 4 });
   }),
 );
 

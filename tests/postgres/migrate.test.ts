@@ -159,7 +159,7 @@ test('a log that is filled becomes the first partition as it is, its readers kee
       await migrate({ service: SERVICE, url, logger, partition: 10_000 });
       t.is(await readValue(session, `SELECT pg_relation_filenode('feed.events_1')`), file);
       t.deepEqual((await session.query('SELECT first, last FROM feed.partitions()')).rows, [
-        { first: '1', last: '1020000' },
+        { first: '1', last: '10020000' },
       ]);
       t.true(await readValue(session, `SELECT has_table_privilege('pg_monitor', 'feed.events', 'SELECT')`));
       await session.query(`INSERT INTO tasks (title) VALUES ('x')`);

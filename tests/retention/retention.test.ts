@@ -137,3 +137,54 @@ test(
     await until(ready, ({ body }) => body.warnings === undefined);
   }),
 );
+
+test(
+  'a service lets go of its own log alone, and of no table that is only called like a partition',
+  withDatabase(async (t, database) => {
+    const psql = await database.psql();
+    const instance = await startInstance(database.url, {
+      SERVICE_NAME: 'other',
+      EVENT_RETENTION: '1s',
+      EVENT_PARTITION: '100',
+    });
+    t.teardown(instance.stop);
+    await psql.query(
+      'CREATE TABLE feed.events_2024 (id integer); CREATE TABLE other_feed.events_2024 (id integer)',
+    );
+    await psql.query(`INSERT INTO other.tasks (title) SELECT 'task' FROM generate_series(1, 350)`);
+    const first = 'SELECT min(first)::integer FROM other_feed.partitions()';
+    await until(async () => Number(await readValue(psql, first)) > 300);
+    await psql.query('TABLE feed.events_2024; TABLE other_feed.events_2024');
+    t.is(await readValue(psql, PARTITIONS), '1–10000000');
+    t.is(await readValue(psql, 'SELECT count(*)::integer FROM other_feed.detached'), 0);
+  }),
+);
+
+const DETACHING = `
+  SELECT pid FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'taskwire retention' AND query LIKE '%CONCURRENTLY' AND state = 'active'`;
+
+test(
+  'a taking off that was cut off is finished once nobody reads the partition, and numbering goes on meanwhile',
+  withDatabase(async (t, database) => {
+    const [psql, reader] = [await database.psql(), await database.psql()];
+    await makeSmall(psql);
+    const instance = await startInstance(database.url, { EVENT_RETENTION: '1s' });
+    t.teardown(instance.stop);
+    await reader.query('BEGIN; SELECT count(*) FROM feed.events');
+    await psql.query(MANY);
+    const pid = await until(() => readValue<number | undefined>(psql, DETACHING));
+    await psql.query('SELECT pg_cancel_backend($1)', [pid]);
+    await until(() => readValue<boolean>(psql, 'SELECT bool_or(is_detached) FROM feed.partitions()'));
+    for (let round = 2; round <= 5; round++) {
+      await psql.query(MANY);
+      await until(
+        async () => Number(await readValue(psql, 'SELECT max(position) FROM feed.events')) === round * 2500,
+      );
+      t.is((await fetch(`${instance.address}/health/ready`)).status, 200);
+    }
+    await reader.query('COMMIT');
+    await until(async () => !/^1–/.test(String(await readValue(psql, PARTITIONS))));
+    t.deepEqual((await psql.query('SELECT * FROM feed.verify()')).rows, []);
+  }),
+);

@@ -132,6 +132,8 @@ export function createListener(options: {
     const { data: frame } = Message.safeParse(JSON.parse(text));
     if (!frame) recorder.violated('frames are as documented', `${interest.name} got ${text}`);
     else if ('specversion' in frame) keep({ position: frame.position, digest: digest(frame.position, text) });
+    else if (frame.type === 'position' && rows && frame.position === 0)
+      return; // told while a snapshot is under way
     else if (frame.type === 'position') keep({ position: frame.position }, frame.log);
     else if (frame.type === 'reset') begone(frame.reason);
     else if (frame.type === 'snapshot') gather(frame);

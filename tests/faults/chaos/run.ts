@@ -100,10 +100,17 @@ async function writeUnderFaults(
   faults.abort();
   await tormented;
   recorder.note('no more faults');
+  let why = '';
   await within('every instance is ready again', recorder, async () => {
     const ready = await Promise.all(cluster.instances.map(instance => instance.isReady()));
-    return ready.every(Boolean);
+    if (ready.every(Boolean)) return true;
+    const said = await Promise.all(
+      addresses.map(address => fetch(`${address}/health/ready`).then(answer => answer.text(), String)),
+    );
+    why = said.join(' ');
+    return undefined;
   });
+  if (why !== '') recorder.note(`before they were ready: ${why}`);
   writing.abort();
   await Promise.all(writers);
   recorder.note('no more writers');

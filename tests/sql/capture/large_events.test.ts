@@ -68,6 +68,10 @@ test(
     const [, deleted, created] = await readLog(session);
     t.like(deleted, { type: 'doc_deleted', subject: '9', data: { id: '9' } });
     t.like(created, { type: 'doc_created', data: { id: 7, body: 'short' } });
+    t.is(
+      await readValue(session, `SELECT data::text FROM feed.events WHERE type = 'doc_deleted'`),
+      '{"id":"9"}',
+    );
   }),
 );
 

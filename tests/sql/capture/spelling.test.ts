@@ -1,7 +1,7 @@
 // Rows are spelled without white space. What versions before this one have told keeps its bytes, and means the same.
 import test from 'ava';
 import type pg from 'pg';
-import { hasSpaces, spelledBefore } from '../../helpers/json.ts';
+import { hasSpaces, readTexts, tellAsBefore } from '../../helpers/spelling.ts';
 import { readLog, readValue, sequence, withDatabase } from '../../helpers/sql.ts';
 
 const verify = async (session: pg.Client) => (await session.query('SELECT * FROM feed.verify()')).rows;
@@ -31,20 +31,6 @@ const DELETIONS = 'DELETE FROM tasks; DELETE FROM currencies; DELETE FROM own';
 async function tell(session: pg.Client, statements: string): Promise<void> {
   for (const statement of statements.split(';')) await session.query(statement);
 }
-
-interface Told {
-  position: string;
-  type: string;
-  data: string;
-  previous: string | null;
-}
-
-const readTexts = async (session: pg.Client): Promise<Told[]> =>
-  (
-    await session.query<Told>(
-      'SELECT position, type, data::text, previous::text FROM feed.events ORDER BY feed.events.position',
-    )
-  ).rows;
 
 test(
   'no event of any topic has white space outside of its strings, and its columns stand in their order',
@@ -131,25 +117,13 @@ async function snapshot(session: pg.Client, topic: string, position: number): Pr
   return rows.map(({ document }) => JSON.parse(document));
 }
 
-// As a version before this one has told it: here all that is in the log so far.
-async function tellAsBefore(session: pg.Client): Promise<void> {
-  await sequence(session);
-  await session.query('ALTER TABLE feed.events DISABLE TRIGGER events_append_only');
-  for (const { position, data, previous } of await readTexts(session))
-    await session.query('UPDATE feed.events SET data = $2, previous = $3 WHERE position = $1', [
-      position,
-      spelledBefore(data),
-      previous === null ? null : spelledBefore(previous),
-    ]);
-  await session.query('ALTER TABLE feed.events ENABLE ALWAYS TRIGGER events_append_only');
-}
-
 test(
   'behind events of a version before, what is the same is no change, and what differs is found',
   withDatabase(async (t, database) => {
     const session = await database.psql();
     await session.query(OWN);
     await tell(session, CHANGES);
+    await sequence(session);
     await tellAsBefore(session);
     const events = await readTexts(session);
     t.true(events.every(({ data }) => hasSpaces(data)));
@@ -185,6 +159,7 @@ test(
     await session.query(OWN);
     await tell(session, CHANGES);
     const task = (await session.query('SELECT * FROM tasks')).rows[0];
+    await sequence(session);
     await tellAsBefore(session);
     const told = await readLog(session);
     await session.query(`UPDATE own SET big = 14; UPDATE tasks SET title = 'now'`);
