@@ -1,7 +1,7 @@
 // The archive: what retention takes out of the database, in files that are written once. A file holds some thousand events
 // in their order, each a line of JSON, compressed: `zcat` and `jq` read it as well.
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
@@ -20,7 +20,7 @@ export interface ArchivedFile {
 export interface Archive {
   /**
    * Writes rows of the log, whose positions follow each other, to a file of their own, and reads it back. A file of that name
-   * is replaced at once and whole. Throws what the file system says, or ArchiveDamaged if it does not give back what it took.
+   * that holds the same stays; another one is replaced at once and whole. Throws what the file system says, or ArchiveDamaged if it does not give back what it took.
    */
   write(log: string, rows: readonly LogRow[]): Promise<ArchivedFile & { bytes: number }>;
   /** The rows of a file in (after, through], or so many as fill a page. Throws ArchiveDamaged. */
@@ -67,10 +67,10 @@ export function createArchive(folder: string): Archive {
         throw new RangeError('a file of the archive holds at least one event');
       const text = rows.map(row => `${JSON.stringify(row)}\n`).join('');
       const bytes = await compress(text);
-      const file = { log, first, last, sha256: hashOf(bytes) };
-      await store(join(folder, log), `${first}-${last}.jsonl.gz`, bytes);
+      const stored = await store(join(folder, log), `${first}-${last}.jsonl.gz`, { bytes, text });
+      const file = { log, first, last, sha256: hashOf(stored) };
       await readWhole(folder, file);
-      return { ...file, bytes: bytes.length };
+      return { ...file, bytes: stored.length };
     },
     async read(file, after, through) {
       const key = keyOf(file);
@@ -96,8 +96,13 @@ function pageOf(rows: readonly LogRow[]): readonly LogRow[] {
   return end < 0 ? rows : rows.slice(0, end + 1);
 }
 
-// A rename puts a file in its place whole or not at all, and is itself kept once its folder is (fsync(2)).
-async function store(folder: string, name: string, bytes: Buffer): Promise<void> {
+// A link puts a file in its place whole or not at all, and is itself kept once its folder is (fsync(2)). One that is there and
+// holds the same stays, however it was compressed: another leader may have entered it by its hash. Returns the bytes that are there.
+async function store(
+  folder: string,
+  name: string,
+  { bytes, text }: { bytes: Buffer; text: string },
+): Promise<Buffer> {
   await mkdir(folder, { recursive: true });
   await removeAbandoned(folder);
   const temporary = join(folder, `.${name}.${randomUUID()}${TEMPORARY}`);
@@ -109,12 +114,27 @@ async function store(folder: string, name: string, bytes: Buffer): Promise<void>
     } finally {
       await handle.close();
     }
-    await rename(temporary, join(folder, name));
-  } catch (error) {
+    const found = await link(temporary, join(folder, name)).then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => readSame(join(folder, name), text, error),
+    );
+    if (found === 'another') await rename(temporary, join(folder, name));
+    for (const each of [folder, join(folder, '..')]) await syncFolder(each);
+    return found instanceof Buffer ? found : bytes;
+  } finally {
     await rm(temporary, { force: true });
-    throw error;
   }
-  for (const each of [folder, join(folder, '..')]) await syncFolder(each);
+}
+
+async function readSame(
+  path: string,
+  text: string,
+  error: NodeJS.ErrnoException,
+): Promise<Buffer | 'another'> {
+  if (error.code !== 'EEXIST') throw error;
+  const bytes = await readFile(path);
+  const found = await decompress(bytes).catch(() => undefined); // half a file, or another program's
+  return found?.toString('utf8') === text ? bytes : 'another';
 }
 
 async function syncFolder(folder: string): Promise<void> {

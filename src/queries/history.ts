@@ -87,7 +87,8 @@ export async function readPositionAt(pool: DatabasePool, time: string): Promise<
 const Identified = z.strictObject({ subject: z.string() });
 
 /**
- * The id of the entity that was made last with this value in the resource's second key, by a position. The resource's words stand
+ * The id of the entity that was made last with this value in the resource's second key, by a position; or, of one that was made
+ * before the log begins, of the first one that was deleted with it since. The resource's words stand
  * in the statement as they are, so that an index on just these events can answer it.
  */
 export async function identifyPast(
@@ -98,11 +99,23 @@ export async function identifyPast(
 ): Promise<string | null> {
   if (!naturalKey) return null;
   return pool.maybeOneFirst(sql.prepared(`identify_past_${entity}`, Identified)`
-    SELECT subject
-    FROM feed.events
-    WHERE topic = ${sql.literalValue(topic)} AND type = ${sql.literalValue(`${entity}_created`)}
-      AND data ->> ${sql.literalValue(naturalKey.column)} = ${value} AND position <= ${position}
-    ORDER BY position DESC
+    (
+      SELECT subject
+      FROM feed.events
+      WHERE topic = ${sql.literalValue(topic)} AND type = ${sql.literalValue(`${entity}_created`)}
+        AND data ->> ${sql.literalValue(naturalKey.column)} = ${value} AND position <= ${position}
+      ORDER BY position DESC
+      LIMIT 1
+    )
+    UNION ALL
+    (
+      SELECT subject
+      FROM feed.events
+      WHERE topic = ${sql.literalValue(topic)} AND type = ${sql.literalValue(`${entity}_deleted`)}
+        AND data ->> ${sql.literalValue(naturalKey.column)} = ${value} AND position > ${position}
+      ORDER BY position
+      LIMIT 1
+    )
     LIMIT 1`);
 }
 

@@ -127,6 +127,21 @@ test('two that write the same file at once both succeed, and it is whole', async
   for (const file of files) t.deepEqual(await createArchive(folder).read(file, 0, 3), logRows(0, 3));
 });
 
+test('a file that holds the same stays as it is, however it was compressed; half a file is replaced', async t => {
+  const folder = await folderOf(t);
+  const rows = logRows(0, 3);
+  const text = rows.map(row => `${JSON.stringify(row)}\n`).join('');
+  await mkdir(join(folder, LOG_ID));
+  const path = join(folder, LOG_ID, '1-3.jsonl.gz');
+  const other = gzipSync(text, { level: 1 });
+  await writeFile(path, other);
+  const file = await createArchive(folder).write(LOG_ID, rows);
+  t.is(file.sha256, createHash('sha256').update(other).digest('hex'));
+  t.deepEqual(await readFile(path), other);
+  await writeFile(path, other.subarray(0, 20));
+  t.deepEqual(await createArchive(folder).read(await createArchive(folder).write(LOG_ID, rows), 0, 3), rows);
+});
+
 test('a file that was read is read again from memory; once it was damaged another instance finds out', async t => {
   const folder = await folderOf(t);
   const archive = createArchive(folder);

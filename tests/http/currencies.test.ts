@@ -3,7 +3,7 @@ import anyTest, { type TestFn } from 'ava';
 import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
 import { type Answer, read, startTestApi, type TestApi } from '../helpers/http.ts';
 import { createRandom } from '../helpers/random.ts';
-import { sequence } from '../helpers/sql.ts';
+import { sequence, shortenLog } from '../helpers/sql.ts';
 
 const test = anyTest as TestFn<TestApi>;
 test.beforeEach(async t => {
@@ -323,4 +323,19 @@ test('the rates of a currency that is gone can be read, by its code and by its i
   t.is((await send('GET', '/currencies/EEK/rates')).body.data.length, 1);
   for (const nobody of ['EUR', '00000000-0000-7000-8000-000000000000'])
     t.is((await send('GET', `/currencies/${nobody}/rates`)).status, 404, nobody);
+});
+
+test('a currency that was made before the log begins is found by its code, also after another one got it', async t => {
+  const { psql, send } = t.context;
+  const make = `INSERT INTO currencies (currency, name, rate, rate_date) VALUES ('USD', $1, 80, '2026-01-01')`;
+  await psql.query(make, ['the first']);
+  await psql.query(`INSERT INTO tasks (title) VALUES ('x')`);
+  await sequence(psql);
+  await shortenLog(psql, 2);
+  t.like(await send('GET', '/currencies/USD?as_of=2'), { status: 200, body: { name: 'the first' } });
+  await psql.query(`DELETE FROM currencies`);
+  await psql.query(make, ['the second']);
+  await sequence(psql);
+  t.like(await send('GET', '/currencies/USD?as_of=2'), { status: 200, body: { name: 'the first' } });
+  t.like(await send('GET', '/currencies/USD?as_of=4'), { status: 200, body: { name: 'the second' } });
 });
