@@ -126,6 +126,13 @@ async function settle(cluster: Cluster, listeners: readonly Listener[], recorder
     await within('every listener has everything', recorder, async () =>
       listeners.every(listener => listener.has(end?.position ?? 0, end?.log ?? '')),
     );
+    if (cluster.archive !== undefined)
+      await within('old partitions go', recorder, async () => {
+        const { rows } = await session.query<{ gone: boolean }>(
+          'SELECT e.position > 1 AS gone FROM feed.events AS e ORDER BY e.position LIMIT 1',
+        );
+        return rows[0]?.gone;
+      });
     const stored = await within('there is a quiet moment', recorder, () => collect(session, cluster.archive));
     if (!stored) throw new Error('there is something staged that nobody numbers: nothing can be judged');
     return stored;
