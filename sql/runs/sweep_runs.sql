@@ -2,8 +2,8 @@
 -- only reads, so an idle service writes nothing. Returns a row per finding: what revive_run() did, and one without
 -- a run where jobs wait that a worker should have heard of: a NOTIFY is a hint, and can be lost.
 -- A run whose lock is held by a session that is not the service's looks as if it went on: that session is ended, or named.
--- Runs that finished 400 days ago, and messages that were rejected then, are taken away, a hundred at a time: what nobody
--- asks for may not grow for ever. A run's id tells when it was queued, so that the newer ones are not read for it.
+-- Runs that finished 400 days ago, and messages that were rejected then, are taken away, a hundred at a time: what no
+-- client asks for any more may not grow for ever. A run's id tells when it was queued, so that the newer ones are not read for it.
 -- Jobs of the schedule whose worker died with them are freed too, or a daily run could be left out for a day.
 -- Called by: src/queries/runs.ts.
 CREATE OR REPLACE FUNCTION public.sweep_runs() RETURNS TABLE (run_id uuid, finding text)

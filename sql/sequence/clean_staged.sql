@@ -5,7 +5,7 @@
 -- Returns the row to go on behind; NULLs when nothing was left to take.
 -- The piece is found in the order of the key and deleted by its place: whatever the statistics say, nothing but the piece
 -- is read, and there is no join that could read all.
--- Called by: src/queries/log.ts, src/retention/retention.ts.
+-- Called by: src/queries/log.ts.
 CREATE OR REPLACE FUNCTION feed.clean_staged(after_xid xid8, after_id bigint, most integer, OUT last_xid xid8, OUT last_id bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

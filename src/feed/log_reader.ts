@@ -46,22 +46,20 @@ export interface LogQueries {
   /** The events in (after, through], in order, or so many of them as fill a page; none if the log is in another epoch. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
   /** The same of some subjects only, at most so many, or as fill a page. */
-  ofSubjects(
-    subjects: readonly string[],
-    range: { after: number; through: number; limit: number },
-  ): Promise<readonly LogRow[]>;
+  ofSubjects(subjects: readonly string[], range: LimitedRange): Promise<readonly LogRow[]>;
   /** The same of some topics and types only. */
-  ofTypes(
-    selection: Selection,
-    range: { after: number; through: number; limit: number },
-  ): Promise<readonly LogRow[]>;
+  ofTypes(selection: Selection, range: LimitedRange): Promise<readonly LogRow[]>;
   /** Of those that are meant among the first `limit` events the last of each entity, and how far was looked. */
-  compacted(
-    selection: Selection,
-    range: { after: number; through: number; limit: number },
-  ): Promise<{ rows: readonly LogRow[]; through: number }>;
+  compacted(selection: Selection, range: LimitedRange): Promise<{ rows: readonly LogRow[]; through: number }>;
   topics(): Promise<readonly WatchedTopic[]>;
   snapshot(of: SnapshotRequest): Promise<readonly SnapshotRow[]>;
+}
+
+/** Positions in (after, through], at most so many. */
+interface LimitedRange {
+  after: number;
+  through: number;
+  limit: number;
 }
 
 /** Which events are meant; an empty list asks for nothing. */
@@ -125,7 +123,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
   // What an index finds in the database. The floor is asked for afterwards: if it has risen, some may have gone unseen.
   async function pageByIndex(
     { log, after, goal }: Pick<LogPageRequest, 'log' | 'after' | 'goal'>,
-    find: (range: { after: number; through: number; limit: number }) => Promise<readonly LogRow[]>,
+    find: (range: LimitedRange) => Promise<readonly LogRow[]>,
   ): Promise<LogPage> {
     const events = await read(() => find({ after, through: goal, limit: PAGE }));
     const { log: now, first, floor = first - 1 } = await head();

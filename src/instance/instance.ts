@@ -18,7 +18,7 @@ import { isAway } from '../postgres/errors.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
-import { cleanStaged, readClosedTables, readRange } from '../queries/log.ts';
+import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
@@ -235,8 +235,9 @@ function createRetentionPart(
   if (seconds === undefined) return undefined;
   const isLeading = () => sequencer.leading;
   // On the requests' connections: those of the log are for who listens.
+  const clean = (after: StagedRow) => cleanStaged(pool, after);
   const range = (log: string, after: number, through: number) => readRange(pool, log, after, through);
-  return createRetention({ url, service, seconds, isLeading, archive, range, logger });
+  return createRetention({ url, service, seconds, isLeading, archive, range, clean, logger });
 }
 
 type Kinds = Readonly<Record<'generator' | 'rates', RunKind>>;

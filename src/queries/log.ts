@@ -123,7 +123,7 @@ export async function readOfTypes(
       ORDER BY position`)}`);
 }
 
-const Looked = z.strictObject({ through: z.number().nullable(), number: z.number() });
+const Position = z.strictObject({ position: z.number() });
 
 /**
  * Of the events that are meant the last of each entity, deletions too, as far as the log goes up to `through`: those among the first
@@ -148,16 +148,15 @@ export async function readCompacted(
         ? positionsOfTypes(selection, range)
         : sql.fragment`
             SELECT position FROM feed.events WHERE position > ${after} AND position <= ${through} ORDER BY position LIMIT ${limit}`;
-  const looked = await pool.one(sql.type(Looked)`
-    SELECT max(position) AS through, count(*)::integer AS number FROM (${candidates}) AS candidates`);
-  const end = looked.number === limit ? (looked.through ?? through) : through;
+  const positions = await pool.anyFirst(sql.type(Position)`${candidates}`);
+  const end = positions.length === limit ? (positions.at(-1) ?? through) : through;
   const [ofTopics, ofTypes] = [sql.array([...selection.topics], 'text'), sql.array([...types], 'text')];
   const rows = await pool.any(sql.type(LogRow)`
     ${pageOfLog(sql.fragment`
       SELECT e.*
       FROM feed.events AS e
       WHERE e.position = ANY (ARRAY(
-          SELECT last.position FROM feed.last_of_entities(ARRAY(${candidates}), ${ofTypes}, ${through}) AS last))
+          SELECT last.position FROM feed.last_of_entities(${sql.array([...positions], 'int8')}, ${ofTypes}, ${through}) AS last))
         AND (${ofTopics} = '{}' OR e.topic = ANY (${ofTopics}))
       ORDER BY e.position`)}`);
   const isCut = fillPage(rows.flatMap(({ data, previous }) => [data, previous]));

@@ -14,6 +14,7 @@ import { createOutage } from '../outage.ts';
 import { isAway } from '../postgres/errors.ts';
 import { openLockSession } from '../postgres/lock_session.ts';
 import { createStrangers, type Strangers } from '../postgres/strangers.ts';
+import type { StagedRow } from '../queries/log.ts';
 import { within } from '../within.ts';
 
 interface RetentionOptions {
@@ -28,6 +29,8 @@ interface RetentionOptions {
   archive?: Archive | undefined;
   /** The events of a log in (after, through], or so many of them as fill a page; none if the log is another one by now. */
   range(log: string, after: number, through: number): Promise<readonly LogRow[]>;
+  /** Takes a piece of what is numbered out of staged; answers behind which row to go on, or null when nothing was left. */
+  clean(after: StagedRow): Promise<StagedRow | null>;
   logger: Logger;
 }
 
@@ -44,7 +47,6 @@ const FINALIZE_WITHIN = '1s';
 const IDLE = '10min'; // an archive on a network takes its time
 const PAGE = 1_000; // positions that are read at once for the archive
 const BATCHES = 5_000; // forgotten by one statement
-const CLEANED = 5_000; // staged rows, by one statement
 const STOP_WITHIN = 3_000; // ms, then the session is cut
 
 /** Rounds of letting go, for as long as it runs. A round that fails is logged once per outage, and comes again. */
@@ -100,7 +102,7 @@ const Floor = z.tuple([z.object({ floor: z.number() })]);
 const Forgotten = z.tuple([z.object({ number: z.number() })]);
 
 async function letGo(options: RetentionOptions, strangers: Strangers, cut: AbortSignal): Promise<void> {
-  const { url, service, seconds, archive, logger } = options;
+  const { url, service, seconds, archive } = options;
   const lock = await openLockSession({ url, service, name: 'retention' }, cut);
   const { client: session } = lock;
   const end = () => void session.end().catch(() => {});
@@ -116,7 +118,7 @@ async function letGo(options: RetentionOptions, strangers: Strangers, cut: Abort
       'SELECT feed.raise_floor(make_interval(secs => $1), $2)::float8 AS floor',
       [seconds, archive !== undefined],
     );
-    await dropPartitions(session, Floor.parse(raised.rows)[0].floor, logger);
+    await dropPartitions(session, Floor.parse(raised.rows)[0].floor, options);
     await forgetBatches(session);
   } finally {
     cut.removeEventListener('abort', end);
@@ -197,7 +199,11 @@ const Older = z.tuple([z.object({ older: z.boolean() })]);
 
 // Numbered rows that are staged still go first. Those that are off the log already, by a round that was cut off, come before
 // others; then one whose taking off was begun: there is none beside it. One that cannot be dropped keeps no other from it.
-async function dropPartitions(session: pg.Client, floor: number, logger: Logger): Promise<void> {
+async function dropPartitions(
+  session: pg.Client,
+  floor: number,
+  { clean, logger }: Pick<RetentionOptions, 'clean' | 'logger'>,
+): Promise<void> {
   const failures: unknown[] = [];
   const drop = async (oid: number) => {
     const { rows } = await session.query('SELECT feed.let_go($1) AS name', [oid]);
@@ -220,7 +226,7 @@ async function dropPartitions(session: pg.Client, floor: number, logger: Logger)
     [floor],
   );
   const partitions = z.array(Partition).parse(rows);
-  if (partitions.length > 0) await cleanStaged(session);
+  if (partitions.length > 0) await cleanAll(clean);
   for (const { oid, name, is_detached: isBegun } of partitions) {
     if (!isBegun) await cleanOf(session, name);
     await session.query('INSERT INTO feed.detached (relation) VALUES ($1) ON CONFLICT DO NOTHING', [oid]);
@@ -252,19 +258,9 @@ async function finalize(session: pg.Client, name: string): Promise<boolean> {
   }
 }
 
-const CleanedTo = z.tuple([z.object({ xid: z.string().nullable(), id: z.string().nullable() })]);
-
 // What is staged and in no event would be numbered by feed.new_log(): so nothing of what goes may be staged still.
-async function cleanStaged(session: pg.Client): Promise<void> {
-  for (let after = { xid: '0', id: '0' }; ; ) {
-    const { rows } = await session.query(
-      'SELECT last_xid::text AS xid, last_id::text AS id FROM feed.clean_staged($1::xid8, $2::bigint, $3)',
-      [after.xid, after.id, CLEANED],
-    );
-    const [{ xid, id }] = CleanedTo.parse(rows);
-    if (xid === null || id === null) return;
-    after = { xid, id };
-  }
+async function cleanAll(clean: RetentionOptions['clean']): Promise<void> {
+  for (let next = await clean({ xid: '0', id: '0' }); next !== null; ) next = await clean(next);
 }
 
 // What clean_staged() leaves, which goes by transaction ids alone: of transactions that ran beside another one. Numbered rows
