@@ -117,7 +117,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ? []
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
-  violations.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
+  violations.push(...tlsFaults(given), ...sourceFaults(sources, adapters));
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
     violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
@@ -133,6 +133,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     service: settings.SERVICE_NAME,
     host: settings.HOST,
     loopback: LOOPBACK.test(settings.HOST),
+    auth: settings.AUTH ?? (LOOPBACK.test(settings.HOST) ? 'none' : 'token'),
     port: settings.PORT,
     stopDelay: settings.STOP_DELAY * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
@@ -165,22 +166,6 @@ const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86
 function secondsOf(text: string): number | undefined {
   const unit = SECONDS[text.slice(-1)];
   return text === 'forever' || unit === undefined ? undefined : Number(text.slice(0, -1)) * unit;
-}
-
-// Tokens do not exist yet, so nothing may pretend that they protect anything.
-function hostFaults(given: Record<string, string | undefined>): string[] {
-  if (given.AUTH === 'token') {
-    return [
-      'AUTH=token is not available in this version: use AUTH=none, and let only whom you trust reach HOST',
-    ];
-  }
-  // What is no host is named already.
-  if (given.HOST !== undefined && isHost(given.HOST) && !LOOPBACK.test(given.HOST) && given.AUTH !== 'none') {
-    return [
-      `HOST ${given.HOST} can be reached by others, and nothing would ask who they are: write AUTH=none to accept that`,
-    ];
-  }
-  return [];
 }
 
 // What is no address at all is named already.

@@ -30,10 +30,19 @@ export const CATALOGUE = {
     explanation:
       'The body is not JSON, or a query parameter or header is unknown or wrong. errors names the parameters.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'A token is needed',
+    explanation:
+      'Who asks must say so by a token that is valid: Authorization: Bearer twk_…. It was missing, mistyped, revoked, or has expired.',
+    headers: { 'WWW-Authenticate': 'How to say who asks (RFC 6750).' },
+  },
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    explanation: 'Who you are may not do this.',
+    explanation:
+      'Who you are may not do this: detail names the scope that your token lacks, or what else is in the way.',
+    headers: { 'WWW-Authenticate': 'Where the token lacks a scope: which one (RFC 6750).' },
   },
   not_found: {
     status: 404,

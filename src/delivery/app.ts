@@ -1,16 +1,16 @@
 // The WebSocket side as a Koa application of its own: nothing in http/ can reach it, and it changes no data.
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import { ServiceError } from '../errors.ts';
+import { type ErrorCode, ServiceError } from '../errors.ts';
 import { isTypeOf, type WatchedTopic } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import { type Access, type Caller, requireScope } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
@@ -30,6 +30,8 @@ interface SocketAppOptions {
   sessions: Sessions;
   /** What each path is about. */
   endpoints: Readonly<Record<string, FeedEndpoint>>;
+  /** Who asks. */
+  access: Access;
   /** Which pages may connect. */
   origins: Origins;
   /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
@@ -60,6 +62,8 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
   for (const each of options.around) app.use(each);
   const upgrading = webSockets('ws', { wsOptions: WS_OPTIONS });
   const violations = violationsOf(upgrading.server);
+  for (const [path, { access }] of Object.entries(options.endpoints))
+    if (!access) throw new TypeError(`${path} does not say what its client must be allowed to`);
   app.use(upgrading);
   app.use(async context => {
     const { req, res, path, querystring, state } = context;
@@ -72,30 +76,37 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     const webSocket = await accept(context, violations);
     if (!webSocket) return;
     detachResponse(res);
-    const { socket, headers } = req;
     const { requestId } = state;
-    await serve(webSocket, { endpoint, path, query: querystring, socket, headers, requestId });
+    await serve(webSocket, { endpoint, path, query: querystring, request: req, requestId });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
     webSocket.on('error', () => {}); // 'close' follows; too large or broken a frame is the client's affair
-    const entry = sessions.enter(clientOf(webSocket, request));
+    const { socket } = request.request;
+    const channel = createSocketChannel(webSocket, socket);
+    const entry = sessions.enter(clientOf(webSocket, channel, request));
     webSocket.on('close', entry.left);
-    const channel = createSocketChannel(webSocket, request.socket);
-    request.socket.resume();
-    const refusal = refuse(request);
-    if (refusal) return channel.end(refusal.code, refusal.reason);
+    socket.resume();
+    const caller = await identify(request);
+    if ('code' in caller) return channel.end(caller.code, caller.reason);
+    entry.signedIn(caller);
     try {
-      const session = await open(channel, request);
+      const session = await open(channel, request, caller);
       if (session) entry.serve(session);
     } catch (error) {
+      if (error instanceof ServiceError && error.code === 'forbidden')
+        return channel.end(CLOSE.notAllowed, shorten(error.message));
       logger.debug({ err: error }, 'a socket came while the log could not be read');
       channel.end(CLOSE.tryAgainLater, 'the database is away; try again');
     }
   }
 
-  async function open(channel: Channel, { endpoint, query }: Request): Promise<Session | undefined> {
-    const wanted = await readParameters(query, endpoint, log.topics);
+  async function open(
+    channel: Channel,
+    { endpoint, query }: Request,
+    caller: Caller,
+  ): Promise<Session | undefined> {
+    const wanted = await readParameters(query, endpoint, log.topics, caller);
     if (Array.isArray(wanted)) {
       channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
       return undefined;
@@ -131,31 +142,53 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     return (await log.topics()).filter(isMeant);
   }
 
+  // Who asks, or why that is refused: told by a close frame, for a browser shows no page the answer to a handshake.
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.
-  function refuse({ headers }: Request): { code: number; reason: string } | undefined {
+  async function identify({ request, endpoint }: Request): Promise<Caller | Refusal> {
     if (sessions.ending.aborted) return { code: CLOSE.goingAway, reason: 'the instance is going away' };
+    const { headers } = request;
     const reason = options.origins.refuseHost(headers) ?? options.origins.refusePage(headers);
-    return reason === undefined ? undefined : { code: CLOSE.notAllowed, reason: shorten(reason) };
+    if (reason !== undefined) return { code: CLOSE.notAllowed, reason: shorten(reason) };
+    try {
+      const caller = await options.access.identify(request);
+      requireScope(caller, endpoint.access);
+      return caller;
+    } catch (error) {
+      const known = error instanceof ServiceError ? CLOSE_OF[error.code] : undefined;
+      if (known === undefined) throw error;
+      return { code: known, reason: shorten((error as ServiceError).message) };
+    }
   }
 
   return app;
 }
 
+interface Refusal {
+  code: number;
+  reason: string;
+}
+
+const CLOSE_OF: Partial<Record<ErrorCode, number>> = {
+  unauthenticated: CLOSE.notSignedIn,
+  forbidden: CLOSE.notAllowed,
+  unavailable: CLOSE.tryAgainLater,
+};
+
 interface Request {
   endpoint: FeedEndpoint;
   path: string;
   query: string;
-  socket: Socket;
-  headers: IncomingHttpHeaders;
+  request: IncomingMessage;
   requestId: string;
 }
 
-function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {
+function clientOf(webSocket: WebSocket, channel: Channel, { path, request: { socket }, requestId }: Request) {
   return {
     kind: 'socket',
     address: socket.remoteAddress, // gone by the time of the line
     request_id: requestId,
     path,
+    end: channel.end,
     cut: () => webSocket.terminate(),
   } as const;
 }

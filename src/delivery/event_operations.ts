@@ -8,9 +8,11 @@ import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import { callerOf, requirementOf, TOKEN_ENDED, topicsOf, unauthenticated } from '../web/access.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
 import { type Operation, operation } from '../web/operation.ts';
+import type { Channel } from './channel.ts';
 import { streamControl } from './frames.ts';
 import {
   type FeedEndpoint,
@@ -31,8 +33,9 @@ interface EventOptions {
   logger: Logger;
 }
 
-const PAGE: FeedEndpoint = { takes: ['after', 'log', 'limit', 'wait', 'compact'] };
-const STREAM: FeedEndpoint = { takes: ['after', 'log'] };
+const ACCESS = requirementOf(undefined);
+const PAGE: FeedEndpoint = { access: ACCESS, takes: ['after', 'log', 'limit', 'wait', 'compact'] };
+const STREAM: FeedEndpoint = { access: ACCESS, takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
 const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };
@@ -59,6 +62,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       path: '/events',
       summary: 'Lists the events after a position, and waits for one if asked to.',
       tag: 'events',
+      access: ACCESS,
       query: querySchemaOf(PAGE),
       headers: z.object({ 'If-None-Match': z.string().optional() }),
       answers: {
@@ -70,7 +74,8 @@ export function createEventOperations(options: EventOptions): Operation[] {
         304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
-      handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
+      handle: async (ctx, { query }) =>
+        sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics, callerOf(ctx))), options),
     }),
     operation({
       id: 'stream_events',
@@ -78,6 +83,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       path: '/events/stream',
       summary: 'Streams the events as they are committed, as Server-Sent Events.',
       tag: 'events',
+      access: ACCESS,
       query: querySchemaOf(STREAM),
       headers: z.object({ 'Last-Event-ID': lastEventId }),
       answers: {
@@ -89,7 +95,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
-        const wanted = await wantedOf(toWanted(query, STREAM, topics));
+        const wanted = await wantedOf(toWanted(query, STREAM, topics, callerOf(ctx)));
         // The header wins: a browser that comes back sends the address that it began with.
         await stream(ctx, { ...wanted, ...headers['Last-Event-ID'] }, options);
       },
@@ -110,11 +116,20 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
   ctx.set(LOG, log);
-  ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
+  ctx.set('Cache-Control', isFixed ? `${caching(ctx)}, max-age=31536000, immutable` : 'no-store');
   if (!isFixed) return;
-  const etag = `"${log}/${after}-${next}"`;
+  // Another client may be shown other topics under this address.
+  const visible = topicsOf(callerOf(ctx));
+  const etag = `"${log}/${after}-${next}${visible ? `/${[...visible].join('+')}` : ''}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
+}
+
+// Who may see a page that asks for a token is for no cache that others share.
+function caching(ctx: Context): 'public' | 'private' {
+  if (callerOf(ctx).token === undefined) return 'public';
+  ctx.vary('Authorization');
+  return 'private';
 }
 
 // A page of it is of the head that it names, and never fixed: a later event takes an earlier one's place.
@@ -173,6 +188,7 @@ async function collect(
     if (live) done.resolve();
   }, wait * 1_000);
   const stop = () => done.resolve();
+  const release = callerOf(ctx).whenEnded(() => done.reject(unauthenticated(TOKEN_ENDED)));
   sessions.ending.addEventListener('abort', stop);
   if (sessions.ending.aborted || ctx.res.destroyed) stop();
   ctx.res.once('close', stop);
@@ -183,6 +199,7 @@ async function collect(
     clearTimeout(timer);
     clearTimeout(giveUp);
     sessions.ending.removeEventListener('abort', stop);
+    release();
     subscription.close();
   }
 }
@@ -203,9 +220,10 @@ async function stream(
   if (reason) ctx.body = streamControl({ type: 'reset', reason }, { began: after, log: head.log });
   if (reason || ctx.method === 'HEAD') return;
   ctx.respond = false;
-  const entry = sessions.enter(clientOf(ctx));
   const channel = createStreamChannel(ctx.res, { began: after, log: head.log });
+  const entry = sessions.enter(clientOf(ctx, channel));
   channel.onClose(entry.left);
+  entry.signedIn(callerOf(ctx));
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }
@@ -217,12 +235,13 @@ const STREAM_HEADERS = {
 };
 const PATIENCE = 10_000; // ms to read a page of the log
 
-function clientOf(ctx: Context) {
+function clientOf(ctx: Context, channel: Channel) {
   return {
     kind: 'stream',
     address: ctx.req.socket.remoteAddress,
     request_id: ctx.response.get('X-Request-Id'),
     path: ctx.path,
+    end: channel.end,
     cut: () => void ctx.res.destroy(),
   } as const;
 }

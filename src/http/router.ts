@@ -2,6 +2,7 @@
 // the body.
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
+import { type Access, requireScope, setCaller } from '../web/access.ts';
 import type { Operation } from '../web/operation.ts';
 import { readJson } from './input/body.ts';
 import { checkBody, checkHeaders, checkParams, checkQuery } from './input/input.ts';
@@ -10,14 +11,20 @@ import { checkBody, checkHeaders, checkParams, checkQuery } from './input/input.
 export type Routing = Middleware & { readonly routers: readonly Router[] };
 
 /**
- * The routes of these operations. A path that stands among them as it is, such as /tasks/batch, is never taken for one
+ * The routes of these operations, each of which says what its client must be allowed to. A path that stands among them as it is, such as /tasks/batch, is never taken for one
  * with a parameter, such as /tasks/{id}, whatever the method: as OpenAPI matches them (3.1, section 4.8.8.2).
  */
-export function routesTo(operations: readonly Operation[]): Routing {
+export function routesTo(operations: readonly Operation[], access: Access): Routing {
+  // They are put together of parts, where a type may say more than there is: nothing is open because it was forgotten.
+  for (const each of operations)
+    if (!each.access) throw new TypeError(`${each.id} does not say what its client must be allowed to`);
   const isFixed = ({ path }: Operation) => !path.includes('{');
   const byPlace = Map.groupBy(operations.filter(isFixed), ({ path }) => placeOf(path));
-  const fixed = new Map([...byPlace].map(([place, its]) => [place, createRouter(its)]));
-  const others = createRouter(operations.filter(each => !isFixed(each)));
+  const fixed = new Map([...byPlace].map(([place, its]) => [place, createRouter(its, access)]));
+  const others = createRouter(
+    operations.filter(each => !isFixed(each)),
+    access,
+  );
   const routes = new Map([...fixed].map(([place, router]) => [place, middlewareOf(router)]));
   const otherRoutes = middlewareOf(others);
   const routing: Middleware = (ctx, next) => (routes.get(placeOf(ctx.path)) ?? otherRoutes)(ctx, next);
@@ -30,9 +37,13 @@ function placeOf(path: string): string {
   return place.length > 1 && place.endsWith('/') ? place.slice(0, -1) : place;
 }
 
-function createRouter(operations: readonly Operation[]): Router {
+function createRouter(operations: readonly Operation[], access: Access): Router {
   const router = new Router();
-  for (const each of operations) router[each.method](patternOf(each.path), ctx => serve(ctx, each));
+  for (const each of operations)
+    router[each.method](patternOf(each.path), async ctx => {
+      await admit(ctx, each, access);
+      await answer(ctx, each);
+    });
   return router;
 }
 
@@ -41,8 +52,15 @@ function middlewareOf(router: Router): Middleware {
   return router.routes() as Middleware;
 }
 
-async function serve(ctx: Context, { authorize, params, query, headers, body, handle }: Operation) {
-  authorize?.(ctx);
+// Throws what a client is told that may not.
+async function admit(ctx: Context, { access: required, isExempt }: Operation, access: Access): Promise<void> {
+  if (required === 'open' || isExempt?.(ctx)) return;
+  const caller = await access.identify(ctx.req);
+  setCaller(ctx, caller);
+  requireScope(caller, required);
+}
+
+async function answer(ctx: Context, { params, query, headers, body, handle }: Operation) {
   await handle(ctx, {
     params: params && checkParams(params, ctx),
     query: query && checkQuery(query, ctx),

@@ -1,5 +1,6 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 
+import type { TokenStore } from '../access/token_store.ts';
 import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
@@ -24,6 +25,7 @@ import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
+import type { Access } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
 import { createReadiness } from './readiness.ts';
 
@@ -35,6 +37,9 @@ interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;
+  access: Access;
+  /** Where a token is asked for. */
+  tokens: TokenStore | undefined;
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
@@ -55,6 +60,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     config,
     logger,
     origins,
+    access,
+    tokens,
     availability,
     metrics,
     receiver,
@@ -73,6 +80,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sequencer,
     schema: await readProgramSchema(),
     stopping,
+    obstacles: () => (tokens?.obstacle === undefined ? [] : [tokens.obstacle]),
     warnings: () => [
       ...(nats?.state().incidents ?? []),
       ...(retention?.obstacles ?? []),
@@ -95,12 +103,24 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
-    ...createDocumentOperations({ operations: () => app.operations, endpoints }),
+    ...createDocumentOperations({
+      operations: () => app.operations,
+      endpoints,
+      asksForToken: access.isAsked,
+    }),
     ...createDocsOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
-  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, availability, answered });
+  const app: HttpApp = createHttpApp({
+    logger,
+    origins,
+    access,
+    operations,
+    readiness,
+    availability,
+    answered,
+  });
   return app;
 }
 

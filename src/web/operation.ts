@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { TopicInfo } from '../events.ts';
+import type { Requirement } from './access.ts';
 
 /** A body that an operation takes: of which media types, and what must be in it. */
 interface RequestBody<Schema extends z.ZodType = z.ZodType> {
@@ -44,8 +45,10 @@ interface Described<
   /** One sentence. */
   summary: string;
   tag: string;
-  /** Refuses who may not ask, before anything else is looked at. */
-  authorize?: ((ctx: Context) => void) | undefined;
+  /** What its client must be allowed to: asked before anything else is looked at. */
+  access: Requirement;
+  /** Clients that may ask whatever they are allowed to. */
+  isExempt?: ((ctx: Context) => boolean) | undefined;
   /** What stands in the path. What does not fit is 404 with the schema's message, whatever is wrong behind it. */
   params?: Params | undefined;
   /** Each parameter as the list of its values, see query.ts. Without it whatever is asked is ignored. */
@@ -101,9 +104,10 @@ const ALWAYS: readonly ErrorCode[] = [
 const OF_BODIES: readonly ErrorCode[] = ['too_large', 'unsupported_media_type', 'invalid'];
 
 /** Every error that an operation can answer: those of any request, of its parts, and its own. */
-export function refusalsOf({ params, body, refusals = [] }: Operation): readonly ErrorCode[] {
+export function refusalsOf({ access, params, body, refusals = [] }: Operation): readonly ErrorCode[] {
   const all = [
     ...ALWAYS,
+    ...(access === 'open' ? [] : (['unauthenticated'] as const)),
     ...(params ? (['not_found'] as const) : []),
     ...(body ? OF_BODIES : []),
     ...refusals,

@@ -8,16 +8,17 @@ import { createLogReader } from '../../src/feed/log_reader.ts';
 import { answering } from '../../src/http/app.ts';
 import type { Logger } from '../../src/logger.ts';
 import { createAvailability } from '../../src/postgres/availability.ts';
+import { OPEN_ACCESS } from '../../src/web/access.ts';
 import { createOrigins } from '../../src/web/origins.ts';
 import { LOG_ID } from './rows.ts';
 
 /** Serves /ws/tasks on a server; what is published in the hub is all there is. */
 export function serveSockets(server: Server, logger: Logger): Hub {
   const feed = emptyFeed(logger);
-  const endpoints = { '/ws/tasks': { topic: 'tasks', takes: ['after'] } } as const;
-  const origins = createOrigins({ loopback: false, allowed: [] });
-  const around = answering({ logger, availability: createAvailability(logger) });
-  const app = createSocketApp({ ...feed, endpoints, origins, around });
+  const endpoints = { '/ws/tasks': { topic: 'tasks', access: ['tasks:read'], takes: ['after'] } } as const;
+  const origins = createOrigins({ checksHost: false, allowed: [] });
+  const around = answering({ logger, availability: createAvailability(logger), allowedOrigins: [] });
+  const app = createSocketApp({ ...feed, access: OPEN_ACCESS, endpoints, origins, around });
   handUpgradesTo(app.callback(), server);
   return feed.hub;
 }

@@ -21,7 +21,7 @@ test.after.always(() => api.close());
 async function start(t: ExecutionContext, requests?: RequestListener) {
   const lines: LogLine[] = [];
   const logger = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) });
-  const origins = createOrigins({ loopback: false, allowed: [] });
+  const origins = createOrigins({ checksHost: false, allowed: [] });
   const availability = createAvailability(logger);
   const server = createHttpServer({
     config: { host: '127.0.0.1', port: 0 },

@@ -30,7 +30,7 @@ import {
   sortParametersOf,
   uuid,
 } from '../input/paging.ts';
-import { requestIdOf } from '../middleware/request_id.ts';
+import { authorOf } from '../middleware/author.ts';
 import { withKey } from './idempotency.ts';
 import { type Lanes, notFound, type RestResource, referenceTo, resolve, type Served } from './resource.ts';
 import { batchOf } from './resource_batch.ts';
@@ -69,6 +69,7 @@ function listOf(served: Served): Operation {
     path: `/${topic}`,
     summary: `Lists the ${topic}, page by page.`,
     tag: topic,
+    access: [served.scopes.read],
     query: z.strictObject({
       ...pageParameters,
       ...pastParametersOf(served),
@@ -128,12 +129,13 @@ function creationOf(served: RestResource): Operation<[Connection]> {
     path: `/${resource.topic}`,
     summary: `Creates a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     query: NoParameters,
     body: { schema: New, types: JSON_TYPES },
     answers: createdBy(served),
     refusals: ['conflict'],
     handle: async (ctx, { body }, connection: Connection) =>
-      sendCreated(ctx, served, await insertEntity(connection, resource, body, requestIdOf(ctx))),
+      sendCreated(ctx, served, await insertEntity(connection, resource, body, authorOf(ctx))),
   });
 }
 
@@ -145,6 +147,7 @@ function showingOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Shows a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.read],
     params: referenceTo(resource),
     query: z.strictObject(pastParametersOf(served)),
     headers: ShowHeaders,
@@ -172,6 +175,7 @@ function changeOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Changes some fields of a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
@@ -196,6 +200,7 @@ function deletionOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Deletes a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
@@ -217,13 +222,14 @@ function restorationOf(served: RestResource): Operation<[Connection]> {
     path: `/${resource.topic}/{id}/restore`,
     summary: `Brings a deleted ${resource.entity} back as it last was.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     answers: createdBy(served),
     refusals: ['conflict', 'invalid', 'gone'],
     async handle(ctx, { params }, connection: Connection) {
       const id = await resolve({ pool: connection, resource }, params.id);
-      const restored = await restore?.(connection, id, requestIdOf(ctx));
+      const restored = await restore?.(connection, id, authorOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${resource.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
@@ -253,9 +259,9 @@ async function targetOf(
 ): Promise<WriteTarget> {
   const id = await resolve(served, reference);
   const [only, but] = [headers['If-Match'], headers['If-None-Match']];
-  const requestId = requestIdOf(ctx);
-  if (but === '*') return { id, versions: [], otherThan: undefined, requestId }; // of what exists, none may be changed
-  return { id, versions: only, otherThan: but, requestId };
+  const author = authorOf(ctx);
+  if (but === '*') return { id, versions: [], otherThan: undefined, author }; // of what exists, none may be changed
+  return { id, versions: only, otherThan: but, author };
 }
 
 // A write that found no row: it is not there, or not in a version that its conditions allow, or another writer deleted it and

@@ -106,6 +106,7 @@ export function historyOf(served: Served): Operation {
     path: `/${topic}/{id}/history`,
     summary: `Lists the events of a ${entity}, oldest first, also after its deletion.`,
     tag: topic,
+    access: [served.scopes.read],
     params: referenceTo(served.resource),
     query: HistoryQuery,
     answers: { 200: { description: 'A page of its events.', schema: HistoryPage, headers: PAGE_HEADERS } },
