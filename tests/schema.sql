@@ -585,6 +585,9 @@ GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_rea
 CREATE FUNCTION feed.sequence_changes(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION feed.sequence_events("the database is of a newer version" integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
 CREATE FUNCTION feed.sequence_staged(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, actor text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
   LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 

@@ -1,13 +1,6 @@
 -- feed.sequence_staged() as the version before it knows it, without the actor: an instance of that version which leads while
 -- its successors come goes on numbering.
--- Called by: instances of the version before.
-DO $$
-BEGIN
-  IF to_regprocedure('feed.sequence_events(integer)') IS NOT NULL THEN
-    DROP FUNCTION feed.sequence_events(integer); -- of the version before that one
-  END IF;
-END
-$$;
+-- Called by: instances of older versions.
 CREATE OR REPLACE FUNCTION feed.sequence_changes(most integer)
 RETURNS TABLE (
   "position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text,

@@ -9,7 +9,7 @@
 -- it, all of A was staged before B's last; ordering by first id or xid can turn two changes of one row around.
 -- Returns the first `most` of the new events, in order, up to the one with which they have a mebibyte, each with the batch's
 -- last position; no row if nothing is new. One from before there was a limit that is larger than an event may be has no data.
--- Called by: feed.sequence_changes(), src/sequencer/pass.ts.
+-- Called by: feed.sequence_changes(), feed.sequence_events(), src/sequencer/pass.ts.
 CREATE OR REPLACE FUNCTION feed.sequence_staged(most integer)
 RETURNS TABLE (
   "position" bigint, topic text, type text, subject text, "time" text, origin text, actor text, transaction text,

@@ -208,6 +208,31 @@ test(
   }),
 );
 
+test(
+  'a leader from before sql/ had a version goes on numbering, too, and its sql/ does not come back',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
+    const { rows } = await session.query('SELECT * FROM feed.sequence_events($1)', [500]);
+    t.deepEqual(
+      [Object.keys(rows[0] ?? {}).join(' '), rows[0]?.type],
+      [
+        'position topic type subject time origin transaction requestid data previous last_position',
+        'task_created',
+      ],
+    );
+    await t.throwsAsync(
+      session.query(`
+        CREATE OR REPLACE FUNCTION feed.sequence_events(most integer)
+        RETURNS TABLE (
+          "position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text,
+          requestid text, data text, previous text, last_position bigint)
+        LANGUAGE sql RETURN NULL`),
+      { message: /the database is of a newer version/ },
+    );
+  }),
+);
+
 test('in a database that holds something of the same name nothing is left behind', async t => {
   await withEmpty(SERVER, `ENCODING 'UTF8' LOCALE 'C.UTF-8'`, async url => {
     await onServer(url, 'CREATE TABLE tasks (id integer)');
