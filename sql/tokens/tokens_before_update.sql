@@ -1,5 +1,5 @@
 -- What is once true of a token stays so: what it is known by, and that it was revoked. The trigger tokens_before_update.
--- Called by: the trigger tokens_before_update, see sql/tokens/triggers.sql.
+-- Called by: sql/tokens/triggers.sql.
 CREATE OR REPLACE FUNCTION public.tokens_before_update() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
