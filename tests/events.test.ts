@@ -50,7 +50,7 @@ test('an update is the contract’s CloudEvent, with what was there before', t =
 test('its members stand in the contract’s order', t => {
   t.is(
     Object.keys(JSON.parse(toEvent(ROW).json)).join(' '),
-    'specversion id position type source subject time datacontenttype origin transaction requestid data',
+    'specversion id position type source subject time datacontenttype origin actor transaction requestid data',
   );
 });
 
