@@ -39,6 +39,8 @@ const GOING_AWAY = 'the instance is going away';
 interface Entry {
   client: ConnectedClient;
   session: Session | undefined;
+  /** The id of its token. */
+  token: string | undefined;
 }
 
 /** The sessions of an instance: start() begins the ticking, stop() ends every one with 1001. */
@@ -49,11 +51,20 @@ export function createSessions(logger: Logger): Sessions {
   const ending = new AbortController();
 
   // One line at the end of each client's life, whether it was served or refused.
-  function logEnd(client: ConnectedClient, opened: number, events: number, code: number): void {
+  function logEnd({ client, session, token }: Entry, opened: number, code: number): void {
     const seconds = Math.round(performance.now() - opened) / 1000;
     const { kind, address, request_id, path } = client;
+    const events = session?.sent ?? 0;
     logger.info(
-      { request_id, client: address, path, seconds, events, ...(kind === 'socket' && { code }) },
+      {
+        request_id,
+        client: address,
+        ...(token !== undefined && { token }),
+        path,
+        seconds,
+        events,
+        ...(kind === 'socket' && { code }),
+      },
       kind,
     );
   }
@@ -76,11 +87,12 @@ export function createSessions(logger: Logger): Sessions {
     ending: ending.signal,
     enter(client) {
       const opened = performance.now();
-      const entry: Entry = { client, session: undefined };
+      const entry: Entry = { client, session: undefined, token: undefined };
       entries.add(entry);
       let release = () => {};
       return {
         signedIn(caller) {
+          entry.token = caller.token?.id;
           if (entries.has(entry)) release = caller.whenEnded(() => signOut(entry));
         },
         serve(session) {
@@ -90,7 +102,7 @@ export function createSessions(logger: Logger): Sessions {
         left(code) {
           if (!entries.delete(entry)) return;
           release();
-          logEnd(client, opened, entry.session?.sent ?? 0, code);
+          logEnd(entry, opened, code);
           if (ending.signal.aborted && entries.size === 0) empty.resolve();
         },
       };
