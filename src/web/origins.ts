@@ -38,7 +38,7 @@ export function createOrigins({
         taken = host;
         return undefined;
       }
-      return `the host ${host} is not known to be this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`;
+      return `the host ${host} is not this machine: name its origin in ALLOWED_ORIGINS to let it be asked for`;
     },
     // Others than browsers send neither header.
     refusePage({ origin, host, 'sec-fetch-site': site, 'x-forwarded-proto': scheme }) {
