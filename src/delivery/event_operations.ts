@@ -24,10 +24,14 @@ import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-interface EventOptions {
+/** What the log is read from, and who tells when that has to end. */
+export interface Readable {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+}
+
+interface EventOptions extends Readable {
   logger: Logger;
 }
 
@@ -137,12 +141,12 @@ async function sendCompacted(
   ctx.set('Cache-Control', 'no-store');
 }
 
-// What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds.
-async function collect(
+/** What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds. */
+export async function collect(
   ctx: Context,
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
-  { hub, log, sessions }: EventOptions,
+  { hub, log, sessions }: Readable,
 ): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean; log: string }> {
   const events: FeedEvent[] = [];
   let bytes = 0;
@@ -210,14 +214,16 @@ async function stream(
   entry.serve(createSession({ ...options, after }));
 }
 
-const STREAM_HEADERS = {
+/** The headers of an answer that is an event stream. */
+export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no', // nginx would gather the events
 };
 const PATIENCE = 10_000; // ms to read a page of the log
 
-function clientOf(ctx: Context) {
+/** The client of an answer that lasts. */
+export function clientOf(ctx: Context) {
   return {
     kind: 'stream',
     address: ctx.req.socket.remoteAddress,
@@ -233,7 +239,8 @@ async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
   throw new ServiceError('malformed', sentence(wanted), { violations: wanted });
 }
 
-async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
+/** Where the log stands, or 410 where a client cannot go on from where it was. */
+export async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
   const { head, reason } = await judged(wanted, log);
   if (reason) throw gone(reason);
   return head;
