@@ -26,10 +26,14 @@ import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-interface EventOptions {
+/** What the log is read from, and who tells when that has to end. */
+export interface Readable {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+}
+
+interface EventOptions extends Readable {
   logger: Logger;
 }
 
@@ -118,15 +122,19 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   ctx.set(LOG, log);
   ctx.set('Cache-Control', isFixed ? `${caching(ctx)}, max-age=31536000, immutable` : 'no-store');
   if (!isFixed) return;
-  // Another client may be shown other topics under this address.
-  const visible = topicsOf(callerOf(ctx));
-  const etag = `"${log}/${after}-${next}${visible ? `/${[...visible].join('+')}` : ''}"`;
+  const etag = `"${log}/${after}-${next}${shownTo(ctx)}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
 }
 
-// Who may see a page that asks for a token is for no cache that others share.
-function caching(ctx: Context): 'public' | 'private' {
+/** What parts the tag of a page from that of another client's, which may be shown other topics under the same address. */
+export function shownTo(ctx: Context): string {
+  const visible = topicsOf(callerOf(ctx));
+  return visible ? `/${[...visible].join('+')}` : '';
+}
+
+/** Which caches may keep a page that never changes: of one that needs a token none that is shared. */
+export function caching(ctx: Context): 'public' | 'private' {
   if (callerOf(ctx).token === undefined) return 'public';
   ctx.vary('Authorization');
   return 'private';
@@ -152,12 +160,12 @@ async function sendCompacted(
   ctx.set('Cache-Control', 'no-store');
 }
 
-// What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds.
-async function collect(
+/** What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds. */
+export async function collect(
   ctx: Context,
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
-  { hub, log, sessions }: EventOptions,
+  { hub, log, sessions }: Readable,
 ): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean; log: string }> {
   const events: FeedEvent[] = [];
   let bytes = 0;
@@ -228,14 +236,16 @@ async function stream(
   entry.serve(createSession({ ...options, after }));
 }
 
-const STREAM_HEADERS = {
+/** The headers of an answer that is an event stream. */
+export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no', // nginx would gather the events
 };
 const PATIENCE = 10_000; // ms to read a page of the log
 
-function clientOf(ctx: Context, channel: Channel) {
+/** The client of an answer that lasts, and what ends it in order. */
+export function clientOf(ctx: Context, channel: Pick<Channel, 'end'>) {
   return {
     kind: 'stream',
     address: ctx.req.socket.remoteAddress,
@@ -252,7 +262,8 @@ async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
   throw new ServiceError('malformed', sentence(wanted), { violations: wanted });
 }
 
-async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
+/** Where the log stands, or 410 where a client cannot go on from where it was. */
+export async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
   const { head, reason } = await judged(wanted, log);
   if (reason) throw gone(reason);
   return head;

@@ -155,8 +155,8 @@ function resumeAt(frame: ControlFrame, { began, log }: Stream): string {
   return `${frame.type === 'ready' ? began : frame.position}@${log}`;
 }
 
-// A json column may hold line breaks between its parts; the reader of a stream puts them back.
-function dataLines(text: string): string {
+/** Text as the data of an event: a json column may hold line breaks between its parts; the reader of a stream puts them back. */
+export function dataLines(text: string): string {
   return text
     .split(/\r\n|\r|\n/)
     .map(line => `data: ${line}\n`)

@@ -4,6 +4,7 @@ import type { TokenStore } from '../access/token_store.ts';
 import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
+import { createStreamOperations } from '../delivery/durable_streams.ts';
 import { createEventOperations } from '../delivery/event_operations.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
 import type { Sessions } from '../delivery/sessions.ts';
@@ -102,6 +103,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, logger }),
+    ...createStreamOperations({ ...receiver, sessions }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({
       operations: () => app.operations,
