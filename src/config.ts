@@ -68,6 +68,10 @@ const Settings = z.object({
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
   AUTH: oneOf(['none', 'token']).optional(),
+  RATE_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -141,6 +145,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
+    rateLimit: quotaOf(settings),
     allowedOrigins: settings.ALLOWED_ORIGINS,
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
@@ -156,6 +161,21 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),
   };
+}
+
+const QUOTA_OF_A_TOKEN = '6000';
+
+// An address is no client: behind a proxy it is all of them, who would be refused for what one of them does. So where only
+// addresses are known nothing is limited but by the operator's own word.
+function quotaOf({
+  RATE_LIMIT: given,
+  AUTH: auth,
+}: {
+  RATE_LIMIT?: string | undefined;
+  AUTH?: string | undefined;
+}) {
+  const quota = given ?? (auth === 'token' ? QUOTA_OF_A_TOKEN : 'off');
+  return quota === 'off' ? undefined : Number(quota);
 }
 
 const MOST_SECONDS = 36_500 * 86_400;

@@ -88,6 +88,13 @@ export const CATALOGUE = {
     explanation:
       'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
   },
+  too_many_requests: {
+    status: 429,
+    title: 'The client asks for too much',
+    explanation:
+      'What one client may ask for in a minute is used up: RATE_LIMIT says how much that is, RateLimit in every answer what is left of it. Nothing was changed. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
   headers_too_large: {
     status: 431,
     title: 'The request line and headers are too large',

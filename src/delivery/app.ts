@@ -11,7 +11,9 @@ import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import { COST } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
@@ -32,6 +34,8 @@ interface SocketAppOptions {
   endpoints: Readonly<Record<string, FeedEndpoint>>;
   /** Which pages may connect. */
   origins: Origins;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
   around: readonly Koa.Middleware[];
   logger: Logger;
@@ -54,7 +58,7 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const { hub, log, sessions, logger } = options;
+  const { hub, log, sessions, logger, rateLimit = NO_LIMIT } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
   for (const each of options.around) app.use(each);
@@ -68,6 +72,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       throw new ServiceError('not_found', `there is no WebSocket at ${path}`);
     if (context.method !== 'GET')
       throw new ServiceError('method_not_allowed', `${path} takes GET`, { headers: { Allow: 'GET' } });
+    rateLimit.charge(context, COST.read);
     context.status = 101;
     const webSocket = await accept(context, violations);
     if (!webSocket) return;

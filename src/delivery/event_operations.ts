@@ -10,7 +10,7 @@ import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscrip
 import type { Logger } from '../logger.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
-import { type Operation, operation } from '../web/operation.ts';
+import { COST, type Operation, operation } from '../web/operation.ts';
 import { streamControl } from './frames.ts';
 import {
   type FeedEndpoint,
@@ -70,6 +70,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
         304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
+      cost: ({ query }) => ((query as { compact?: boolean }).compact ? COST.search : COST.read),
       handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
     }),
     operation({

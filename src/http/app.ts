@@ -5,6 +5,7 @@ import { type Availability, createAvailability } from '../postgres/availability.
 import { unavailable } from '../postgres/errors.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { compression } from './middleware/compression.ts';
 import { oneHost } from './middleware/host.ts';
 import { answerNotFound } from './middleware/not_found.ts';
@@ -32,6 +33,8 @@ interface HttpAppOptions {
   availability?: Availability | undefined;
   /** Told of every request once it is answered. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What becomes of requests that no operation is for; they are refused. */
   otherwise?: Middleware | undefined;
 }
@@ -49,6 +52,7 @@ export function createHttpApp({
   readiness,
   availability,
   answered,
+  rateLimit,
   otherwise = answerNotFound(),
 }: HttpAppOptions): HttpApp {
   const app = new Koa();
@@ -64,7 +68,7 @@ export function createHttpApp({
     app.use(each);
   app.use(checkOrigin(origins));
   const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
-  app.use(routesTo(all));
+  app.use(routesTo(all, rateLimit));
   app.use(otherwise);
   return Object.assign(app, { operations: all });
 }

@@ -25,6 +25,7 @@ import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
@@ -35,6 +36,7 @@ interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;
+  rateLimit: RateLimit;
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
@@ -55,6 +57,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     config,
     logger,
     origins,
+    rateLimit,
     availability,
     metrics,
     receiver,
@@ -100,7 +103,15 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
-  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, availability, answered });
+  const app: HttpApp = createHttpApp({
+    logger,
+    origins,
+    rateLimit,
+    operations,
+    readiness,
+    availability,
+    answered,
+  });
   return app;
 }
 

@@ -22,7 +22,9 @@ import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../que
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
+import { addressOf } from '../web/client.ts';
 import { createOrigins } from '../web/origins.ts';
+import { createRateLimit, NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart } from './nats.ts';
@@ -60,8 +62,9 @@ export function createInstance(options: InstanceOptions): Instance {
   const origins = createOrigins({ loopback: config.loopback, allowed: config.allowedOrigins });
   // Once, whatever begins again: a counter only rises, and the process's own are watched once.
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
+  const rateLimit = createRateLimitPart(config, metrics);
   const kinds = createKinds(config);
-  const shared = { config, logger, origins, availability, answered: metrics.answered };
+  const shared = { config, logger, origins, rateLimit, availability, answered: metrics.answered };
   const server = createHttpServer(shared);
   const started: Service[] = [];
   const stopping = new AbortController();
@@ -179,6 +182,11 @@ export function createInstance(options: InstanceOptions): Instance {
       for (const service of [server.listening, server.answers]) await service.stop();
     },
   };
+}
+
+function createRateLimitPart({ rateLimit: quota }: Config, metrics: Metrics): RateLimit {
+  if (quota === undefined) return NO_LIMIT;
+  return createRateLimit({ quota, clientOf: addressOf, refused: () => metrics.limited('rate') });
 }
 
 interface Feed {

@@ -14,6 +14,7 @@ import { createAvailability } from '../../src/postgres/availability.ts';
 import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
 import type { Operation } from '../../src/web/operation.ts';
 import { createOrigins, type Origins } from '../../src/web/origins.ts';
+import type { RateLimit } from '../../src/web/rate_limit.ts';
 import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase, SERVICE } from './database.ts';
 
@@ -63,6 +64,8 @@ export interface TestApiOptions {
   operations?: (pool: DatabasePool) => readonly Operation[];
   /** Without them: as on an address that others can reach. */
   origins?: Origins;
+  /** Without it nothing is limited. */
+  rateLimit?: RateLimit;
 }
 
 /** Starts the service's HTTP side: no feed, no jobs. */
@@ -70,6 +73,7 @@ export async function startTestApi({
   databaseUrl = url => url,
   operations = () => [],
   origins = createOrigins({ loopback: false, allowed: [] }),
+  rateLimit,
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const log = createLog();
@@ -85,6 +89,7 @@ export async function startTestApi({
     readiness: { database: () => ping(pool).then(() => ({ reasons: [] })), parts: () => [] },
     logger: log.logger,
     origins,
+    rateLimit,
     operations: [...createTaskOperations({ pool }), ...operations(pool)],
     availability,
   });

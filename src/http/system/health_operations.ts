@@ -42,6 +42,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/live',
       summary: 'Tells that the process lives.',
       tag: 'health',
+      cost: 0, // an orchestrator that is refused would end the instance
       query: NoParameters,
       answers: { 200: { description: 'It does.', schema: Healthy } },
       handle(ctx) {
@@ -54,6 +55,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/ready',
       summary: 'Tells whether the instance can work, and if not, why.',
       tag: 'health',
+      cost: 0,
       query: NoParameters,
       answers: {
         200: { description: 'It can.', schema: Ready },

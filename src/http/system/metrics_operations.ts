@@ -17,6 +17,7 @@ export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operati
       path: '/metrics',
       summary: 'Tells a client on the same machine how much is going on, for Prometheus.',
       tag: 'health',
+      cost: 0,
       authorize: refuseRemote,
       query: NoParameters,
       answers: { 200: { description: 'The metrics.', type: 'text/plain' } },
