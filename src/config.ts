@@ -72,6 +72,10 @@ const Settings = z.object({
     .string()
     .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
     .optional(),
+  SOCKET_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -145,7 +149,8 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
-    rateLimit: quotaOf(settings),
+    rateLimit: limitOf(settings.RATE_LIMIT, settings.AUTH, RATE_OF_A_TOKEN),
+    socketLimit: limitOf(settings.SOCKET_LIMIT, settings.AUTH, SOCKETS_OF_A_TOKEN),
     allowedOrigins: settings.ALLOWED_ORIGINS,
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
@@ -163,19 +168,14 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   };
 }
 
-const QUOTA_OF_A_TOKEN = '6000';
+const RATE_OF_A_TOKEN = '6000';
+const SOCKETS_OF_A_TOKEN = '100';
 
 // An address is no client: behind a proxy it is all of them, who would be refused for what one of them does. So where only
 // addresses are known nothing is limited but by the operator's own word.
-function quotaOf({
-  RATE_LIMIT: given,
-  AUTH: auth,
-}: {
-  RATE_LIMIT?: string | undefined;
-  AUTH?: string | undefined;
-}) {
-  const quota = given ?? (auth === 'token' ? QUOTA_OF_A_TOKEN : 'off');
-  return quota === 'off' ? undefined : Number(quota);
+function limitOf(given: string | undefined, auth: string | undefined, ofToken: string): number | undefined {
+  const limit = given ?? (auth === 'token' ? ofToken : 'off');
+  return limit === 'off' ? undefined : Number(limit);
 }
 
 const MOST_SECONDS = 36_500 * 86_400;

@@ -57,6 +57,8 @@ test('requests are limited where the operator says so, and without a word only w
   t.is(settings({ RATE_LIMIT: 'off' }).rateLimit, undefined);
   for (const RATE_LIMIT of ['0', '-1', '1.5', 'on', '1e3'])
     t.deepEqual(violations({ RATE_LIMIT }), ['  - RATE_LIMIT must be a whole number from 1, or off']);
+  t.is(settings({}).socketLimit, undefined);
+  t.is(settings({ SOCKET_LIMIT: '5' }).socketLimit, 5);
 });
 
 test('an empty value is as good as none', t => {

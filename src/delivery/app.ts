@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import { ServiceError } from '../errors.ts';
+import { type ErrorCode, ServiceError } from '../errors.ts';
 import { isTypeOf, type WatchedTopic } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
@@ -17,6 +17,7 @@ import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
+import type { Place, Places } from './places.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
@@ -30,6 +31,8 @@ interface SocketAppOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
   /** What each path is about. */
   endpoints: Readonly<Record<string, FeedEndpoint>>;
   /** Which pages may connect. */
@@ -41,6 +44,7 @@ interface SocketAppOptions {
   logger: Logger;
 }
 
+const LIMITS: ReadonlySet<ErrorCode> = new Set(['too_many_requests', 'busy']);
 const SUBPROTOCOL = 'taskwire.v1';
 const WS_OPTIONS = {
   maxPayload: 16 * 1024, // bytes
@@ -58,7 +62,7 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const { hub, log, sessions, logger, rateLimit = NO_LIMIT } = options;
+  const { hub, log, sessions, places, logger, rateLimit = NO_LIMIT } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
   for (const each of options.around) app.use(each);
@@ -78,8 +82,9 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     if (!webSocket) return;
     detachResponse(res);
     const { socket, headers } = req;
+    const takePlace = () => places.take(req);
     const { requestId } = state;
-    await serve(webSocket, { endpoint, path, query: querystring, socket, headers, requestId });
+    await serve(webSocket, { endpoint, path, query: querystring, socket, headers, requestId, takePlace });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
@@ -91,15 +96,23 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     const refusal = refuse(request);
     if (refusal) return channel.end(refusal.code, refusal.reason);
     try {
-      const session = await open(channel, request);
+      const place = request.takePlace();
+      webSocket.on('close', place.leave);
+      const session = await open(channel, request, place);
       if (session) entry.serve(session);
     } catch (error) {
+      if (error instanceof ServiceError && LIMITS.has(error.code))
+        return channel.end(CLOSE.tryAgainLater, shorten(error.message));
       logger.debug({ err: error }, 'a socket came while the log could not be read');
       channel.end(CLOSE.tryAgainLater, 'the database is away; try again');
     }
   }
 
-  async function open(channel: Channel, { endpoint, query }: Request): Promise<Session | undefined> {
+  async function open(
+    channel: Channel,
+    { endpoint, query }: Request,
+    place: Place,
+  ): Promise<Session | undefined> {
     const wanted = await readParameters(query, endpoint, log.topics);
     if (Array.isArray(wanted)) {
       channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
@@ -123,9 +136,10 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       return undefined;
     }
     const snapshot = meant.flatMap(({ topic, has_key }) => (has_key ? [topic] : []));
-    return channel.open
-      ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
-      : undefined;
+    if (!channel.open) return undefined;
+    if (wanted.snapshot) place.beginSnapshot();
+    const { endSnapshot: snapshotEnded } = place;
+    return createSession({ channel, hub, log, head, after, filter, snapshot, snapshotEnded, logger });
   }
 
   // Those that the events can be of.
@@ -153,6 +167,7 @@ interface Request {
   socket: Socket;
   headers: IncomingHttpHeaders;
   requestId: string;
+  takePlace(): Place;
 }
 
 function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {

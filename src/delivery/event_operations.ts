@@ -20,6 +20,7 @@ import {
   toWanted,
   type Wanted,
 } from './parameters.ts';
+import type { Places } from './places.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
@@ -28,6 +29,8 @@ interface EventOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
   logger: Logger;
 }
 
@@ -102,7 +105,14 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
   if (wanted.compact) return sendCompacted(ctx, { ...wanted, after, limit }, head, options.log);
-  const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  // A long poll is as good as a stream that ends with its first events.
+  const place = wanted.wait ? options.places.take(ctx.req) : undefined;
+  const { events, position, isFull, log } = await collect(
+    ctx,
+    { ...wanted, after, limit },
+    head,
+    options,
+  ).finally(place?.leave);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
   const isFixed = isFull && wanted.log !== undefined;
@@ -191,22 +201,24 @@ async function collect(
 async function stream(
   ctx: Context,
   wanted: Wanted,
-  { hub, log, sessions, logger }: EventOptions,
+  { hub, log, sessions, places, logger }: EventOptions,
 ): Promise<void> {
   const { filter } = wanted;
   const { head, reason } = await judged(wanted, log);
   if (reason && !readsEventStream(ctx.req)) throw gone(reason);
   const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
+  const place = reason || ctx.method === 'HEAD' ? undefined : places.take(ctx.req);
   ctx.status = 200;
   ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
   // By 410 an EventSource would end without a word to the page.
   if (reason) ctx.body = streamControl({ type: 'reset', reason }, { began: after, log: head.log });
-  if (reason || ctx.method === 'HEAD') return;
+  if (!place) return;
   ctx.respond = false;
   const entry = sessions.enter(clientOf(ctx));
   const channel = createStreamChannel(ctx.res, { began: after, log: head.log });
   channel.onClose(entry.left);
+  channel.onClose(place.leave);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }

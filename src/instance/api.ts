@@ -5,6 +5,7 @@ import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
 import { createEventOperations } from '../delivery/event_operations.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
+import type { Places } from '../delivery/places.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
@@ -43,6 +44,7 @@ interface ApiOptions {
   sequencer: Sequencer;
   retention: Retention | undefined;
   sessions: Sessions;
+  places: Places;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
   /** Aborted when the instance is to stop. */
@@ -64,6 +66,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sequencer,
     retention,
     sessions,
+    places,
     kinds,
     nats,
     endpoints,
@@ -96,7 +99,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createCurrencyOperations({ pool, lanes }),
     ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
-    ...createEventOperations({ ...receiver, sessions, logger }),
+    ...createEventOperations({ ...receiver, sessions, places, logger }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({ operations: () => app.operations, endpoints }),
     ...createDocsOperations(),

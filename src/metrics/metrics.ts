@@ -31,7 +31,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 const PATIENCE = 2_000; // ms a scrape waits for the database
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 10_000, 100_000];
-const LIMITS = ['rate'] as const;
+const LIMITS = ['rate', 'sockets', 'snapshots', 'connections'] as const;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** The metrics of one instance, in a registry of their own; those of NATS only where there is one. */
