@@ -176,7 +176,7 @@ function limitConnections(
 }
 
 // An answer that is complete here lies in the memory until its client has read it. Node's time-out counts from the last byte
-// that went out, and is another one again once all have. An event stream has its own backpressure, and no end.
+// that went out, and is another one again once all have. An event stream has its own, see stream_channel.ts.
 function cutUnread(response: ServerResponse, patience: number): void {
   response.once('prefinish', () => response.setTimeout(patience));
 }
