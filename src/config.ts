@@ -68,6 +68,14 @@ const Settings = z.object({
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
   AUTH: oneOf(['none', 'token']).optional(),
+  RATE_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
+  SOCKET_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -128,12 +136,13 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     );
   }
   const settings = result.data;
+  const auth = settings.AUTH ?? (LOOPBACK.test(settings.HOST) ? 'none' : 'token');
   const address = (url: string | undefined) => url && withLibpqTls(url, given.PGSSLMODE);
   return {
     service: settings.SERVICE_NAME,
     host: settings.HOST,
     loopback: LOOPBACK.test(settings.HOST),
-    auth: settings.AUTH ?? (LOOPBACK.test(settings.HOST) ? 'none' : 'token'),
+    auth,
     port: settings.PORT,
     stopDelay: settings.STOP_DELAY * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
@@ -142,6 +151,8 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
+    rateLimit: limitOf(settings.RATE_LIMIT, auth, RATE_OF_A_TOKEN),
+    socketLimit: limitOf(settings.SOCKET_LIMIT, auth, SOCKETS_OF_A_TOKEN),
     allowedOrigins: settings.ALLOWED_ORIGINS,
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
@@ -157,6 +168,16 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     logLevel: settings.LOG_LEVEL,
     pretty: Boolean(process.stdout.isTTY),
   };
+}
+
+const RATE_OF_A_TOKEN = '12000';
+const SOCKETS_OF_A_TOKEN = '1000';
+
+// An address is no client: behind a proxy it is all of them, who would be refused for what one of them does. So where only
+// addresses are known nothing is limited but by the operator's own word.
+function limitOf(given: string | undefined, auth: string | undefined, ofToken: string): number | undefined {
+  const limit = given ?? (auth === 'token' ? ofToken : 'off');
+  return limit === 'off' ? undefined : Number(limit);
 }
 
 const MOST_SECONDS = 36_500 * 86_400;

@@ -97,6 +97,13 @@ export const CATALOGUE = {
     explanation:
       'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
   },
+  too_many_requests: {
+    status: 429,
+    title: 'The client asks for too much',
+    explanation:
+      'What one client may ask for in a minute is used up (RATE_LIMIT says how much that is, RateLimit in every answer what is left of it), or it has as many sockets and streams as it may (SOCKET_LIMIT). Nothing was changed. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
   headers_too_large: {
     status: 431,
     title: 'The request line and headers are too large',
@@ -138,7 +145,7 @@ export const CATALOGUE = {
     status: 503,
     title: 'There is too much to do',
     explanation:
-      'All connections to the database, or as many as may search at a time, were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+      'All connections to the database, or as many as may search at a time, were in use by others for five seconds; DATABASE_POOL_SIZE says how many there are. Or there are as many sockets and streams as the process may have files open. Nothing was changed. Try again after Retry-After seconds.',
     headers: RETRY_AFTER,
   },
   broker_unavailable: {

@@ -51,6 +51,16 @@ test('NATS is where NATS_URL says, with a user or a token; NODE_ENV=production i
   t.false(settings({ NODE_ENV: 'test' }).production);
 });
 
+test('requests are limited where the operator says so, and without a word only where clients are known by more than an address', t => {
+  t.is(settings({}).rateLimit, undefined);
+  t.is(settings({ RATE_LIMIT: '600' }).rateLimit, 600);
+  t.is(settings({ RATE_LIMIT: 'off' }).rateLimit, undefined);
+  for (const RATE_LIMIT of ['0', '-1', '1.5', 'on', '1e3'])
+    t.deepEqual(violations({ RATE_LIMIT }), ['  - RATE_LIMIT must be a whole number from 1, or off']);
+  t.is(settings({}).socketLimit, undefined);
+  t.is(settings({ SOCKET_LIMIT: '5' }).socketLimit, 5);
+});
+
 test('an empty value is as good as none', t => {
   const empty = {
     HOST: '',

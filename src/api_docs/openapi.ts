@@ -28,6 +28,12 @@ const GENERAL_HEADERS = {
   'X-Request-Id': header('Names the request: as the client sent it, or made by the service.', true),
   'Cache-Control': header('Whether and how long the answer may be kept.', true),
   'X-Content-Type-Options': header('`nosniff`', true),
+  'RateLimit-Policy': header(
+    'Where requests are limited: how much (`q`) a client may ask for in how many seconds (`w`).',
+  ),
+  RateLimit: header(
+    'Where requests are limited: what is left (`r`), and in how many seconds all of it is (`t`).',
+  ),
 };
 const GENERAL = Object.fromEntries(
   Object.keys(GENERAL_HEADERS).map(name => [name, { $ref: `#/components/headers/${name}` }]),

@@ -10,11 +10,14 @@ import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { type Access, type Caller, requireScope } from '../web/access.ts';
+import { type Access, type Caller, requireScope, setCaller } from '../web/access.ts';
+import { COST } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
+import type { Place, Places } from './places.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
@@ -28,12 +31,16 @@ interface SocketAppOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
   /** What each path is about. */
   endpoints: Readonly<Record<string, FeedEndpoint>>;
   /** Who asks. */
   access: Access;
   /** Which pages may connect. */
   origins: Origins;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
   around: readonly Koa.Middleware[];
   logger: Logger;
@@ -56,7 +63,7 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const { hub, log, sessions, logger } = options;
+  const { hub, log, sessions, places, logger, rateLimit = NO_LIMIT } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
   for (const each of options.around) app.use(each);
@@ -89,13 +96,17 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     socket.resume();
     const caller = await identify(request);
     if ('code' in caller) return channel.end(caller.code, caller.reason);
+    if (!channel.open) return; // it has gone meanwhile
     entry.signedIn(caller);
     try {
-      const session = await open(channel, request, caller);
+      rateLimit.charge({ req: request.request, set: () => {} }, COST.read);
+      const place = places.take(request.request);
+      webSocket.on('close', place.leave);
+      const session = await open(channel, request, { caller, place });
       if (session) entry.serve(session);
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'forbidden')
-        return channel.end(CLOSE.notAllowed, shorten(error.message));
+      const code = error instanceof ServiceError ? CLOSE_OF[error.code] : undefined;
+      if (code !== undefined) return channel.end(code, shorten((error as ServiceError).message));
       logger.debug({ err: error }, 'a socket came while the log could not be read');
       channel.end(CLOSE.tryAgainLater, 'the database is away; try again');
     }
@@ -104,7 +115,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
   async function open(
     channel: Channel,
     { endpoint, query }: Request,
-    caller: Caller,
+    { caller, place }: { caller: Caller; place: Place },
   ): Promise<Session | undefined> {
     const wanted = await readParameters(query, endpoint, log.topics, caller);
     if (Array.isArray(wanted)) {
@@ -129,9 +140,10 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       return undefined;
     }
     const snapshot = meant.flatMap(({ topic, has_key }) => (has_key ? [topic] : []));
-    return channel.open
-      ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
-      : undefined;
+    if (!channel.open) return undefined;
+    if (wanted.snapshot) place.beginSnapshot();
+    const { endSnapshot: snapshotEnded } = place;
+    return createSession({ channel, hub, log, head, after, filter, snapshot, snapshotEnded, logger });
   }
 
   // Those that the events can be of.
@@ -151,6 +163,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     if (reason !== undefined) return { code: CLOSE.notAllowed, reason: shorten(reason) };
     try {
       const caller = await options.access.identify(request);
+      setCaller(request, caller);
       requireScope(caller, endpoint.access);
       return caller;
     } catch (error) {
@@ -172,6 +185,8 @@ const CLOSE_OF: Partial<Record<ErrorCode, number>> = {
   unauthenticated: CLOSE.notSignedIn,
   forbidden: CLOSE.notAllowed,
   unavailable: CLOSE.tryAgainLater,
+  too_many_requests: CLOSE.tryAgainLater,
+  busy: CLOSE.tryAgainLater,
 };
 
 interface Request {

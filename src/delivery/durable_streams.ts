@@ -113,7 +113,7 @@ export function createStreamOperations(options: Readable): Operation[] {
       },
       refusals: ['gone'],
       async handle(ctx, { params: { topic }, query }) {
-        const filter = await filterFor(topic, options.log, callerOf(ctx));
+        const filter = await filterFor(topic, options.log, callerOf(ctx.req));
         const wanted = toWanted(query);
         const head = await headFor(wanted, options.log);
         const read = { ...wanted, after: wanted.after ?? startOf(wanted.offset, head), topic, filter, head };
@@ -182,7 +182,8 @@ async function sendChunk(ctx: Context, read: Read, options: Readable): Promise<v
   const { topic, after, filter, head, live, offset } = read;
   const wait = live === undefined ? 0 : LONGEST_WAIT;
   const wanted = { after, limit: LIMIT, wait, filter };
-  const { events, position, isFull, log } = await collect(ctx, wanted, head, options);
+  const place = wait > 0 ? options.places.take(ctx.req) : undefined;
+  const { events, position, isFull, log } = await collect(ctx, wanted, head, options).finally(place?.leave);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   const isAll = !isFull && next >= head.head;
   ctx.set({ ...PROTECTION, [NEXT]: offsetOf(next, log), ...(isAll && { [UP_TO_DATE]: 'true' }) });
@@ -213,10 +214,11 @@ function cursorBehind(given: number | undefined): number {
 }
 
 // Section 5.8: events as they come, and behind each chunk of them where to go on.
-function stream(ctx: Context, read: Read, { hub, log, sessions }: Readable): void {
+function stream(ctx: Context, read: Read, { hub, log, sessions, places }: Readable): void {
   const { head, after, filter } = read;
   const { res } = ctx;
   if (res.destroyed) return; // it has hung up meanwhile, and will not do so again
+  const place = places.take(ctx.req);
   ctx.status = 200;
   ctx.set({ ...PROTECTION, ...STREAM_HEADERS });
   ctx.respond = false;
@@ -278,12 +280,13 @@ function stream(ctx: Context, read: Read, { hub, log, sessions }: Readable): voi
   const subscription = subscribe({ hub, log, head, after, filter, outlet });
   const lifetime = setTimeout(end, LIFETIME);
   const entry = sessions.enter(clientOf(ctx, { end }));
-  entry.signedIn(callerOf(ctx));
+  entry.signedIn(callerOf(ctx.req));
   res.on('drain', () => subscription.resume());
   // Node ends the answer, too: what the client left would lie here for ever.
   res.socket?.once('end', () => res.destroy());
   res.on('close', () => {
     end();
+    place.leave();
     entry.left(0);
   });
   entry.serve({

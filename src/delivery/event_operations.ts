@@ -11,7 +11,7 @@ import type { Logger } from '../logger.ts';
 import { callerOf, requirementOf, TOKEN_ENDED, topicsOf, unauthenticated } from '../web/access.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
-import { type Operation, operation } from '../web/operation.ts';
+import { COST, type Operation, operation } from '../web/operation.ts';
 import type { Channel } from './channel.ts';
 import { streamControl } from './frames.ts';
 import {
@@ -22,6 +22,7 @@ import {
   toWanted,
   type Wanted,
 } from './parameters.ts';
+import type { Places } from './places.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
@@ -31,6 +32,8 @@ export interface Readable {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
 }
 
 interface EventOptions extends Readable {
@@ -78,8 +81,9 @@ export function createEventOperations(options: EventOptions): Operation[] {
         304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
+      cost: ({ query }) => ((query as { compact?: boolean }).compact ? COST.search : COST.read),
       handle: async (ctx, { query }) =>
-        sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics, callerOf(ctx))), options),
+        sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics, callerOf(ctx.req))), options),
     }),
     operation({
       id: 'stream_events',
@@ -99,7 +103,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
-        const wanted = await wantedOf(toWanted(query, STREAM, topics, callerOf(ctx)));
+        const wanted = await wantedOf(toWanted(query, STREAM, topics, callerOf(ctx.req)));
         // The header wins: a browser that comes back sends the address that it began with.
         await stream(ctx, { ...wanted, ...headers['Last-Event-ID'] }, options);
       },
@@ -111,7 +115,14 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
   if (wanted.compact) return sendCompacted(ctx, { ...wanted, after, limit }, head, options.log);
-  const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  // A long poll is as good as a stream that ends with its first events.
+  const place = wanted.wait ? options.places.take(ctx.req) : undefined;
+  const { events, position, isFull, log } = await collect(
+    ctx,
+    { ...wanted, after, limit },
+    head,
+    options,
+  ).finally(place?.leave);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
   const isFixed = isFull && wanted.log !== undefined;
@@ -129,13 +140,13 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
 
 /** What parts the tag of a page from that of another client's, which may be shown other topics under the same address. */
 export function shownTo(ctx: Context): string {
-  const visible = topicsOf(callerOf(ctx));
+  const visible = topicsOf(callerOf(ctx.req));
   return visible ? `/${[...visible].join('+')}` : '';
 }
 
 /** Which caches may keep a page that never changes: of one that needs a token none that is shared. */
 export function caching(ctx: Context): 'public' | 'private' {
-  if (callerOf(ctx).token === undefined) return 'public';
+  if (callerOf(ctx.req).token === undefined) return 'public';
   ctx.vary('Authorization');
   return 'private';
 }
@@ -196,7 +207,7 @@ export async function collect(
     if (live) done.resolve();
   }, wait * 1_000);
   const stop = () => done.resolve();
-  const release = callerOf(ctx).whenEnded(() => done.reject(unauthenticated(TOKEN_ENDED)));
+  const release = callerOf(ctx.req).whenEnded(() => done.reject(unauthenticated(TOKEN_ENDED)));
   sessions.ending.addEventListener('abort', stop);
   if (sessions.ending.aborted || ctx.res.destroyed) stop();
   ctx.res.once('close', stop);
@@ -215,23 +226,25 @@ export async function collect(
 async function stream(
   ctx: Context,
   wanted: Wanted,
-  { hub, log, sessions, logger }: EventOptions,
+  { hub, log, sessions, places, logger }: EventOptions,
 ): Promise<void> {
   const { filter } = wanted;
   const { head, reason } = await judged(wanted, log);
   if (reason && !readsEventStream(ctx.req)) throw gone(reason);
   const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
+  const place = reason || ctx.method === 'HEAD' ? undefined : places.take(ctx.req);
   ctx.status = 200;
   ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
   // By 410 an EventSource would end without a word to the page.
   if (reason) ctx.body = streamControl({ type: 'reset', reason }, { began: after, log: head.log });
-  if (reason || ctx.method === 'HEAD') return;
+  if (!place) return;
   ctx.respond = false;
   const channel = createStreamChannel(ctx.res, { began: after, log: head.log });
   const entry = sessions.enter(clientOf(ctx, channel));
   channel.onClose(entry.left);
-  entry.signedIn(callerOf(ctx));
+  entry.signedIn(callerOf(ctx.req));
+  channel.onClose(place.leave);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }

@@ -73,7 +73,7 @@ export const CLOSE_MEANINGS: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: 'The instance is going away: reconnect at once.',
   notAllowed: 'The origin or the host is not allowed, or the token lacks a scope, which the reason names.',
   tooBig: 'The frame is too big.',
-  tryAgainLater: 'The database is away: try again later.',
+  tryAgainLater: 'The database is away, or there are too many sockets or snapshots: try again later.',
   badParameters: 'A parameter is unknown or wrong; the reason names it.',
   notSignedIn:
     'A token is needed that is valid: there was none, or it was revoked, has expired or was changed.',

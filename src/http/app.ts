@@ -6,6 +6,7 @@ import { unavailable } from '../postgres/errors.ts';
 import { type Access, OPEN_ACCESS } from '../web/access.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { compression } from './middleware/compression.ts';
 import { cors } from './middleware/cors.ts';
 import { oneHost } from './middleware/host.ts';
@@ -36,6 +37,8 @@ interface HttpAppOptions {
   availability?: Availability | undefined;
   /** Told of every request once it is answered. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What becomes of requests that no operation is for; they are refused. */
   otherwise?: Middleware | undefined;
 }
@@ -54,6 +57,7 @@ export function createHttpApp({
   readiness,
   availability,
   answered,
+  rateLimit,
   otherwise = answerNotFound(),
 }: HttpAppOptions): HttpApp {
   const app = new Koa();
@@ -70,7 +74,7 @@ export function createHttpApp({
     app.use(each);
   app.use(checkOrigin(origins));
   const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
-  app.use(routesTo(all, access));
+  app.use(routesTo(all, { access, rateLimit }));
   app.use(otherwise);
   return Object.assign(app, { operations: all });
 }

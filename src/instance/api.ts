@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { createStreamOperations } from '../delivery/durable_streams.ts';
 import { createEventOperations } from '../delivery/event_operations.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
+import type { Places } from '../delivery/places.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
@@ -28,6 +29,7 @@ import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Access } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
@@ -41,12 +43,14 @@ interface ApiOptions {
   access: Access;
   /** Where a token is asked for. */
   tokens: TokenStore | undefined;
+  rateLimit: RateLimit;
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
   sequencer: Sequencer;
   retention: Retention | undefined;
   sessions: Sessions;
+  places: Places;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
   /** Aborted when the instance is to stop. */
@@ -63,12 +67,14 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     origins,
     access,
     tokens,
+    rateLimit,
     availability,
     metrics,
     receiver,
     sequencer,
     retention,
     sessions,
+    places,
     kinds,
     nats,
     endpoints,
@@ -102,8 +108,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createCurrencyOperations({ pool, lanes }),
     ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
-    ...createEventOperations({ ...receiver, sessions, logger }),
-    ...createStreamOperations({ ...receiver, sessions }),
+    ...createEventOperations({ ...receiver, sessions, places, logger }),
+    ...createStreamOperations({ ...receiver, sessions, places }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({
       operations: () => app.operations,
@@ -118,6 +124,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     logger,
     origins,
     access,
+    rateLimit,
     operations,
     readiness,
     availability,

@@ -5,6 +5,7 @@ import { type Archive, createArchive } from '../archive/archive.ts';
 import type { Config } from '../config.ts';
 import { createSocketApp } from '../delivery/app.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
+import { createPlaces, type Places } from '../delivery/places.ts';
 import { createSessions, type Sessions } from '../delivery/sessions.ts';
 import { answering } from '../http/app.ts';
 import { taskGenerator } from '../jobs/generator/task_generator.ts';
@@ -24,11 +25,14 @@ import { noteTokenUse, readTokens } from '../queries/tokens.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
-import { OPEN_ACCESS, requirementOf } from '../web/access.ts';
+import { callerOf, OPEN_ACCESS, requirementOf } from '../web/access.ts';
+import { addressOf, type ClientOf } from '../web/client.ts';
 import { createOrigins } from '../web/origins.ts';
+import { createRateLimit, NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart } from './nats.ts';
+import { type ConnectionLimits, readConnectionLimits } from './open_files.ts';
 
 interface InstanceOptions {
   config: Config;
@@ -68,9 +72,16 @@ export function createInstance(options: InstanceOptions): Instance {
   });
   // Once, whatever begins again: a counter only rises, and the process's own are watched once.
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
+  const limits = readConnectionLimits(config.poolSize);
+  const rateLimit = createRateLimitPart(config, metrics);
+  const places = createPlacesPart(config, limits, metrics);
   const kinds = createKinds(config);
-  const shared = { config, logger, origins, availability, answered: metrics.answered };
-  const server = createHttpServer(shared);
+  const shared = { config, logger, origins, rateLimit, places, availability, answered: metrics.answered };
+  const server = createHttpServer({
+    ...shared,
+    mostConnections: limits.connections,
+    refused: () => metrics.limited('connections'),
+  });
   const started: Service[] = [];
   const stopping = new AbortController();
   let starting: Promise<void> | undefined;
@@ -199,6 +210,29 @@ export function createInstance(options: InstanceOptions): Instance {
       for (const service of [server.listening, server.answers]) await service.stop();
     },
   };
+}
+
+// A token is a client wherever it asks from; where none is asked for, an address is.
+const clientOf: ClientOf = request => callerOf(request).token?.id ?? addressOf(request);
+
+function createRateLimitPart({ rateLimit: quota }: Config, metrics: Metrics): RateLimit {
+  if (quota === undefined) return NO_LIMIT;
+  return createRateLimit({ quota, clientOf, refused: () => metrics.limited('rate') });
+}
+
+const SNAPSHOT_SHARE = 10; // of a client's sockets, how many for each snapshot that may be under way
+
+function createPlacesPart({ socketLimit }: Config, { sockets }: ConnectionLimits, metrics: Metrics): Places {
+  const perClient = socketLimit && {
+    places: socketLimit,
+    snapshots: Math.ceil(socketLimit / SNAPSHOT_SHARE),
+  };
+  return createPlaces({
+    most: sockets,
+    perClient: perClient || undefined,
+    clientOf,
+    refused: metrics.limited,
+  });
 }
 
 interface Feed {

@@ -1,6 +1,5 @@
 // Who asks, and what it may: what operations and places declare, and what a request is known by.
 import type { IncomingMessage } from 'node:http';
-import type { Context } from 'koa';
 import { ServiceError } from '../errors.ts';
 import { SCOPES, type Scope } from '../scopes.ts';
 
@@ -45,14 +44,16 @@ export const ANYBODY: Caller = { token: undefined, scopes: ALL_BUT_ADMIN, whenEn
 /** Asks nobody for a token. */
 export const OPEN_ACCESS: Access = { isAsked: false, identify: async () => ANYBODY };
 
+const callers = new WeakMap<IncomingMessage, Caller>();
+
 /** Keeps the client of a request beside it. */
-export function setCaller(ctx: Context, caller: Caller): void {
-  ctx.state.caller = caller;
+export function setCaller(request: IncomingMessage, caller: Caller): void {
+  callers.set(request, caller);
 }
 
 /** The client of a request: of an operation that is open to everybody nobody asks who it is. */
-export function callerOf(ctx: Context): Caller {
-  return ctx.state.caller ?? ANYBODY;
+export function callerOf(request: IncomingMessage): Caller {
+  return callers.get(request) ?? ANYBODY;
 }
 
 /** The refusal of a client that is not known; RFC 6750, section 3: one that sent nothing is not told of an error. */

@@ -15,6 +15,7 @@ import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
 import { type Access, OPEN_ACCESS } from '../../src/web/access.ts';
 import type { Operation } from '../../src/web/operation.ts';
 import { createOrigins, type Origins } from '../../src/web/origins.ts';
+import type { RateLimit } from '../../src/web/rate_limit.ts';
 import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase, SERVICE } from './database.ts';
 
@@ -66,6 +67,8 @@ export interface TestApiOptions {
   access?: Access;
   /** Without them: as on an address that others can reach. */
   origins?: Origins;
+  /** Without it nothing is limited. */
+  rateLimit?: RateLimit;
 }
 
 /** Starts the service's HTTP side: no feed, no jobs. */
@@ -74,6 +77,7 @@ export async function startTestApi({
   operations = () => [],
   access = OPEN_ACCESS,
   origins = createOrigins({ checksHost: false, allowed: [] }),
+  rateLimit,
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const log = createLog();
@@ -90,6 +94,7 @@ export async function startTestApi({
     logger: log.logger,
     origins,
     access,
+    rateLimit,
     operations: [...createTaskOperations({ pool }), ...operations(pool)],
     availability,
   });

@@ -6,5 +6,5 @@ import { requestIdOf } from './request_id.ts';
 
 /** The request that changes are made for, and the token that it was sent with. */
 export function authorOf(ctx: Context): Author {
-  return { requestId: requestIdOf(ctx), token: callerOf(ctx).token?.id ?? null };
+  return { requestId: requestIdOf(ctx), token: callerOf(ctx.req).token?.id ?? null };
 }

@@ -64,6 +64,6 @@ function routeOf(ctx: Context): string {
 
 // Who asked, where that is known: its name is the operator's own to look up.
 function tokenOf(ctx: Context): { token?: string } {
-  const { token } = callerOf(ctx);
+  const { token } = callerOf(ctx.req);
   return token ? { token: token.id } : {};
 }

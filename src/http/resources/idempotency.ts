@@ -46,7 +46,7 @@ export function withKey(pool: DatabasePool, plain: Operation<[connection: Connec
     async handle(ctx, input) {
       const key = keyOf(ctx);
       if (key === undefined) return plain.handle(ctx, input, pool);
-      const token = callerOf(ctx).token?.id ?? '';
+      const token = callerOf(ctx.req).token?.id ?? '';
       const request = { key, token, digest: digestOf(ctx, token, input.body) };
       const act = (detached: Context, connection: Connection) => plain.handle(detached, input, connection);
       const answer = await inTurn(ctx, () =>

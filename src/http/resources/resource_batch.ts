@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Connection } from '../../postgres/pool.ts';
 import { applyBatch } from '../../queries/batch.ts';
-import { type Operation, operation } from '../../web/operation.ts';
+import { COST, type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES } from '../input/body.ts';
 import { object, UUID } from '../input/fields.ts';
 import { NoParameters } from '../input/input.ts';
@@ -44,6 +44,7 @@ export function batchOf(served: Served): Operation {
       body,
       answers,
       refusals: ['not_found', 'conflict', 'stale'],
+      cost: ({ body: { operations } }) => Math.max(COST.write, operations.length),
       async handle(ctx, { body: { operations } }, connection: Connection) {
         const documents = await applyBatch(connection, resource, operations, authorOf(ctx));
         ctx.type = 'application/json';

@@ -16,7 +16,7 @@ import {
   type WriteTarget,
 } from '../../queries/entities.ts';
 import { orderOf, type Resource, sortsOf } from '../../queries/resource.ts';
-import { type Operation, operation } from '../../web/operation.ts';
+import { COST, type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from '../input/body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, ifNoneMatchOfWrite, sendEntity } from '../input/etag.ts';
 import { badParameter, NoParameters } from '../input/input.ts';
@@ -78,6 +78,7 @@ function listOf(served: Served): Operation {
     }),
     answers: { 200: { description: 'A page.', schema: Page, headers: PAGE_HEADERS } },
     refusals: hasPast ? ['gone'] : [],
+    cost: ({ query }) => (query.as_of || searches(resource, query) ? COST.search : COST.read),
     async handle(ctx, { query: { limit, cursor, as_of, sort, ...rest } }) {
       const filters = givenOf(rest);
       if (as_of && (sort !== undefined || Object.keys(filters).length > 0))
@@ -99,8 +100,12 @@ function listOf(served: Served): Operation {
 
 // The whole list is found along an index, and takes no lane.
 function connectionsFor({ pool, lanes, resource }: Served, filters: object): DatabasePool {
-  if (resource.searches?.some(name => name in filters)) return lanes.searches;
+  if (searches(resource, filters)) return lanes.searches;
   return Object.keys(filters).length > 0 ? lanes.lists : pool;
+}
+
+function searches({ searches }: Resource, given: object): boolean {
+  return searches?.some(name => name in givenOf(given)) ?? false;
 }
 
 function cursorOf(resource: Resource, sort: string) {

@@ -159,7 +159,7 @@ async function waitForEnd(ctx: Context, { pool, kind, asked, stopping, patience 
   const leave = () => gone.abort();
   const signal = stopping ? AbortSignal.any([gone.signal, stopping]) : gone.signal;
   ctx.res.once('close', leave);
-  const release = callerOf(ctx).whenEnded(leave);
+  const release = callerOf(ctx.req).whenEnded(leave);
   const end = performance.now() + patience;
   let latest = asked;
   while (!isOver(latest) && performance.now() < end && !signal.aborted) {

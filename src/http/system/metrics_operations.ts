@@ -20,6 +20,7 @@ export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operati
       tag: 'health',
       access: ['admin'],
       isExempt: isLocal,
+      cost: 0,
       query: NoParameters,
       answers: { 200: { description: 'The metrics.', type: 'text/plain' } },
       async handle(ctx) {
