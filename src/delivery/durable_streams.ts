@@ -269,11 +269,10 @@ function stream(ctx: Context, read: Read, { hub, log, sessions, places }: Readab
       isLive = true;
       tellSoon();
     },
-    // Before any event of the epoch: with the one before, its positions would be taken for lost ones.
+    // What comes next is told with the epoch that it is of: with the one before, it would be taken for lost. It catches up anew.
     epochBegan(log: string) {
       epoch = log;
       isLive = false;
-      tellSoon();
     },
     ended: end, // the client comes back, and is told why
   };

@@ -22,11 +22,16 @@ const testOf = (program: string) =>
 // How a task that was made is told of, whatever writes it.
 const TITLE = /title['"]?: ?['"]heard (\d+)['"]/g;
 
+interface Listener {
+  said(): string;
+  heard(): readonly number[];
+}
+
 interface Scene {
   /** The example that a page shows, as a file, and as it stands there but for the address. */
   example(page: string, pattern: RegExp): Promise<{ file: string; text: string }>;
-  /** Starts a program; tells the numbers of the tasks that it has told of. */
-  listen(command: string, args: string[]): () => readonly number[];
+  /** Starts a program; tells what it has said, and the numbers of the tasks that it has told of. */
+  listen(command: string, args: string[]): Listener;
   /** Makes the task with the next number, which it tells. */
   insert(): Promise<number>;
   /** Kills the instance and starts it again. */
@@ -69,10 +74,12 @@ async function createScene(t: ExecutionContext): Promise<Scene> {
       let ended: string | undefined;
       child.on('error', error => (ended = error.message));
       child.on('close', () => (ended ??= output));
-      return () => {
+      const said = () => {
         if (ended !== undefined) throw new Error(`${command} has ended: ${ended}`);
-        return [...output.matchAll(TITLE)].map(([, number]) => Number(number));
+        return output;
       };
+      const heard = () => [...said().matchAll(TITLE)].map(([, number]) => Number(number));
+      return { said, heard };
     },
     async insert() {
       await psql.query('INSERT INTO tasks (title) VALUES ($1)', [`heard ${++last}`]);
@@ -87,7 +94,7 @@ async function createScene(t: ExecutionContext): Promise<Scene> {
 }
 
 // It says nothing until it hears something, and may begin with what is new.
-async function hearsEverything(t: ExecutionContext, heard: () => readonly number[], scene: Scene) {
+async function hearsEverything(t: ExecutionContext, { said, heard }: Listener, scene: Scene) {
   await until(async () => {
     await scene.insert();
     return heard().length > 0;
@@ -96,6 +103,7 @@ async function hearsEverything(t: ExecutionContext, heard: () => readonly number
   await scene.restart(scene.insert);
   const last = await scene.insert();
   await until(() => heard().includes(last));
+  t.notRegex(said(), /head['"]?:/); // of `ready`: no event
   t.deepEqual(
     heard(),
     Array.from({ length: last - first + 1 }, (_, index) => first + index),
@@ -142,7 +150,7 @@ anyTest('README’s websocat hears what there was and what comes', async t => {
   }
   await scene.insert();
   const { text } = await scene.example('README.md', /`(websocat [^`]+)`/);
-  const heard = scene.listen('bash', ['-c', text]);
+  const { heard } = scene.listen('bash', ['-c', text]);
   await until(() => heard().length > 0);
   await scene.insert();
   await until(() => heard().length > 1);
