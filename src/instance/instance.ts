@@ -15,9 +15,9 @@ import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createAvailability } from '../postgres/availability.ts';
 import { isAway } from '../postgres/errors.ts';
-import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
+import { prepareSchema } from '../postgres/prepare_schema.ts';
 import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
@@ -87,11 +87,17 @@ export function createInstance(options: InstanceOptions): Instance {
 
   async function open(): Promise<void> {
     const { service, partition } = config;
-    await migrate({ url: options.directUrl, service, partition, logger, signal: stopping.signal });
+    const { owns } = await prepareSchema({
+      url: options.directUrl,
+      service,
+      partition,
+      logger,
+      signal: stopping.signal,
+    });
     const pool = await connect('pool', config.poolSize);
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
-    const feed = await createFeed({ pool, logPool }, options, metrics);
+    const feed = await createFeed({ pool, logPool, owns }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
@@ -190,7 +196,7 @@ interface Feed {
 }
 
 async function createFeed(
-  { pool, logPool }: { pool: DatabasePool; logPool: DatabasePool },
+  { pool, logPool, owns }: { pool: DatabasePool; logPool: DatabasePool; owns: boolean },
   options: InstanceOptions,
   metrics: Metrics,
 ): Promise<Feed> {
@@ -217,7 +223,7 @@ async function createFeed(
     rang: metrics.rang,
     logger,
   });
-  const retention = createRetentionPart(pool, { sequencer, archive, config, url, logger });
+  const retention = createRetentionPart(pool, { sequencer, archive, config, url, owns, logger });
   return { receiver, sequencer, retention, sessions: createSessions(logger) };
 }
 
@@ -228,11 +234,25 @@ function createRetentionPart(
     archive,
     config,
     url,
+    owns,
     logger,
-  }: { sequencer: Sequencer; archive: Archive | undefined; config: Config; url: string; logger: Logger },
+  }: {
+    sequencer: Sequencer;
+    archive: Archive | undefined;
+    config: Config;
+    url: string;
+    owns: boolean;
+    logger: Logger;
+  },
 ): Retention | undefined {
   const { service, retention: seconds } = config;
   if (seconds === undefined) return undefined;
+  if (!owns) {
+    logger.warn(
+      'this login does not own the log, and lets nothing of it go: npm run retention does, as the owner',
+    );
+    return undefined;
+  }
   const isLeading = () => sequencer.leading;
   // On the requests' connections: those of the log are for who listens.
   const clean = (after: StagedRow) => cleanStaged(pool, after);
