@@ -1,7 +1,9 @@
 // docker-compose.yml: one login migrates and another works, neither is a superuser, and a password may hold what no address
 // can. What the working one may not do is what least privilege is for.
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import pg from 'pg';
 import { openSession } from '../../src/postgres/session.ts';
@@ -146,6 +148,31 @@ test('who has stolen an instance’s login can neither alter the log, nor hide a
   ]) {
     t.is((await refusal(thief.query(statement))).code, INSUFFICIENT_PRIVILEGE, statement);
   }
+});
+
+test('instances of such a login leave retention to the owner, who lets go by a command, also into the archive', async t => {
+  const { name, owner, member, connect } = await setScene(t);
+  const folder = await mkdtemp(join(tmpdir(), 'taskwire-retention-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const kept = { EVENT_RETENTION: '1s', EVENT_PARTITION: '100', EVENT_ARCHIVE: folder };
+  t.is((await runToEnd({ ...owner, ...kept }, 'src/commands/migrate.ts')).code, 0);
+  const service = await startAs(t, member, kept);
+  const person = await connect(owner);
+  await person.query(
+    `INSERT INTO ${name}.tasks (title) SELECT 'task ' || n FROM generate_series(1, 250) AS n`,
+  );
+  const letGo = (login: Record<string, string>) =>
+    runToEnd({ ...login, ...kept }, 'src/commands/retention.ts');
+  await until(async () => {
+    const { output } = await letGo(owner);
+    return output.startsWith('positions up to 200 are let go');
+  });
+  t.is(await readValue(person, `SELECT min("position")::integer FROM ${name}_feed.events`), 201);
+  const page = await read(await fetch(`${service.address}/events?after=0&limit=1`));
+  t.is(page.body.data[0].position, 1, 'served from the archive');
+  const refused = await letGo(member);
+  t.is(refused.code, 1);
+  t.regex(refused.output, /permission denied/);
 });
 
 test('nobody numbers beside the leader, nor with a snapshot that was taken before', async t => {
