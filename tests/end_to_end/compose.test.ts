@@ -15,6 +15,7 @@ import { readValue, refusal } from '../helpers/sql.ts';
 import { until } from '../helpers/until.ts';
 
 const FILE = new URL('../../docker-compose.yml', import.meta.url);
+const DOCS = new URL('../../docs/logins_and_rights.md', import.meta.url);
 const SERVER = process.env.TEST_SERVER_URL ?? '';
 const PASSWORD = `p@ss/w:rd#?%20'"`;
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -26,20 +27,39 @@ interface Site {
   /** What the processes are given. */
   owner: Record<string, string>;
   member: Record<string, string> & { DATABASE_URL: string };
+  /** The same for any role, and a service of that name. */
+  loginAs(role: string, service?: string): Site['member'];
   /** A session with one of the two logins. */
   connect(as: Record<string, string>): Promise<pg.Client>;
 }
 
 /** The statements of the file that make roles and database, for a service of this name. */
 async function statementsFor(name: string): Promise<string[]> {
-  const text = await readFile(FILE, 'utf8');
-  const [, script = ''] = /content: \|\n((?: {6}.*\n)+)/.exec(text) ?? [];
+  const [, script = ''] = /content: \|\n((?: {6}.*\n)+)/.exec(await readFile(FILE, 'utf8')) ?? [];
+  return bind(script, { taskwire: name });
+}
+
+/** The statements of docs/ that begin and go on like this, with these names in the place of those. */
+async function statementsOfDocs(wanted: RegExp, names: Record<string, string>): Promise<string[]> {
+  const text = await readFile(DOCS, 'utf8');
+  const blocks = [...text.matchAll(/^```psql\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
+  const block = blocks.find(each => wanted.test(each));
+  if (block === undefined) throw new Error(`${wanted} is not in the docs`);
+  return bind(block, names);
+}
+
+function bind(script: string, names: Record<string, string>): string[] {
   const password = `'${PASSWORD.replaceAll("'", "''")}'`;
+  const known = new RegExp(`\\b(${Object.keys(names).join('|')})(?=[ ,;_])`, 'g');
   return script
     .split('\n')
     .map(line => line.trim())
     .filter(line => line !== '' && !line.startsWith('\\'))
-    .map(line => line.replaceAll(/\btaskwire/g, name).replace(/:'(?:owner|password)'/, password));
+    .map(line =>
+      line
+        .replace(/:'(?:owner|password)'|'…'/, password)
+        .replaceAll(known, (_, word: string) => names[word] ?? word),
+    );
 }
 
 /** The roles and the database as the file makes them, under names of their own. */
@@ -50,19 +70,23 @@ async function setScene(t: ExecutionContext): Promise<Site> {
   t.teardown(async () => {
     await Promise.all(sessions.slice(1).map(session => session.end().catch(() => {})));
     await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-    for (const role of ['', '_owner', '_app', '_reader', '_stranger'])
-      await admin.query(`DROP ROLE IF EXISTS ${name}${role}`);
+    const made = await admin.query<{ role: string }>(
+      `SELECT rolname AS role FROM pg_roles WHERE starts_with(rolname, $1)`,
+      [name],
+    );
+    for (const { role } of made.rows) await admin.query(`DROP ROLE ${role}`);
     await admin.end();
   });
   for (const statement of await statementsFor(name)) await admin.query(statement);
-  const loginAs = (role: string) => {
+  const loginAs = (role: string, service = name) => {
     const url = new URL(databaseUrl(SERVER, name));
     [url.username, url.password] = [role, ''];
-    return { DATABASE_URL: url.href, PGPASSWORD: PASSWORD, SERVICE_NAME: name };
+    return { DATABASE_URL: url.href, PGPASSWORD: PASSWORD, SERVICE_NAME: service };
   };
   return {
     name,
     admin,
+    loginAs,
     owner: loginAs(`${name}_owner`),
     member: loginAs(name),
     connect: async ({ DATABASE_URL: url = '' }) => {
@@ -173,6 +197,60 @@ test('instances of such a login leave retention to the owner, who lets go by a c
   const refused = await letGo(member);
   t.is(refused.code, 1);
   t.regex(refused.output, /permission denied/);
+});
+
+test('a service that ran with one login gets its second one by the statements of the docs', async t => {
+  const { name, admin, member, owner, loginAs, connect } = await setScene(t);
+  // As an earlier file made it: one login that owns the database and has made its roles.
+  await admin.query(`DROP DATABASE ${name}`);
+  for (const role of ['_owner', '_app', '_reader', '']) await admin.query(`DROP ROLE ${name}${role}`);
+  await admin.query(`CREATE ROLE ${name} LOGIN CREATEROLE PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
+  await admin.query(`CREATE DATABASE ${name} OWNER ${name}`);
+  const before = await startAs(t, member);
+  t.is((await senderTo(before.address)('POST', '/tasks', { title: 'before' })).status, 201);
+  await before.stop();
+
+  const dba = await openSession({ service: SERVICE, url: databaseUrl(SERVER, name), name: 'tests' });
+  for (const statement of await statementsOfDocs(/REASSIGN/, { taskwire: name })) await dba.query(statement);
+  await dba.end();
+  t.is((await migrateAs(owner)).code, 0);
+  const after = await startAs(t, loginAs(name));
+  t.deepEqual((await readiness(after)).body, { status: 'ok' });
+  t.is((await senderTo(after.address)('POST', '/tasks', { title: 'after' })).status, 201);
+  const thief = await connect(member);
+  const { code } = await refusal(thief.query(`ALTER TABLE ${name}.tasks DISABLE TRIGGER ALL`));
+  t.is(code, INSUFFICIENT_PRIVILEGE);
+});
+
+test('a team with a service of its own sees no row of another’s in the same database, and does not hold it up', async t => {
+  const { name, admin, owner, member, loginAs, connect } = await setScene(t);
+  const shop = `${name}_shop`;
+  for (const statement of await statementsOfDocs(/shop_owner/, { taskwire: name, shop }))
+    await admin.query(statement);
+  t.is((await migrateAs(owner)).code, 0);
+  t.is((await migrateAs(loginAs(`${shop}_owner`, shop))).code, 0);
+  const [ours, theirs] = [await startAs(t, member), await startAs(t, loginAs(shop, shop))];
+  for (const each of [ours, theirs]) t.deepEqual((await readiness(each)).body, { status: 'ok' });
+  t.is((await senderTo(ours.address)('POST', '/tasks', { title: 'secret' })).status, 201);
+  t.deepEqual((await read(await fetch(`${theirs.address}/tasks`))).body.data, []);
+
+  for (const login of [shop, `${shop}_owner`]) {
+    const session = await connect(loginAs(login));
+    for (const statement of [
+      `SELECT FROM ${name}.tasks`,
+      `SELECT FROM ${name}_feed.events`,
+      `SELECT FROM ${name}_worker.jobs`,
+      `SELECT ${name}_feed.verify()`,
+      `SELECT ${name}.queue_run('task_generator')`,
+    ])
+      t.is((await refusal(session.query(statement))).code, INSUFFICIENT_PRIVILEGE, statement);
+  }
+  const stranger = await connect(loginAs(shop));
+  await ours.stop();
+  await stranger.query(`SELECT pg_advisory_lock(hashtextextended('${name}:leader', 0))`);
+  const ended = new Promise(resolve => stranger.once('end', resolve));
+  await startAs(t, member);
+  await ended;
 });
 
 test('nobody numbers beside the leader, nor with a snapshot that was taken before', async t => {
