@@ -122,7 +122,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
       return undefined;
     }
-    const head = await log.head();
+    const head = await (wanted.snapshot ? log.moment() : log.head());
     const reason = canResume(head, { after: wanted.after, log: wanted.log });
     if (reason) {
       channel.control({ type: 'reset', reason });
