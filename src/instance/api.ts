@@ -102,6 +102,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const lanes = {
     searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
     lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+    batches: laneOf(pool, { poolSize, of: 'batches' }),
+    changes: laneOf(pool, { poolSize, of: 'changes and deletions', share: 2 / 3 }),
   };
   const operations = [
     ...createTaskOperations({ pool, lanes }),
