@@ -20,6 +20,13 @@ const LEAVES = [
 ];
 const DATABASE = ['postgres', 'queries'];
 const ANYTHING = ['*'];
+// The client runs elsewhere: it knows what these say of rows and events, as types.
+const CLIENT_TYPES = [
+  'events.ts',
+  'http/tasks/task_fields.ts',
+  'http/currencies/currency_fields.ts',
+  'http/runs/run_fields.ts',
+];
 // They hand their own environment on to the processes they start.
 const PARENTS = ['embedded/binaries.ts', 'embedded/process.ts'];
 
@@ -47,6 +54,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   feed: LEAVES,
   delivery: [...LEAVES, 'web', 'feed'],
   nats: [...LEAVES, 'feed'],
+  client: CLIENT_TYPES,
   api_docs: [...LEAVES, 'web', 'http/middleware/problems.ts', 'delivery/frames.ts', 'delivery/parameters.ts'], // what it describes
   http: [...LEAVES, ...DATABASE, 'web'],
   jobs: [...LEAVES, ...DATABASE],
@@ -102,6 +110,17 @@ test('every room imports only what it may', async t => {
   const imports = await readImports();
   t.true(imports.length > 50);
   t.deepEqual(imports.filter(each => !isAllowed(each)).map(describe), []);
+});
+
+test('the client takes only types from elsewhere, so that it runs without the service', async t => {
+  const foreign = [...(await readSources())]
+    .filter(([name]) => roomOf(name) === 'client')
+    .flatMap(([name, text]) =>
+      [...text.matchAll(/^(?:import|export)\b[^;]*?from '([^']+)';/gm)]
+        .filter(([statement, path]) => !path?.startsWith('./') && !/^import type\b/.test(statement))
+        .map(([statement]) => `${name}: ${statement}`),
+    );
+  t.deepEqual(foreign, []);
 });
 
 test('main alone imports an instance, and nothing imports main or a command', async t => {

@@ -1,5 +1,6 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 
+import { createClientOperations } from '../api_docs/client_operations.ts';
 import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
@@ -97,6 +98,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({ operations: () => app.operations, endpoints }),
     ...createDocsOperations(),
+    ...createClientOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;

@@ -1,0 +1,122 @@
+// Events one after the other: out of the log in pages up to where the socket is, and from there as they come.
+import type { Feed, Listener } from './feed.ts';
+import { type Ask, NotNow, Problem } from './rest.ts';
+import type { OtherEvent } from './types.ts';
+
+const MOST = 1_000; // that wait for a slow reader; the log has the rest
+const RETRY = 1_000; // ms
+
+/** Which events. */
+export interface EventQuery {
+  topic?: string | undefined;
+  /** The position after which to begin; without it with what is new. */
+  after?: number | undefined;
+  /** The log that `after` is of, as the client's `log` was. */
+  log?: string | undefined;
+  type?: string | readonly string[] | undefined;
+  subject?: string | readonly string[] | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** What it takes to read them. */
+interface EventOptions {
+  feed: Feed;
+  ask: Ask;
+  pause(ms: number): Promise<void>;
+  query: EventQuery;
+}
+
+/** Every event that is wanted, in order, once, until the signal aborts. Throws a Problem (410) for what is not kept. */
+export async function* iterateEvents(options: EventOptions): AsyncGenerator<OtherEvent, void, undefined> {
+  const { feed, ask, pause, query } = options;
+  const { topic, signal } = query;
+  const isWanted = (event: OtherEvent) => isOf(query.type, event.type) && isOf(query.subject, event.subject);
+  let position = query.after;
+  let log = query.log;
+  let mustRead = position !== undefined; // also where it lies beyond the head: the service says so
+  let joined: number | undefined; // what comes after here waits
+  const waiting: OtherEvent[] = [];
+  let isFull = false;
+  let failure: Error | undefined;
+  let wake = () => {};
+  const listener: Listener = {
+    topic,
+    event(event) {
+      if (!isWanted(event)) return;
+      isFull ||= waiting.length >= MOST;
+      if (!isFull) waiting.push(event);
+      wake();
+    },
+    moved() {
+      if (feed.state === 'denied') failure = new Problem(401, { detail: 'the service lets nobody in' });
+      wake();
+    },
+    reset(reason) {
+      failure = new Problem(410, { detail: 'the position cannot be resumed from', reason });
+      wake();
+    },
+  };
+  const abort = () => wake();
+  signal?.addEventListener('abort', abort);
+  feed.add(listener);
+  feed.begin();
+  try {
+    while (!signal?.aborted) {
+      if (failure) throw failure;
+      joined ??= listener.from;
+      position ??= joined;
+      if (joined !== undefined && position !== undefined && (mustRead || position < joined)) {
+        const page: Page = await read(position);
+        for (const event of page.data) {
+          if (signal?.aborted) return;
+          yield event;
+        }
+        position = page.next_after;
+        continue;
+      }
+      const event = waiting.shift();
+      if (event && event.position <= (position as number)) continue;
+      if (event) {
+        position = event.position;
+        yield event;
+      } else if (isFull) {
+        isFull = false;
+        joined = feed.position;
+      } else
+        await new Promise<void>(resolve => {
+          wake = resolve;
+        });
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    feed.remove(listener);
+  }
+
+  async function read(after: number): Promise<Page> {
+    const words = Object.entries({ topic, type: query.type, subject: query.subject, log }).flatMap(
+      ([name, values]) => [values ?? []].flat().map((value): [string, string] => [name, value]),
+    );
+    const asked = new URLSearchParams([['after', `${after}`], ['limit', '1000'], ...words]);
+    const nothing = { data: [], next_after: after };
+    try {
+      const page = await ask<Page>(`/events?${asked}`, { signal });
+      mustRead = false;
+      log = feed.log;
+      if (page.next_after === after && after < (joined as number)) await pause(RETRY);
+      return page;
+    } catch (error) {
+      if (signal?.aborted) return nothing;
+      if (!(error instanceof NotNow)) throw error;
+      await pause(Math.max(error.wait, RETRY));
+      return nothing;
+    }
+  }
+}
+
+interface Page {
+  data: OtherEvent[];
+  next_after: number;
+}
+
+const isOf = (wanted: string | readonly string[] | undefined, value: string) =>
+  wanted === undefined || [wanted].flat().includes(value);

@@ -1,0 +1,147 @@
+// One connection, made again whenever it is lost, for as long as it is wanted.
+import { backOff, type Environment, type Socket } from './environment.ts';
+import type { Frame, State } from './types.ts';
+
+const SILENCE = 30_000; // ms: twice what the service lets pass at most
+const SETTLED = 10_000; // ms of being live after which earlier failures are forgotten
+const GOING_AWAY = 1001;
+const NOT_ALLOWED = 1008;
+const TRY_LATER = 1013;
+const BAD_PARAMETERS = 4400;
+const NOT_SIGNED_IN = 4401;
+const RESET = 4410;
+
+/** What is to be connected with, and who hears what comes. */
+interface LinkOptions {
+  /** The path and query; asked for at each attempt. */
+  path(): string;
+  hear(frame: Frame): void;
+  changed(state: State): void;
+}
+
+/** A connection. */
+export interface Link {
+  readonly state: State;
+  open(): void;
+  /** Leaves the connection there is, if any, and makes another one; after a failure not at once. */
+  again(isFailure?: boolean): void;
+  /** Once it has done what it was for, what failed before is forgotten. */
+  close(isDone?: boolean): void;
+}
+
+/** A link that is not open yet. A denied one stays so until it is opened again. */
+export function createLink(env: Environment, options: LinkOptions): Link {
+  const { clock } = env;
+  let state: State = 'idle';
+  let socket: Socket | undefined;
+  let heard = 0;
+  let failures = 0;
+  let hasHurried = false;
+  let liveSince = 0;
+  let timer: unknown; // until the next attempt or, connected, the next look whether it still is
+  let attempt = 0;
+
+  function become(next: State): void {
+    if (state === next) return;
+    state = next;
+    options.changed(next);
+  }
+
+  function later(act: () => void, ms: number): void {
+    clock.clearTimeout(timer);
+    timer = clock.setTimeout(act, ms);
+  }
+
+  function leave(): void {
+    attempt++;
+    clock.clearTimeout(timer);
+    const left = socket;
+    socket = undefined;
+    if (left) left.onmessage = left.onclose = null;
+    left?.close();
+  }
+
+  async function dial(): Promise<void> {
+    leave();
+    become('connecting');
+    const mine = attempt;
+    let token: string | undefined;
+    try {
+      token = await env.token.get();
+    } catch {
+      if (mine === attempt) lost(0, '');
+    }
+    if (mine !== attempt) return;
+    heard = clock.now();
+    const { Socket } = env;
+    const next = token
+      ? new Socket(env.url.replace(/^http/, 'ws') + options.path(), ['taskwire.v1', `bearer.${token}`])
+      : new Socket(env.url.replace(/^http/, 'ws') + options.path());
+    socket = next;
+    next.onerror = () => {}; // it closes, too
+    next.onclose = ({ code, reason }) => mine === attempt && lost(code, reason);
+    next.onmessage = ({ data }) => {
+      heard = clock.now();
+      const frame = JSON.parse(data as string);
+      if (frame.type === 'ready') {
+        env.token.accepted();
+        liveSince = heard;
+        become('live');
+      }
+      options.hear(frame);
+    };
+    watch();
+  }
+
+  // A timer of a machine that slept is late, and the clock tells.
+  function watch(): void {
+    const left = heard + SILENCE - clock.now();
+    if (left > 0) later(watch, left);
+    else lost(0, '');
+  }
+
+  function forget(): void {
+    failures = 0;
+    hasHurried = false;
+  }
+
+  function lost(code: number, reason: string): void {
+    if (state === 'live' && clock.now() - liveSince >= SETTLED) forget();
+    leave();
+    const isRefused = code === NOT_ALLOWED || code === BAD_PARAMETERS;
+    if (isRefused || (code === NOT_SIGNED_IN && !env.token.refused())) {
+      become('denied');
+      return void env.report(new Error(`refused: ${code} ${reason}`));
+    }
+    const atOnce = code === GOING_AWAY || code === NOT_SIGNED_IN || code === RESET;
+    if (atOnce && !hasHurried) {
+      hasHurried = true;
+      return void dial();
+    }
+    become('waiting');
+    if (code === TRY_LATER) failures = Math.max(failures, 2);
+    later(dial, backOff(clock, failures++));
+  }
+
+  env.onWake(() => {
+    if (state === 'waiting' || (socket && clock.now() - heard >= SILENCE)) void dial();
+  });
+
+  return {
+    get state() {
+      return state;
+    },
+    open() {
+      if (state === 'idle' || state === 'denied') void dial();
+    },
+    again(isFailure) {
+      if (isFailure) lost(0, '');
+      else void dial();
+    },
+    close(isDone) {
+      if (isDone) forget();
+      leave();
+      become('idle');
+    },
+  };
+}
