@@ -55,6 +55,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   delivery: [...LEAVES, 'web', 'feed'],
   nats: [...LEAVES, 'feed'],
   client: CLIENT_TYPES,
+  page: ['client/client.ts'],
+  site: [...LEAVES, 'web', 'api_docs/client_script.ts', 'api_docs/static_asset.ts'],
   api_docs: [...LEAVES, 'web', 'http/middleware/problems.ts', 'delivery/frames.ts', 'delivery/parameters.ts'], // what it describes
   http: [...LEAVES, ...DATABASE, 'web'],
   jobs: [...LEAVES, ...DATABASE],

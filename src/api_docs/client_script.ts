@@ -24,18 +24,19 @@ export async function bundle(entry: URL): Promise<string> {
 async function gather(module: URL, into: Map<string, string>): Promise<void> {
   if (into.has(module.href)) return;
   into.set(module.href, '');
-  const code = strip((await readFile(module, 'utf8')).replaceAll(COMMENT, '\n'));
+  const code = withoutTypes(await readFile(module, 'utf8'));
   for (const [, , path = ''] of code.matchAll(IMPORT)) await gather(new URL(path, module), into);
   into.delete(module.href);
   into.set(module.href, code);
 }
 
-// Node says each time that this may change: whoever runs the service can do nothing about it.
-function strip(code: string): string {
+/** A module as a browser can read it: without types, and without comments that stand on lines of their own. */
+export function withoutTypes(code: string): string {
+  // Node says each time that this may change: whoever runs the service can do nothing about it.
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {
-    return stripTypeScriptTypes(code);
+    return stripTypeScriptTypes(code.replaceAll(COMMENT, '\n'));
   } finally {
     process.emitWarning = emitWarning;
   }

@@ -25,6 +25,7 @@ import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
+import { createPageOperations } from '../site/page_operations.ts';
 import type { Origins } from '../web/origins.ts';
 import { createReadiness } from './readiness.ts';
 
@@ -98,6 +99,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({ operations: () => app.operations, endpoints }),
     ...createDocsOperations(),
+    ...createPageOperations(),
     ...createClientOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];

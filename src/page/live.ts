@@ -1,0 +1,204 @@
+// The live feed, as the page uses the client: what there is now, what is told, and how the connection stands.
+import { type Client, type Collection, connect, Problem } from '../client/client.ts';
+import type { Access } from './access.ts';
+import type { Speech } from './format.ts';
+import type { Notices } from './notices.ts';
+import { type Watched, watched } from './paint.ts';
+import type { Currency, Task, TaskFields, Told } from './rows.ts';
+import type { Service } from './service.ts';
+
+/** How the connection stands. */
+interface LinkState {
+  phase: 'connecting' | 'live' | 'away' | 'offline' | 'denied';
+  /** The position up to which everything is shown. */
+  position: number | undefined;
+  /** The last position that is known of. */
+  head: number | undefined;
+  /** How long after its change the last event was here, in ms. */
+  lag: number | undefined;
+}
+
+/** The rows of a topic as they are now. */
+interface LiveRows<Row> {
+  /** The same array until something has changed. */
+  readonly items: readonly Row[];
+  readonly ready: boolean;
+  /** Why there are none, where the service says so. */
+  readonly refusal: string | undefined;
+  watch(listener: () => void): void;
+}
+
+interface LiveTasks extends LiveRows<Task> {
+  isPending(id: string): boolean;
+  create(fields: Partial<TaskFields> & { title: string }): Promise<unknown>;
+  update(id: string, patch: Partial<TaskFields>, at?: { version: number }): Promise<unknown>;
+  delete(id: string): Promise<unknown>;
+  restore(id: string): Promise<unknown>;
+}
+
+export interface Live {
+  link: Watched<LinkState>;
+  tasks: LiveTasks;
+  currencies: LiveRows<Currency>;
+  /** What each currency was worth before its last change, as far as it was told. */
+  previousRates: ReadonlyMap<string, string>;
+  hear(listener: (event: Told) => void): void;
+}
+
+interface LiveOptions {
+  access: Access;
+  service: Service;
+  speech: Speech;
+  notices: Notices;
+}
+
+const RETRY = 1_000; // ms
+const MOST_MISSED = 1_000; // are counted by kind
+
+/** The live feed; it connects at once. */
+export function createLive({ access, service, speech, notices }: LiveOptions): Live {
+  const { words } = speech;
+  const client = connect({ url: '/', token: () => access.get(), storage: localStorage, onError: () => {} });
+  const link = watched<LinkState>({
+    phase: 'connecting',
+    position: undefined,
+    head: undefined,
+    lag: undefined,
+  });
+  const hearers = new Set<(event: Told) => void>();
+  const previousRates = new Map<string, string>();
+  let wasLive = false;
+  let leftAt: number | undefined; // the position at which the connection was lost
+  let lag: number | undefined;
+
+  function phaseOf(): LinkState['phase'] {
+    if (client.state === 'live') return 'live';
+    if (client.state === 'denied') return 'denied';
+    if (!navigator.onLine) return 'offline';
+    return wasLive ? 'away' : 'connecting';
+  }
+
+  function look(): void {
+    const phase = phaseOf();
+    const { position } = client;
+    const before = link.value;
+    const head = Math.max(position ?? 0, before.head ?? 0);
+    if (phase === 'live' && before.phase !== 'live') returned(position);
+    if (phase !== 'live' && before.phase === 'live') {
+      leftAt = before.position;
+      lag = undefined;
+      if (phase === 'offline') notices.say(words.goneOffline);
+    }
+    const next = { phase, position, head: position === undefined ? before.head : head, lag };
+    const names = Object.keys(next) as (keyof LinkState)[];
+    if (names.some(name => next[name] !== before[name])) link.set(next);
+  }
+
+  // What came while it was away is told by kind; the rows themselves are caught up by the client.
+  function returned(position: number | undefined): void {
+    const from = leftAt;
+    if (!wasLive || from === undefined || position === undefined) {
+      wasLive = true;
+      return;
+    }
+    void service
+      .get<{ data: Told[]; head?: number }>(`/events?after=${from}&limit=${MOST_MISSED}`)
+      .then(({ data, head = from + data.length }) => {
+        link.set({ ...link.value, head: Math.max(head, link.value.head ?? 0) });
+        const kinds = Map.groupBy(data, ({ type }) => words.types[type] ?? type);
+        const told = [...kinds].map(([name, { length }]) => `${name}: ${speech.number(length)}`).join(' · ');
+        const missed = speech.count(words.missed, head - from);
+        notices.say(
+          head === from
+            ? words.back
+            : `${words.backMissed} ${missed}. ${head - from > data.length ? '' : told}`,
+        );
+      })
+      .catch(() => notices.say(words.backMissed));
+  }
+
+  async function listen(): Promise<void> {
+    for (;;) {
+      try {
+        for await (const event of client.events()) take(event as unknown as Told);
+      } catch (error) {
+        if (error instanceof Problem && error.status === 410) {
+          link.set({ ...link.value, head: undefined });
+          notices.say(words.newLog);
+        }
+        await new Promise(resolve => setTimeout(resolve, RETRY));
+      }
+    }
+  }
+
+  function take(event: Told): void {
+    const rate = event.data.previous?.rate;
+    if (event.type === 'currency_updated' && typeof rate === 'string') previousRates.set(event.subject, rate);
+    const late = Date.now() - Date.parse(event.time);
+    lag = late >= -1_000 && late < 60_000 ? Math.max(0, late) : undefined; // clocks differ
+    for (const hearer of hearers) hearer(event);
+    look();
+  }
+
+  client.subscribe(look);
+  addEventListener('online', look);
+  addEventListener('offline', look);
+  void listen();
+
+  const tasks = rowsOf<Task>(
+    client,
+    client.collection('tasks') as unknown as Collection<Task>,
+    look,
+    words.mayNot,
+  );
+  return {
+    link,
+    tasks: {
+      ...tasks,
+      get items() {
+        return tasks.items;
+      },
+      get ready() {
+        return tasks.ready;
+      },
+      get refusal() {
+        return tasks.refusal;
+      },
+      isPending: id => client.pending.some(({ steps }) => steps.some(step => step.id === id)),
+      create: fields => client.tasks.create(fields),
+      update: (id, patch, at) => client.tasks.update(id, patch, at),
+      delete: id => client.tasks.delete(id),
+      restore: id => client.tasks.restore(id),
+    },
+    currencies: rowsOf<Currency>(client, client.collection('currencies'), look, words.mayNot),
+    previousRates,
+    hear: listener => void hearers.add(listener),
+  };
+}
+
+function rowsOf<Row>(
+  client: Client,
+  collection: Collection<Row>,
+  moved: () => void,
+  refusal: string,
+): LiveRows<Row> {
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    moved();
+    for (const listener of listeners) listener();
+  };
+  collection.subscribe(tell);
+  client.subscribe(tell);
+  return {
+    get items() {
+      return collection.items;
+    },
+    get ready() {
+      return collection.state === 'live' || collection.state === 'stale';
+    },
+    get refusal() {
+      return collection.state === 'denied' ? refusal : undefined;
+    },
+    watch: listener => void listeners.add(listener),
+  };
+}

@@ -1,0 +1,93 @@
+// The bar at the top: the time slider over the whole log, and how the connection stands.
+import { html, nothing } from 'lit-html';
+import { live as bound } from 'lit-html/directives/live.js';
+import type { App } from './app.ts';
+import { BACK, FORTH, KEYS } from './icons.ts';
+import { latest, painter } from './paint.ts';
+import type { Told } from './rows.ts';
+
+/** `help` shows the keys, `signOut` forgets the token, where there is one. */
+export function createTimeBar(
+  root: HTMLElement,
+  { speech, live, moment, service }: App,
+  { help, signOut, hasToken }: { help(): void; signOut(): void; hasToken(): boolean },
+): void {
+  const { words } = speech;
+  let time: { position: number; at: string } | undefined;
+
+  const readTime = latest<number>(async position => {
+    if (position === 0) return;
+    const query = `/events?after=${position - 1}&limit=1`;
+    const { data } = await service.get<{ data: Told[] }>(query).catch(() => ({ data: [] }));
+    const [event] = data;
+    if (event?.position === position) time = { position, at: event.time };
+    paint();
+  });
+
+  function go(to: number): void {
+    const head = live.link.value.position ?? 0;
+    const position = Math.max(0, Math.min(head, to));
+    moment.set(position);
+  }
+
+  function sliderView() {
+    const head = live.link.value.position ?? 0;
+    const then = moment.value;
+    const shown = then ?? head;
+    const at = time?.position === then ? time?.at : undefined;
+    const told =
+      then === undefined
+        ? words.position.replace('{n}', speech.number(head))
+        : at === undefined
+          ? words.asOf.replace('{n}', speech.number(then))
+          : words.asOfTime.replace('{n}', speech.number(then)).replace('{time}', speech.exact(at));
+    return html`<div class="time ${then === undefined ? '' : 'then'}">
+      <button class="sign" aria-label=${words.earlier} title=${words.earlier} ?disabled=${head === 0 || shown === 0} @click=${() => go(shown - 1)}>${BACK}</button>
+      <input type="range" min="0" max=${head} step="1" .value=${bound(String(shown))} aria-label=${words.timeline} aria-valuetext=${told}
+        title=${words.timelineHelp} ?disabled=${head === 0} @input=${(event: Event) => go(Number((event.target as HTMLInputElement).value))}>
+      <button class="sign" aria-label=${words.later} title=${words.later} ?disabled=${then === undefined} @click=${() => go(shown + 1)}>${FORTH}</button>
+      <span class="told">${told}</span>
+      <button class="main back" ?hidden=${then === undefined} @click=${() => moment.set(undefined)}>${words.backToLive}</button>
+    </div>`;
+  }
+
+  function connectionView() {
+    const { phase, position, head, lag } = live.link.value;
+    const isBehind = phase === 'live' && (head ?? 0) > (position ?? 0);
+    const name = isBehind ? words.catchingUp : words[phase];
+    const unsent = live.tasks.items.filter(({ id }) => live.tasks.isPending(id)).length;
+    const late =
+      lag === undefined
+        ? nothing
+        : lag < 1
+          ? words.lagUnder
+          : words.lag.replace('{n}', speech.number(Math.round(lag)));
+    return html`<div class="link ${isBehind ? 'behind' : phase}" role="group" aria-label=${words.connection}>
+      <span class="dot"></span><b role="status">${name}</b>
+      <span class="numbers"><span>${position === undefined ? nothing : words.position.replace('{n}', speech.number(position))}</span>
+      <span class="lag">${phase === 'live' ? late : nothing}</span></span>
+      ${unsent > 0 && phase !== 'live' ? html`<span class="unsent">${speech.count(words.unsent, unsent)}</span>` : nothing}
+    </div>`;
+  }
+
+  const paint = painter(
+    root,
+    () => html`
+      <h1>Taskwire</h1>
+      ${sliderView()}
+      ${connectionView()}
+      <div class="bar-acts">
+        ${hasToken() ? html`<button class="quiet" @click=${signOut}>${words.signOut}</button>` : nothing}
+        <a href="/docs">${words.api}</a>
+        <button class="sign" aria-label=${words.keys} title=${`${words.keys} (?)`} @click=${help}>${KEYS}</button>
+      </div>`,
+  );
+
+  live.link.watch(() => paint());
+  live.tasks.watch(() => paint());
+  moment.watch(position => {
+    document.body.classList.toggle('then', position !== undefined);
+    if (position !== undefined) readTime(position);
+    paint();
+  });
+}
