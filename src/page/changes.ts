@@ -12,8 +12,12 @@ export interface Change {
 }
 
 export interface Changes {
-  /** Takes an event; of those that were there before, `heard` is undefined. */
-  note(event: Told, heard: number | undefined): void;
+  /** Takes an event that has just come. */
+  note(event: Told): void;
+  /** Takes events that were there before. */
+  recall(events: readonly Told[]): void;
+  /** Calls back when some were recalled: of those that come, the rows tell by themselves. */
+  watch(listener: () => void): void;
   of(subject: string): Change | undefined;
   /** How to light up a row: a name that differs from the last one's, so that the light begins anew; '' for not. */
   light(subject: string): '' | 'lit-a' | 'lit-b';
@@ -24,18 +28,25 @@ export const LIGHT = 1_600; // ms, as in style.css
 
 export function createChanges(): Changes {
   const changes = new Map<string, Change & { turn: number }>();
+  const listeners = new Set<() => void>();
+  function take(event: Told, heard: number | undefined): void {
+    const { position, type, origin, time, subject } = event;
+    const known = changes.get(subject);
+    if (known && known.position >= position) return;
+    changes.delete(subject); // so that it stands last
+    const actor = event.actor?.name;
+    changes.set(subject, { position, type, origin, actor, time, heard, turn: (known?.turn ?? 0) + 1 });
+    if (changes.size <= MOST) return;
+    const [oldest = ''] = changes.keys();
+    changes.delete(oldest);
+  }
   return {
-    note(event, heard) {
-      const { position, type, origin, time, subject } = event;
-      const known = changes.get(subject);
-      if (known && known.position >= position) return;
-      changes.delete(subject); // so that it stands last
-      const actor = event.actor?.name;
-      changes.set(subject, { position, type, origin, actor, time, heard, turn: (known?.turn ?? 0) + 1 });
-      if (changes.size <= MOST) return;
-      const [oldest = ''] = changes.keys();
-      changes.delete(oldest);
+    note: event => take(event, performance.now()),
+    recall(events) {
+      for (const event of events) take(event, undefined);
+      for (const listener of listeners) listener();
     },
+    watch: listener => void listeners.add(listener),
     of: subject => changes.get(subject),
     light(subject) {
       const change = changes.get(subject);

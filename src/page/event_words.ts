@@ -39,6 +39,7 @@ function nameOf(row: Readonly<Record<string, unknown>>, type: string, speech: Sp
     const kind = speech.words.kinds[String(row.kind)] ?? String(row.kind);
     return row.error ? `${kind}: ${row.error}` : kind;
   }
+  if (type === 'currency_updated') return String(row.currency);
   if (type.startsWith('currency_')) return `${row.currency} ${speech.decimal(String(row.rate))}`;
   return String(row.title ?? row.name ?? row.id ?? '');
 }
@@ -50,6 +51,7 @@ function difference(name: string, from: unknown, to: unknown, speech: Speech): s
     if (name === 'status') return words.statuses[each as 'todo'] ?? String(each);
     if (name === 'priority') return words.priorities[each as 'low'] ?? String(each);
     if (name === 'rate') return speech.decimal(String(each));
+    if (name === 'rate_date') return speech.day(String(each));
     if (name === 'due_at') return speech.moment(String(each));
     const text = Array.isArray(each) ? each.join(', ') : String(each);
     return text.length > 60 ? `${text.slice(0, 59)}…` : text || '—';

@@ -17,8 +17,12 @@ export interface Speech {
   percent(value: number): string;
   /** Of today only the hour, else the day, too. */
   moment(time: string | number): string;
+  /** Of today the hour, else the day. */
+  brief(time: string | number): string;
   /** With seconds. */
   clock(time: string | number): string;
+  /** Of today the second, else the day, too. */
+  second(time: string | number): string;
   /** Day and second. */
   exact(time: string | number): string;
   day(date: string): string;
@@ -44,6 +48,7 @@ export function createSpeech(wanted: readonly string[]): Speech {
   const dayAndHour = times({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
   const dayOfYear = times({ day: 'numeric', month: 'short', year: 'numeric' });
   const all = times({ dateStyle: 'medium', timeStyle: 'medium' });
+  const brief = times({ day: 'numeric', month: 'short' });
   const shortDay = times({ day: 'numeric', month: 'short', timeZone: 'UTC' });
   const longDay = times({ dateStyle: 'long', timeZone: 'UTC' });
   const fixed = (digits: number) =>
@@ -73,7 +78,15 @@ export function createSpeech(wanted: readonly string[]): Speech {
       if (date.toDateString() === now.toDateString()) return hour.format(date);
       return (date.getFullYear() === now.getFullYear() ? dayAndHour : dayOfYear).format(date);
     },
+    brief(time) {
+      const date = new Date(time);
+      return (date.toDateString() === new Date().toDateString() ? hour : brief).format(date);
+    },
     clock: time => second.format(new Date(time)),
+    second(time) {
+      const date = new Date(time);
+      return (date.toDateString() === new Date().toDateString() ? second : all).format(date);
+    },
     exact: time => all.format(new Date(time)),
     day: date => shortDay.format(new Date(`${date}T00:00:00Z`)),
     longDay: date => longDay.format(new Date(`${date}T00:00:00Z`)),

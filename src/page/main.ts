@@ -26,7 +26,7 @@ const service = createService(access);
 const notices = createNotices(at('notices'), speech);
 const live = createLive({ access, service, speech, notices });
 const changes = createChanges();
-live.hear(event => changes.note(event, performance.now()));
+live.hear(changes.note);
 const app: App = { speech, live, service, notices, changes, moment: watched<number | undefined>(undefined) };
 
 const help = () => showKeys(at('dialogs'), speech);

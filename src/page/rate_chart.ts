@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type uPlot from 'uplot';
 import type { App } from './app.ts';
+import type { Speech } from './format.ts';
 import { latest } from './paint.ts';
 import type { Currency } from './rows.ts';
 import type { Page } from './service.ts';
@@ -13,6 +14,8 @@ interface RateChart {
   show(code: string): void;
   /** The currency as it is by now. */
   refresh(currency: Currency | undefined): void;
+  /** The currency as of the moment that is shown, null where it was not there; undefined for now. */
+  until(currency: Currency | null | undefined): void;
 }
 
 interface Point {
@@ -30,7 +33,9 @@ export function createRateChart({ speech, service, moment }: App, changed: () =>
   const { words } = speech;
   let code: string | undefined;
   let period: Period = 'quarter';
-  let points: readonly Point[] = [];
+  let points: readonly Point[] = []; // what is shown of what is known
+  let known: readonly Point[] = [];
+  let then: Currency | null | undefined;
   let drawn: readonly Point[] | undefined;
   let isLoaded = false;
   let cursor: number | undefined; // undefined for the newest day
@@ -54,11 +59,22 @@ export function createRateChart({ speech, service, moment }: App, changed: () =>
       // There may be none, or none that may be read: the panel's rows say so.
     }
     if (wanted !== code) return;
-    points = found;
+    known = found;
     isLoaded = true;
     cursor = undefined;
+    cut();
     changed();
   });
+
+  // Of the past what was known then: the days up to the currency's own.
+  function cut(): void {
+    if (then === undefined) points = known;
+    else if (then === null) points = [];
+    else {
+      const { rate_date, rate } = then;
+      points = [...known.filter(point => point.rate_date < rate_date), { rate_date, rate }];
+    }
+  }
 
   const at = () => points[Math.min(cursor ?? points.length - 1, points.length - 1)];
   const spoken = (point: Point | undefined) =>
@@ -100,14 +116,7 @@ export function createRateChart({ speech, service, moment }: App, changed: () =>
   async function draw(element: HTMLElement): Promise<void> {
     const { default: Plot } = await import('uplot');
     if (plot || !element.isConnected) return;
-    plot = new Plot(
-      optionsOf(
-        element,
-        new Intl.DateTimeFormat(speech.language, { day: 'numeric', month: 'short', timeZone: 'UTC' }),
-      ),
-      dataOf(points),
-      element,
-    );
+    plot = new Plot(optionsOf(element, speech), dataOf(points), element);
     drawn = points;
     new ResizeObserver(() => plot?.setSize(sizeOf(element))).observe(element);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot?.redraw());
@@ -128,16 +137,23 @@ export function createRateChart({ speech, service, moment }: App, changed: () =>
     refresh(currency) {
       if (!currency || !isLoaded) return;
       const { rate_date, rate } = currency;
-      const last = points.at(-1);
-      if (last?.rate_date === rate_date && last.rate === rate) return;
-      const known = points.findIndex(point => point.rate_date === rate_date);
-      if (known >= 0) points = points.map((point, index) => (index === known ? { rate_date, rate } : point));
-      else if (!last || last.rate_date < rate_date) points = [...points, { rate_date, rate }];
+      const last = known.at(-1);
+      const index = known.findIndex(point => point.rate_date === rate_date);
+      if (index >= 0 && known[index]?.rate === rate) return;
+      if (index >= 0) known = known.with(index, { rate_date, rate });
+      else if (!last || last.rate_date < rate_date) known = [...known, { rate_date, rate }];
+      cut();
+    },
+    until(currency) {
+      if (then === currency) return;
+      then = currency;
+      cursor = undefined;
+      cut();
     },
     painted() {
       place ??= document.querySelector<HTMLElement>('.plot') ?? undefined;
-      if (!place || points === drawn || points.length === 0) return;
-      if (!plot) return void draw(place);
+      if (!place || points === drawn) return;
+      if (!plot) return void (points.length > 0 && draw(place));
       drawn = points;
       plot.setData(dataOf(points));
       placeCursor();
@@ -198,7 +214,7 @@ function sizeOf({ clientWidth: width, clientHeight: height }: HTMLElement): {
 }
 
 // A canvas knows no custom properties: the colours are read where the style has resolved them.
-function optionsOf(element: HTMLElement, days: Intl.DateTimeFormat): uPlot.Options {
+function optionsOf(element: HTMLElement, speech: Speech): uPlot.Options {
   const line = () => getComputedStyle(element).color;
   const muted = () => getComputedStyle(element).outlineColor;
   const faint = () => getComputedStyle(element).borderTopColor;
@@ -216,7 +232,8 @@ function optionsOf(element: HTMLElement, days: Intl.DateTimeFormat): uPlot.Optio
         space: 70,
         size: 22,
         gap: 4,
-        values: (_, splits) => splits.map(each => days.format(each * 1000)),
+        values: (_, splits) =>
+          splits.map(each => speech.day(new Date(each * 1000).toISOString().slice(0, 10))),
       },
       { ...axis, grid: { stroke: faint, width: 1 }, size: 48, space: 30 },
     ],

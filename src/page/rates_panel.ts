@@ -59,6 +59,9 @@ export function createRatesPanel(root: HTMLElement, app: App): void {
     root,
     () => {
       const rows = rowsOf();
+      chart.until(
+        moment.value === undefined ? undefined : (rows.find(({ currency }) => currency === chosen) ?? null),
+      );
       const isEmpty = rows.length === 0 && (live.currencies.ready || moment.value !== undefined);
       return html`
         ${panelHead(app, { id: 'rates', title: words.rates, past })}

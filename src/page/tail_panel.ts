@@ -49,7 +49,7 @@ export function createTailPanel(root: HTMLElement, app: App): TailPanel {
     if (head === undefined) return;
     try {
       const found = await read(head);
-      for (const event of found) changes.note(event, undefined);
+      changes.recall(found);
       merge(found);
       refusal = undefined;
     } catch (error) {

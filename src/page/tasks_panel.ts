@@ -116,18 +116,18 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
         <span class="title" id=${`t-${id}`} title=${task.description ?? title} @dblclick=${() => edit(task)}>${title}</span>
         <span class="facts">
           ${live.tasks.isPending(id) ? html`<span class="pending">${words.waiting}</span>` : nothing}
-          ${labels.slice(0, 3).map(label => html`<span class="label">${label}</span>`)}
+          ${labels.length === 0 ? nothing : html`<span class="labels">${labels.map(label => html`<span class="label">${label}</span>`)}</span>`}
           ${
             due_at === null
               ? nothing
-              : html`<time class="due ${isLate ? 'late' : ''}" title=${isLate ? words.overdue : words.due}>${speech.moment(due_at)}</time>`
+              : html`<time class="due ${isLate ? 'late' : ''}" title=${`${isLate ? words.overdue : words.due}: ${speech.exact(due_at)}`}>${speech.brief(due_at)}</time>`
           }
           ${priority === 'normal' ? nothing : html`<span class="priority ${priority}">${words.priorities[priority]}</span>`}
           <span class="who" title=${change ? words.changedBy.replace('{who}', `${whoOf(change, speech)}, ${speech.exact(change.time)}`) : speech.exact(task.updated_at)}>${
             change && !isThen
               ? html`<i class="origin ${change.origin}">${whoOf(change, speech)}</i>`
-              : nothing
-          } ${speech.moment(task.updated_at)}</span>
+              : html`<time>${speech.brief(task.updated_at)}</time>`
+          }</span>
         </span>
         <span class="acts">
           <button class="sign" tabindex=${tab} ?disabled=${isThen} aria-label=${words.edit} aria-describedby=${`t-${id}`}
@@ -154,6 +154,13 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
     return words.countOf.replace('{n}', speech.number(shown)).replace('{all}', speech.number(all));
   }
 
+  const orderView = () =>
+    html`<select aria-label=${words.order} @change=${(event: Event) =>
+      ask({ order: (event.target as HTMLSelectElement).value as Order })}>${ORDERS.map(
+      order =>
+        html`<option value=${order} ?selected=${order === query.order}>${words.orders[order]}</option>`,
+    )}</select>`;
+
   const paint = painter(
     root,
     () => {
@@ -165,7 +172,7 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
       ) => html`<button class="chip" aria-pressed=${query.status === status}
         @click=${() => ask({ status })}>${status === undefined ? words.anyStatus : words.statuses[status]}</button>`;
       return html`
-        ${panelHead(app, { id: 'tasks', title: words.tasks, past, aside: countView(rows.length, all.length) })}
+        ${panelHead(app, { id: 'tasks', title: words.tasks, past, beside: countView(rows.length, all.length), aside: orderView() })}
         <form class="new" @submit=${(event: SubmitEvent) => {
           event.preventDefault();
           add(event.target as HTMLFormElement);
@@ -178,11 +185,6 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
           <label class="search">${SEARCH}<input type="search" aria-label=${words.search} placeholder=${words.searchHint}
             .value=${bound(query.text)} @input=${(event: Event) => ask({ text: (event.target as HTMLInputElement).value })}></label>
           <div class="chips" role="group" aria-label=${words.status}>${chip(undefined)}${STATUSES.map(chip)}</div>
-          <select aria-label=${words.order} @change=${(event: Event) =>
-            ask({ order: (event.target as HTMLSelectElement).value as Order })}>${ORDERS.map(
-            order =>
-              html`<option value=${order} ?selected=${order === query.order}>${words.orders[order]}</option>`,
-          )}</select>
         </div>
         <div class="list">
           ${list.view(rows, isThen ? undefined : editor.id)}
@@ -197,6 +199,7 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
     // Once more when the light has gone out.
     setTimeout(paint, LIGHT + 50);
   });
+  changes.watch(() => paint());
   moment.watch(position => {
     past.show(position);
     paint();

@@ -30,42 +30,39 @@ export function createTimeBar(
     moment.set(position);
   }
 
+  const lateness = (lag: number) =>
+    lag < 1 ? words.lagUnder : words.lag.replace('{n}', speech.number(Math.round(lag)));
+
   function sliderView() {
     const head = live.link.value.position ?? 0;
     const then = moment.value;
     const shown = then ?? head;
     const at = time?.position === then ? time?.at : undefined;
+    const { phase, lag } = live.link.value;
+    const late = lag === undefined || phase !== 'live' ? '' : ` · ${lateness(lag)}`;
     const told =
       then === undefined
-        ? words.position.replace('{n}', speech.number(head))
+        ? words.position.replace('{n}', speech.number(head)) + late
         : at === undefined
           ? words.asOf.replace('{n}', speech.number(then))
-          : words.asOfTime.replace('{n}', speech.number(then)).replace('{time}', speech.exact(at));
+          : words.asOfTime.replace('{n}', speech.number(then)).replace('{time}', speech.second(at));
     return html`<div class="time ${then === undefined ? '' : 'then'}">
       <button class="sign" aria-label=${words.earlier} title=${words.earlier} ?disabled=${head === 0 || shown === 0} @click=${() => go(shown - 1)}>${BACK}</button>
-      <input type="range" min="0" max=${head} step="1" .value=${bound(String(shown))} aria-label=${words.timeline} aria-valuetext=${told}
+      <input type="range" min="0" max=${head} step="1" .value=${bound(String(shown))} aria-label=${words.timeline} aria-valuetext=${then === undefined ? `${words.live}, ${words.position.replace('{n}', speech.number(head))}` : told}
         title=${words.timelineHelp} ?disabled=${head === 0} @input=${(event: Event) => go(Number((event.target as HTMLInputElement).value))}>
       <button class="sign" aria-label=${words.later} title=${words.later} ?disabled=${then === undefined} @click=${() => go(shown + 1)}>${FORTH}</button>
       <span class="told">${told}</span>
-      <button class="main back" ?hidden=${then === undefined} @click=${() => moment.set(undefined)}>${words.backToLive}</button>
+      <button class="main back" @click=${() => moment.set(undefined)}>${words.backToLive}</button>
     </div>`;
   }
 
   function connectionView() {
-    const { phase, position, head, lag } = live.link.value;
+    const { phase, position, head } = live.link.value;
     const isBehind = phase === 'live' && (head ?? 0) > (position ?? 0);
     const name = isBehind ? words.catchingUp : words[phase];
     const unsent = live.tasks.items.filter(({ id }) => live.tasks.isPending(id)).length;
-    const late =
-      lag === undefined
-        ? nothing
-        : lag < 1
-          ? words.lagUnder
-          : words.lag.replace('{n}', speech.number(Math.round(lag)));
     return html`<div class="link ${isBehind ? 'behind' : phase}" role="group" aria-label=${words.connection}>
       <span class="dot"></span><b role="status">${name}</b>
-      <span class="numbers"><span>${position === undefined ? nothing : words.position.replace('{n}', speech.number(position))}</span>
-      <span class="lag">${phase === 'live' ? late : nothing}</span></span>
       ${unsent > 0 && phase !== 'live' ? html`<span class="unsent">${speech.count(words.unsent, unsent)}</span>` : nothing}
     </div>`;
   }
