@@ -76,7 +76,7 @@ export function connect(options: Options): Client {
   const collections = new Map<string, KeptCollection>();
   const lookers = new Set<() => void>();
   const told = () => {
-    for (const each of [...lookers]) each();
+    for (const each of lookers) each();
   };
   const ofTasks = () => [...collections.values()].filter(({ topic }) => topic === 'tasks');
 
@@ -91,16 +91,15 @@ export function connect(options: Options): Client {
   const outbox = createOutbox({
     env,
     ask,
-    versionOf: id => Math.max(0, ...ofTasks().map(each => each.versionOf(id) ?? 0)),
+    isSynced: (id, version) => ofTasks().some(each => (each.versionOf(id) ?? 0) >= version),
     isFollowed: () => feed.follows('tasks'),
-    touched(ids) {
-      for (const each of ofTasks()) each.touch(ids);
+    changed() {
+      for (const each of ofTasks()) each.touch();
+      told();
     },
-    changed: told,
   });
 
   const push = async (step: Parameters<typeof outbox.push>[0][number]) => (await outbox.push([step]))[0];
-  const pause = (ms: number) => new Promise<void>(resolve => void env.clock.setTimeout(resolve, ms));
 
   return {
     get state() {
@@ -116,11 +115,10 @@ export function connect(options: Options): Client {
       return outbox.pending;
     },
     subscribe(act) {
-      const looker = () => act();
-      lookers.add(looker);
-      return () => lookers.delete(looker);
+      lookers.add(act);
+      return () => lookers.delete(act);
     },
-    events: (query: EventQuery = {}) => iterateEvents({ feed, ask, pause, query }) as never,
+    events: (query: EventQuery = {}) => iterateEvents({ feed, ask, query }) as never,
     collection(topic, { from, isOptimistic = true, ...query } = {}) {
       const key = JSON.stringify([topic, query.where, query.sort, isOptimistic]);
       const overlay = isOptimistic && topic === 'tasks' ? outbox : undefined;

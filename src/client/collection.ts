@@ -3,12 +3,11 @@ import type { Environment } from './environment.ts';
 import type { Feed, Listener } from './feed.ts';
 import { createLink } from './link.ts';
 import { compareBy, isSame, meets } from './order.ts';
-import type { Ask } from './rest.ts';
-import type { AnyRow, OtherEvent, Query, State } from './types.ts';
+import { type Ask, queryOf } from './rest.ts';
+import type { AnyRow, OtherEvent, Query } from './types.ts';
 
 const LINGER = 5_000; // ms that it is kept up when nobody looks any more
-const FRAME = 16; // ms between two calls back, at least
-const SERVER_FILTERS: readonly string[] = ['status', 'priority', 'label', 'source'];
+const FRAME = 10; // ms for which changes are gathered before they are told
 
 /** `loading` without rows, `stale` with rows that may have changed since, `past` while it shows how it was. */
 export type CollectionState = 'idle' | 'loading' | 'live' | 'stale' | 'denied' | 'past';
@@ -49,8 +48,8 @@ export interface Collection<Row> {
 
 /** What else the client knows of it. */
 export interface KeptCollection extends Collection<AnyRow> {
-  /** Some rows look different; all, where none are named. */
-  touch(ids: Iterable<string>): void;
+  /** What lies over the rows has changed. */
+  touch(): void;
   versionOf(id: string): number | undefined;
   dehydrate(): Dehydrated;
   close(): void;
@@ -75,7 +74,6 @@ interface CollectionOptions {
 }
 
 type RowMap = Map<string, AnyRow>;
-type Word = [name: string, value: string];
 
 /** A collection that nobody looks at yet. */
 export function createCollection(options: CollectionOptions): KeptCollection {
@@ -87,20 +85,23 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   let base = from?.position;
   let log = from?.log;
   // What is read anew, beside them.
-  let fresh: { rows: RowMap; position?: number; isWhole?: boolean } | undefined;
+  let fresh: { rows: RowMap; position?: number } | undefined; // with a position once it is whole
   let since: OtherEvent[] = [];
   let past: { rows: RowMap; position: number | undefined } | undefined;
   let journeys = 0;
   let isKept = false;
-  let closing: unknown;
+  let closing: ReturnType<typeof setTimeout> | undefined;
   // What is shown.
   const shown: RowMap = new Map();
   let shot: Snapshot<AnyRow> = { state: 'idle', items: [] };
   let toldShot = shot;
   let dirty: Set<string> | 'all' = 'all';
-  let telling: unknown;
-  let toldAt = -FRAME;
-  let loaded = Promise.withResolvers<void>();
+  let isTelling = false;
+  let load = () => {};
+  const loaded = new Promise<void>(resolve => {
+    load = resolve;
+  });
+  if (rows) load();
 
   const listener: Listener = {
     topic,
@@ -108,7 +109,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
       if (fresh) since.push(event);
       if (rows && event.position > (base as number)) {
         take(rows, event);
-        touch([event.subject]);
+        if (dirty !== 'all') dirty.add(event.subject);
+        tell();
       }
     },
     moved() {
@@ -116,19 +118,16 @@ export function createCollection(options: CollectionOptions): KeptCollection {
       tell();
     },
     reset() {
-      base = 0; // of another log, perhaps
+      base = -1; // of another log, perhaps: there is nothing to go on from
       readAnew();
     },
   };
 
   const link = createLink(env, {
     path() {
-      const filters = Object.entries(query.where ?? {}).filter(
-        ([name]) => topic === 'tasks' && SERVER_FILTERS.includes(name),
-      );
-      const words = filters.flatMap(([name, wanted]) => [wanted].flat().map((value): Word => [name, value]));
-      const place = topic === 'tasks' ? '/ws/tasks?' : `/ws/events?${new URLSearchParams({ topic })}&`;
-      return `${place}${new URLSearchParams([['snapshot', 'true'], ...words])}`;
+      if (topic !== 'tasks') return `/ws/events${queryOf({ topic, snapshot: true })}`;
+      const { status, priority, label, source } = query.where ?? {}; // what the service can tell apart
+      return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
     },
     hear(frame) {
       if (frame.type === 'ready') {
@@ -141,7 +140,6 @@ export function createCollection(options: CollectionOptions): KeptCollection {
       if (!frame.last) return;
       link.close(true);
       fresh.position = frame.position as number;
-      fresh.isWhole = true;
       swap();
     },
     changed: () => tell(),
@@ -156,8 +154,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
 
   // In one step, once the socket has come as far, if the rows could show a change of ours before its event comes.
   function swap(): void {
-    if (!fresh?.isWhole || listener.from === undefined) return;
-    const position = fresh.position as number;
+    const position = fresh?.position;
+    if (!fresh || position === undefined || listener.from === undefined) return;
     if (position < listener.from) return void readAnew(); // what lies between came to nobody
     if (overlay?.isWaiting && (feed.position as number) < position) return;
     rows = fresh.rows;
@@ -165,7 +163,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     for (const event of since) if (event.position > position) take(rows, event);
     since = [];
     fresh = undefined;
-    loaded.resolve();
+    load();
     touch();
   }
 
@@ -177,23 +175,23 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   }
 
   function look(): void {
-    env.clock.clearTimeout(closing);
     if (isKept) return;
     isKept = true;
     feed.add(listener);
-    if (rows && feed.position === undefined) feed.begin(base, log);
-    if (!rows || feed.position === undefined || feed.position > (base as number)) readAnew();
-    else loaded.resolve();
+    const at = base ?? -1;
+    if (at >= 0 && feed.position === undefined) feed.begin(at, log);
+    if ((feed.position ?? Infinity) > at) readAnew();
     tell();
   }
 
   function leave(): void {
-    env.clock.clearTimeout(closing);
-    closing = env.clock.setTimeout(close, LINGER);
+    if (lookers.size > 0) return;
+    clearTimeout(closing);
+    closing = setTimeout(() => lookers.size > 0 || close(), LINGER);
   }
 
   function close(): void {
-    env.clock.clearTimeout(closing);
+    clearTimeout(closing);
     if (!isKept) return;
     isKept = false;
     if (rows && !fresh) base = Math.max(base as number, feed.position ?? 0);
@@ -202,36 +200,34 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     link.close();
     feed.remove(listener);
     fresh = undefined;
-    loaded = Promise.withResolvers();
   }
 
-  function touch(ids?: Iterable<string>): void {
-    if (!ids) dirty = 'all';
-    else if (dirty !== 'all') for (const id of ids) dirty.add(id);
-    tell();
+  // At once: a page that answers its user's typing cannot wait.
+  function touch(): void {
+    dirty = 'all';
+    call();
   }
 
-  // At once, but to a screen never more often than it is drawn.
+  function call(): void {
+    if (lookers.size === 0 || snapshot() === toldShot) return;
+    toldShot = shot;
+    for (const each of lookers) each();
+  }
+
+  // To a screen never more often than it is drawn.
   function tell(): void {
-    if (telling !== undefined || lookers.size === 0) return;
-    const wait = toldAt + FRAME - env.clock.now();
-    const act = () => {
-      telling = undefined;
-      toldAt = env.clock.now();
-      if (snapshot() === toldShot) return;
-      toldShot = shot;
-      for (const each of [...lookers]) each();
-    };
-    telling = true;
-    if (wait <= 0 || wait > FRAME) queueMicrotask(act);
-    else env.clock.setTimeout(act, wait);
+    if (isTelling) return;
+    isTelling = true;
+    setTimeout(() => {
+      isTelling = false;
+      call();
+    }, FRAME);
   }
 
   function stateOf(): CollectionState {
     if (past) return 'past';
     if (!isKept) return 'idle';
-    const denied: State = 'denied';
-    if (feed.state === denied || link.state === denied) return 'denied';
+    if ([feed.state, link.state].includes('denied')) return 'denied';
     if (!rows) return 'loading';
     return feed.state === 'live' && !fresh ? 'live' : 'stale';
   }
@@ -246,38 +242,38 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   function arrange(): readonly AnyRow[] {
     const { items } = shot;
     if (dirty !== 'all' && dirty.size === 0) return items;
-    const source = past?.rows ?? rows ?? new Map<string, AnyRow>();
+    const source: RowMap = past?.rows ?? rows ?? new Map();
     const over = past ? undefined : overlay;
     const ids =
       dirty === 'all' ? new Set([...shown.keys(), ...source.keys(), ...(over?.ids() ?? [])]) : dirty;
-    const gone = new Set<AnyRow>();
+    let isChanged = false;
     const come: AnyRow[] = [];
     for (const id of ids) {
       const before = shown.get(id);
       const row = over ? over.over(id, source.get(id)) : source.get(id);
       const after = row && meets(query.where, row) ? row : undefined;
       if (isSame(before, after)) continue;
-      if (before) gone.add(before);
-      if (after) come.push(after);
-      if (after) shown.set(id, after);
-      else shown.delete(id);
+      isChanged = true;
+      shown.delete(id);
+      if (!after) continue;
+      shown.set(id, after);
+      come.push(after);
     }
     dirty = new Set();
-    if (gone.size + come.length === 0) return items;
-    return [...items.filter(row => !gone.has(row)), ...come].sort(compare);
+    // Sorted already but for what has come, which is what sort() is quick with.
+    return isChanged ? [...items.filter(row => shown.get(row.id) === row), ...come].sort(compare) : items;
   }
 
   async function readPast(moment: number | string): Promise<RowMap> {
     const found: RowMap = new Map();
-    let cursor: string | null = '';
-    while (cursor !== null) {
-      const words: Record<string, string> = { as_of: `${moment}`, limit: '200', ...(cursor && { cursor }) };
+    let cursor: string | null | undefined;
+    do {
       const page: { data: AnyRow[]; next_cursor: string | null } = await ask(
-        `/${topic}?${new URLSearchParams(words)}`,
+        `/${topic}${queryOf({ as_of: moment, limit: 200, cursor })}`,
       );
       for (const row of page.data) found.set(row.id, row);
       cursor = page.next_cursor;
-    }
+    } while (cursor);
     return found;
   }
 
@@ -296,19 +292,18 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     },
     snapshot,
     subscribe(act) {
-      const looker = () => act();
-      lookers.add(looker);
+      lookers.add(act);
       look();
       if (lookers.size === 1) toldShot = snapshot();
       return () => {
-        lookers.delete(looker);
-        if (lookers.size === 0) leave();
+        lookers.delete(act);
+        leave();
       };
     },
     get ready() {
       look();
-      if (lookers.size === 0) leave();
-      return loaded.promise;
+      leave();
+      return loaded;
     },
     async at(moment) {
       const journey = ++journeys;
@@ -329,7 +324,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     close,
     dehydrate() {
       const { position, topic, query } = collection;
-      if (!rows || position === undefined) throw new Error('there are no rows yet: await ready first');
+      if (!rows || position === undefined) throw new Error('await ready first');
       return { topic, query, rows: [...rows.values()], position, log: feed.log ?? (log as string) };
     },
   };

@@ -1,13 +1,5 @@
 // What the client needs of where it runs, the same in a browser and in Node.
 
-/** Clocks and chance, as tests replace them. */
-interface Clock {
-  now(): number;
-  random(): number;
-  setTimeout(act: () => void, ms: number): unknown;
-  clearTimeout(timer: unknown): void;
-}
-
 /** The part of a WebSocket that is used, a browser's, Node's or that of the package ws. */
 export interface Socket {
   onmessage: ((event: { data: unknown }) => void) | null;
@@ -28,15 +20,12 @@ export interface Options {
   WebSocket?: (new (url: string, protocols?: string[]) => Socket) | undefined;
   /** Is told what nobody awaits: by default it goes to the console. */
   onError?: ((error: Error) => void) | undefined;
-  /** For tests. */
-  clock?: Clock | undefined;
 }
 
 /** The options, with what was left out. */
 export interface Environment {
   /** Without a slash at its end. */
   url: string;
-  clock: Clock;
   token: Credentials;
   storage: Storage | undefined;
   Socket: new (url: string, protocols?: string[]) => Socket;
@@ -47,15 +36,15 @@ export interface Environment {
 }
 
 /** The token, asked for when it is needed first, and again once when it was refused. */
-export interface Credentials {
+interface Credentials {
   get(): Promise<string | undefined>;
   /** Whether there is another one to try. */
   refused(): boolean;
   accepted(): void;
 }
 
-type Page = Partial<Pick<EventTarget, 'addEventListener' | 'removeEventListener'>> & {
-  document?: EventTarget & { visibilityState?: string };
+type Page = Partial<EventTarget> & {
+  document?: EventTarget & { hidden: boolean };
   location?: { href: string };
 };
 
@@ -63,34 +52,21 @@ type Page = Partial<Pick<EventTarget, 'addEventListener' | 'removeEventListener'
 export function createEnvironment(options: Options): Environment {
   const page = globalThis as unknown as Page;
   const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as Environment['Socket'] | undefined);
-  if (!Socket) throw new TypeError('there is no WebSocket here: give one, such as that of the package ws');
-  const wakes = new Set<() => void>();
-  const wake = () => {
-    if (page.document?.visibilityState !== 'hidden') for (const each of wakes) each();
-  };
-  const listen = (how: 'addEventListener' | 'removeEventListener') => {
-    page[how]?.('online', wake);
-    page[how]?.('pageshow', wake);
-    page.document?.[how]('visibilitychange', wake);
-  };
-  listen('addEventListener');
+  if (!Socket) throw new TypeError('there is no WebSocket here: give one');
+  const ending = new AbortController();
+  const { signal } = ending;
   return {
     url: new URL(options.url, page.location?.href).href.replace(/\/$/, ''),
-    clock: options.clock ?? {
-      now: () => Date.now(), // the one that goes on while the machine sleeps
-      random: Math.random,
-      setTimeout: (act, ms) => setTimeout(act, ms),
-      clearTimeout: timer => clearTimeout(timer as number),
-    },
     token: createCredentials(options.token),
     storage: options.storage,
     Socket,
-    report: options.onError ?? (error => console.error(error)),
-    onWake: act => wakes.add(act),
-    close: () => {
-      wakes.clear();
-      listen('removeEventListener');
+    report: options.onError ?? console.error,
+    onWake(act) {
+      const wake = () => page.document?.hidden || act();
+      page.addEventListener?.('online', wake, { signal });
+      page.document?.addEventListener('visibilitychange', wake, { signal });
     },
+    close: () => ending.abort(),
   };
 }
 
@@ -118,6 +94,6 @@ function createCredentials(token: Options['token']): Credentials {
 }
 
 /** How long to wait before the next attempt, in ms: 0.25 to 30 s, twice as long each time, and never the same for all. */
-export function backOff({ random }: Clock, failures: number): number {
-  return Math.min(30_000, 500 * 2 ** failures) * (1 + random()) * 0.5;
+export function backOff(failures: number): number {
+  return Math.min(30_000, 500 * 2 ** failures) * (1 + Math.random()) * 0.5;
 }

@@ -1,6 +1,7 @@
 // Events one after the other: out of the log in pages up to where the socket is, and from there as they come.
 import type { Feed, Listener } from './feed.ts';
-import { type Ask, NotNow, Problem } from './rest.ts';
+import { meets } from './order.ts';
+import { type Ask, Problem, queryOf } from './rest.ts';
 import type { OtherEvent } from './types.ts';
 
 const MOST = 1_000; // that wait for a slow reader; the log has the rest
@@ -22,15 +23,13 @@ export interface EventQuery {
 interface EventOptions {
   feed: Feed;
   ask: Ask;
-  pause(ms: number): Promise<void>;
   query: EventQuery;
 }
 
 /** Every event that is wanted, in order, once, until the signal aborts. Throws a Problem (410) for what is not kept. */
 export async function* iterateEvents(options: EventOptions): AsyncGenerator<OtherEvent, void, undefined> {
-  const { feed, ask, pause, query } = options;
-  const { topic, signal } = query;
-  const isWanted = (event: OtherEvent) => isOf(query.type, event.type) && isOf(query.subject, event.subject);
+  const { feed, ask, query } = options;
+  const { topic, type, subject, signal } = query;
   let position = query.after;
   let log = query.log;
   let mustRead = position !== undefined; // also where it lies beyond the head: the service says so
@@ -42,17 +41,17 @@ export async function* iterateEvents(options: EventOptions): AsyncGenerator<Othe
   const listener: Listener = {
     topic,
     event(event) {
-      if (!isWanted(event)) return;
+      if (!meets({ type, subject }, event)) return;
       isFull ||= waiting.length >= MOST;
       if (!isFull) waiting.push(event);
       wake();
     },
     moved() {
-      if (feed.state === 'denied') failure = new Problem(401, { detail: 'the service lets nobody in' });
+      if (feed.state === 'denied') failure = new Problem(401);
       wake();
     },
     reset(reason) {
-      failure = new Problem(410, { detail: 'the position cannot be resumed from', reason });
+      failure = new Problem(410, { reason });
       wake();
     },
   };
@@ -93,30 +92,26 @@ export async function* iterateEvents(options: EventOptions): AsyncGenerator<Othe
   }
 
   async function read(after: number): Promise<Page> {
-    const words = Object.entries({ topic, type: query.type, subject: query.subject, log }).flatMap(
-      ([name, values]) => [values ?? []].flat().map((value): [string, string] => [name, value]),
-    );
-    const asked = new URLSearchParams([['after', `${after}`], ['limit', '1000'], ...words]);
+    const asked = queryOf({ after, limit: 1000, topic, type, subject, log });
     const nothing = { data: [], next_after: after };
     try {
-      const page = await ask<Page>(`/events?${asked}`, { signal });
+      const page = await ask<Page>(`/events${asked}`);
       mustRead = false;
       log = feed.log;
-      if (page.next_after === after && after < (joined as number)) await pause(RETRY);
+      if (page.next_after === after && after < (joined as number)) await pause(0);
       return page;
     } catch (error) {
-      if (signal?.aborted) return nothing;
-      if (!(error instanceof NotNow)) throw error;
-      await pause(Math.max(error.wait, RETRY));
+      const { wait } = error as Problem;
+      if (wait === undefined) throw error;
+      await pause(wait);
       return nothing;
     }
   }
 }
 
+const pause = (ms: number) => new Promise(resolve => void setTimeout(resolve, Math.max(ms, RETRY)));
+
 interface Page {
   data: OtherEvent[];
   next_after: number;
 }
-
-const isOf = (wanted: string | readonly string[] | undefined, value: string) =>
-  wanted === undefined || [wanted].flat().includes(value);

@@ -1,6 +1,7 @@
 // The one socket that everything hears of, and how far it has come.
 import type { Environment } from './environment.ts';
 import { createLink } from './link.ts';
+import { queryOf } from './rest.ts';
 import type { Frame, OtherEvent, State } from './types.ts';
 
 /** Hears the events of a topic, or of all. */
@@ -8,7 +9,7 @@ export interface Listener {
   topic: string | undefined;
   /** Every event after this position comes here; unknown until the socket says where it begins. */
   from?: number | undefined;
-  event?(event: OtherEvent): void;
+  event(event: OtherEvent): void;
   /** The position, or the state, has changed. */
   moved(): void;
   /** The position cannot be resumed from: what is known has to be read anew. */
@@ -29,7 +30,7 @@ export interface Feed {
   close(): void;
 }
 
-/** What hears before anybody else. */
+/** What hears of everything, when the listeners have. */
 interface FeedOptions {
   event(event: OtherEvent): void;
   /** A frame that says where the socket stands. */
@@ -45,12 +46,12 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   let covered: ReadonlySet<string | undefined> = new Set();
 
   const link = createLink(env, {
-    path() {
-      const topics = isEverything() ? [] : [...covered];
-      const query = topics.map((topic): [string, string] => ['topic', topic as string]);
-      if (position !== undefined) query.push(['after', `${position}`], ['log', `${log}`]);
-      return `/ws/events?${new URLSearchParams(query)}`;
-    },
+    path: () =>
+      `/ws/events${queryOf({
+        topic: isEverything() ? [] : [...covered],
+        after: position,
+        log: position === undefined ? undefined : log,
+      })}`,
     hear,
     changed() {
       options.changed();
@@ -66,13 +67,16 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     if (frame.specversion) {
       if (!isNext(at)) return;
       position = at;
+      for (const each of listeners) if (hears(each, frame)) each.event(frame as OtherEvent);
       options.event(frame as OtherEvent);
-      for (const each of listeners) if (hears(each, frame)) each.event?.(frame as OtherEvent);
       tellMoved();
       return;
     }
     if (frame.type === 'reset') return void reset(frame.reason as string);
-    if (frame.type === 'ready') start(frame);
+    if (frame.type === 'ready') {
+      position ??= frame.head;
+      place();
+    }
     // One that hears everything knows its position from the events: what lies between is never passed over.
     if (frame.type === 'position' && position !== undefined && !isEverything())
       position = Math.max(position, at);
@@ -81,29 +85,33 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     tellMoved();
   }
 
-  const hears = ({ topic, from = Infinity }: Listener, { source, position: at = 0 }: Frame) =>
-    at > from && (topic === undefined || source === `/${topic}`);
+  const hears = ({ topic, from }: Listener, { source }: Frame) =>
+    from !== undefined && (topic === undefined || source === `/${topic}`);
 
-  function start({ head }: Frame): void {
-    position ??= head;
+  // What comes from here on comes to everybody who is covered.
+  function place(): void {
     for (const each of listeners) each.from ??= position;
   }
 
   // The log is still there to be read: what is missing comes with the next attempt, or is missing again.
   function isNext(at: number): boolean {
     const last = position as number;
-    if (isEverything() ? at === last + 1 : at > last) return true;
-    if (!isEverything()) return false;
-    env.report(new Error(`position ${at} came after ${last}, which is not the next one: the feed is broken`));
-    link.again(true);
-    return false;
+    const isAll = isEverything();
+    if (isAll && at !== last + 1) {
+      env.report(new Error(`position ${at} came after ${last}`));
+      link.again(true);
+      return false;
+    }
+    return at > last;
   }
 
   function reset(reason: string): void {
     position = undefined;
     link.close();
-    for (const each of listeners) each.from = undefined;
-    for (const each of [...listeners]) each.reset(reason);
+    for (const each of listeners) {
+      each.from = undefined;
+      each.reset(reason);
+    }
   }
 
   function tellMoved(): void {
@@ -112,7 +120,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
 
   function open(): void {
     covered = new Set([...listeners].map(({ topic }) => topic));
-    if (position !== undefined) for (const each of listeners) each.from ??= position;
+    place();
   }
 
   return {

@@ -31,14 +31,13 @@ export interface Link {
 
 /** A link that is not open yet. A denied one stays so until it is opened again. */
 export function createLink(env: Environment, options: LinkOptions): Link {
-  const { clock } = env;
   let state: State = 'idle';
   let socket: Socket | undefined;
   let heard = 0;
   let failures = 0;
   let hasHurried = false;
   let liveSince = 0;
-  let timer: unknown; // until the next attempt or, connected, the next look whether it still is
+  let timer: ReturnType<typeof setTimeout> | undefined; // until the next attempt or, connected, the next look whether it still is
   let attempt = 0;
 
   function become(next: State): void {
@@ -48,13 +47,13 @@ export function createLink(env: Environment, options: LinkOptions): Link {
   }
 
   function later(act: () => void, ms: number): void {
-    clock.clearTimeout(timer);
-    timer = clock.setTimeout(act, ms);
+    clearTimeout(timer);
+    timer = setTimeout(act, ms);
   }
 
   function leave(): void {
     attempt++;
-    clock.clearTimeout(timer);
+    clearTimeout(timer);
     const left = socket;
     socket = undefined;
     if (left) left.onmessage = left.onclose = null;
@@ -72,16 +71,14 @@ export function createLink(env: Environment, options: LinkOptions): Link {
       if (mine === attempt) lost(0, '');
     }
     if (mine !== attempt) return;
-    heard = clock.now();
-    const { Socket } = env;
-    const next = token
-      ? new Socket(env.url.replace(/^http/, 'ws') + options.path(), ['taskwire.v1', `bearer.${token}`])
-      : new Socket(env.url.replace(/^http/, 'ws') + options.path());
+    heard = Date.now();
+    const protocols = token ? ['taskwire.v1', `bearer.${token}`] : undefined;
+    const next = new env.Socket(env.url.replace('http', 'ws') + options.path(), protocols);
     socket = next;
     next.onerror = () => {}; // it closes, too
     next.onclose = ({ code, reason }) => mine === attempt && lost(code, reason);
     next.onmessage = ({ data }) => {
-      heard = clock.now();
+      heard = Date.now();
       const frame = JSON.parse(data as string);
       if (frame.type === 'ready') {
         env.token.accepted();
@@ -95,7 +92,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
 
   // A timer of a machine that slept is late, and the clock tells.
   function watch(): void {
-    const left = heard + SILENCE - clock.now();
+    const left = heard + SILENCE - Date.now();
     if (left > 0) later(watch, left);
     else lost(0, '');
   }
@@ -106,7 +103,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
   }
 
   function lost(code: number, reason: string): void {
-    if (state === 'live' && clock.now() - liveSince >= SETTLED) forget();
+    if (state === 'live' && Date.now() - liveSince >= SETTLED) forget();
     leave();
     const isRefused = code === NOT_ALLOWED || code === BAD_PARAMETERS;
     if (isRefused || (code === NOT_SIGNED_IN && !env.token.refused())) {
@@ -120,11 +117,11 @@ export function createLink(env: Environment, options: LinkOptions): Link {
     }
     become('waiting');
     if (code === TRY_LATER) failures = Math.max(failures, 2);
-    later(dial, backOff(clock, failures++));
+    later(dial, backOff(failures++));
   }
 
   env.onWake(() => {
-    if (state === 'waiting' || (socket && clock.now() - heard >= SILENCE)) void dial();
+    if (state === 'waiting' || (socket && Date.now() - heard >= SILENCE)) void dial();
   });
 
   return {

@@ -1,6 +1,7 @@
 // Which rows a collection shows, in which order, and when two are the same.
-import type { AnyRow, Query } from './types.ts';
+import type { AnyRow } from './types.ts';
 
+type Where = Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
 type Compare = (one: AnyRow, other: AnyRow) => number;
 
 const DEFAULT_SORT: Readonly<Record<string, string>> = { tasks: '-created_at', currencies: 'currency' };
@@ -17,30 +18,24 @@ export function compareBy(topic: string, sort = DEFAULT_SORT[topic] ?? 'id'): Co
   };
   return (one, other) => {
     const [a, b] = [keyOf(one), keyOf(other)];
-    if (a !== b && (a === null || b === null)) return a === null ? 1 : -1;
-    return sign * (order(a, b) || order(one.id, other.id));
+    return Number(a === null) - Number(b === null) || sign * (order(a, b) || order(one.id, other.id));
   };
 }
 
 const order = (a: unknown, b: unknown) => (a === b ? 0 : (a as string) < (b as string) ? -1 : 1);
 
-/** Whether a row has one of the values wanted in each column. */
-export function meets(where: Query['where'], row: AnyRow): boolean {
-  return Object.entries(where ?? {}).every(([name, wanted]) => {
-    const value = row[name === 'label' ? 'labels' : name];
-    const values = Array.isArray(value) ? value : [value];
-    return values.some(each => [wanted].flat().includes(each as string));
-  });
+/** Whether a row has one of the values wanted in each column that says so. */
+export function meets(where: Where, row: object): boolean {
+  return Object.entries(where ?? {}).every(
+    ([name, wanted]) =>
+      wanted === undefined ||
+      [(row as Record<string, unknown>)[name === 'label' ? 'labels' : name]]
+        .flat()
+        .some(value => [wanted].flat().includes(value as string)),
+  );
 }
 
-/** Whether two JSON values are the same. */
-export function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (!isObject(one) || !isObject(other)) return false;
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length && names.every(name => isSame(one[name], other[name]));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+/** Whether two rows, of which the service has written the columns in the same order, are the same. */
+export function isSame(one: AnyRow | undefined, other: AnyRow | undefined): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }

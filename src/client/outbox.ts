@@ -1,7 +1,7 @@
 // Changes that were asked for and are not yet confirmed: they lie over what is synced, are sent in their order, and go
 // when the event comes that their request caused. Each is sent under its own id, however often, and so happens once.
 import { backOff, type Environment } from './environment.ts';
-import { type Ask, NotNow, Problem } from './rest.ts';
+import type { Ask, Problem } from './rest.ts';
 import type { AnyRow, Operation, OtherEvent, State, Task } from './types.ts';
 
 const KEY = 'taskwire'; // of what is stored
@@ -29,20 +29,19 @@ interface Request extends Pending {
   isAnswered?: boolean;
   /** How many control frames came since. */
   told: number;
-  resolve(rows: (AnyRow | null)[]): void;
-  reject(error: Error): void;
+  /** Of one that the storage had nobody waits for. */
+  resolve?(rows: (AnyRow | null)[]): void;
+  reject?(error: Error): void;
 }
 
 /** The rows that collections have; so it is known whether a change has come. */
 interface OutboxOptions {
   env: Environment;
   ask: Ask;
-  /** The version of a task that is synced. */
-  versionOf(id: string): number | undefined;
+  /** Whether a task is synced in this version or a later one. */
+  isSynced(id: string, version: number): boolean;
   /** Whether the events of the changes come. */
   isFollowed(): boolean;
-  /** Rows that now look different. */
-  touched(ids: readonly string[]): void;
   changed(): void;
 }
 
@@ -66,43 +65,41 @@ interface Outbox {
 /** An outbox with what the storage still has. */
 export function createOutbox(options: OutboxOptions): Outbox {
   const { env, ask } = options;
-  const { clock, storage } = env;
+  const { storage } = env;
   const prefix = `${KEY} ${env.url} `;
   const names = new Map<string, string>(); // of created rows: what they are called since
   let requests: Request[] = [];
   let pending: readonly Pending[] = [];
   let failures = 0;
-  let timer: unknown;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
-  function changed(touched: readonly string[]): void {
-    pending = requests.map(({ id, steps }) => ({ id, steps: [...steps] }));
-    options.touched(touched);
+  function changed(): void {
+    pending = [...requests];
     options.changed();
   }
 
-  const save = ({ id, at, steps }: Request) =>
-    storage?.setItem(prefix + id, JSON.stringify({ id, at, steps }));
-  const idsOf = ({ steps }: Pending) => steps.map(({ id }) => id);
+  const save = (request: Request) => storage?.setItem(prefix + request.id, JSON.stringify(request));
+  const idsOf = (request: Pending) => request.steps.map(step => step.id);
 
   function load(): void {
-    const keys = Array.from({ length: storage?.length ?? 0 }, (_, index) => storage?.key(index) ?? '');
-    for (const key of keys.filter(key => key.startsWith(prefix))) {
-      const { id, at, steps } = JSON.parse(storage?.getItem(key) ?? '{}');
-      requests.push({ id, at, steps, told: 0, resolve() {}, reject: env.report });
+    for (let index = 0; index < (storage?.length ?? 0); index++) {
+      const key = storage?.key(index) ?? '';
+      if (key.startsWith(prefix))
+        requests.push({ ...JSON.parse(storage?.getItem(key) ?? ''), isSent: false });
     }
     requests.sort((one, other) => one.at - other.at);
-    if (requests.length > 0) changed(requests.flatMap(idsOf));
+    pending = [...requests];
   }
 
   // What changes the same row waits for what was asked before.
   function pump(): void {
-    clock.clearTimeout(timer);
+    clearTimeout(timer);
     timer = undefined;
     const busy = new Set<string>();
     for (const request of requests) {
       const ids = idsOf(request);
-      if (!request.isSent && !request.isAnswered && !ids.some(id => busy.has(id))) void send(request);
+      if (!request.isSent && !ids.some(id => busy.has(id))) void send(request);
       if (!request.isAnswered) for (const id of ids) busy.add(id);
     }
   }
@@ -110,34 +107,35 @@ export function createOutbox(options: OutboxOptions): Outbox {
   async function send(request: Request): Promise<void> {
     request.isSent = true;
     try {
-      const answer = await ask<{ data: (AnyRow | null)[] } | AnyRow>(pathOf(request), {
-        method: 'POST',
-        body: bodyOf(request),
-        headers: { 'X-Request-Id': request.id, 'Idempotency-Key': request.id },
-      });
+      const { id, steps } = request;
+      const [first] = steps;
+      const answer =
+        first?.op === 'restore'
+          ? { data: [await ask<AnyRow>(`/tasks/${first.id}/restore`, id)] }
+          : await ask<{ data: (AnyRow | null)[] }>('/tasks/batch', id, bodyOf(steps));
       failures = 0;
-      answered(request, (Array.isArray(answer.data) ? answer.data : [answer]) as (AnyRow | null)[]);
+      answered(request, answer.data);
     } catch (error) {
       request.isSent = false;
-      if (isClosed) return;
-      if (error instanceof Problem && error.status === 401) return; // kept, for when somebody signs in
-      if (error instanceof Problem) return refused(request, error);
+      const { status, wait } = error as Problem;
+      if (isClosed || status === 401) return; // kept, for when somebody signs in
+      if (status && wait === undefined) return void end(request, error as Problem);
       // Another one may have been sent meanwhile and wait already.
-      const wait = error instanceof NotNow ? error.wait : 0;
-      timer ??= clock.setTimeout(pump, Math.max(wait, backOff(clock, failures++)));
+      timer ??= setTimeout(pump, Math.max(wait ?? 0, backOff(failures++)));
     }
   }
 
   function answered(request: Request, rows: (AnyRow | null)[]): void {
     storage?.removeItem(prefix + request.id);
     request.isAnswered = true;
-    const before = idsOf(request);
     request.steps.forEach((step, index) => {
-      step.row = rows[index] ?? null;
-      if (step.row) rename(step.id, step.row.id);
-      if (step.row?.version !== undefined) rebase(request, step.row as AnyRow & { version: number });
+      const row = rows[index];
+      step.row = row ?? null;
+      if (!row) return;
+      rename(step.id, row.id);
+      rebase(row);
     });
-    changed([...before, ...idsOf(request)]);
+    changed();
     finish(request);
     if (timer === undefined) pump();
   }
@@ -146,46 +144,46 @@ export function createOutbox(options: OutboxOptions): Outbox {
   function rename(from: string, to: string): void {
     if (from === to) return;
     names.set(from, to);
-    for (const request of requests) {
-      const meant = request.steps.filter(({ id }) => id === from);
-      for (const step of meant) step.id = to;
-      if (meant.length > 0 && !request.isAnswered) save(request);
-    }
+    for (const request of requests)
+      for (const step of request.steps)
+        if (step.id === from) {
+          step.id = to;
+          if (!request.isAnswered) save(request);
+        }
   }
 
   // Who has changed what he saw change here means the version that has come of it.
-  function rebase(by: Request, { id, version }: AnyRow & { version: number }): void {
-    for (const request of requests.slice(requests.indexOf(by) + 1)) {
-      const meant = request.steps.filter(
-        step => step.id === id && 'version' in step && step.version === version - 1,
-      );
-      for (const step of meant) Object.assign(step, { version });
-      if (meant.length > 0) save(request);
-    }
+  function rebase({ id, version = 0 }: AnyRow): void {
+    for (const request of requests)
+      for (const step of request.steps)
+        if (!request.isSent && step.id === id && 'version' in step && step.version === version - 1) {
+          step.version = version;
+          save(request);
+        }
   }
 
-  function refused(request: Request, error: Error): void {
+  function end(request: Request, error?: Error): void {
     storage?.removeItem(prefix + request.id);
     requests = requests.filter(each => each !== request);
-    // It happened: what was refused is asking again.
-    if (request.steps.some(({ isTold }) => isTold))
-      request.resolve(request.steps.map(({ row }) => row ?? null));
-    else request.reject(error);
-    changed(idsOf(request));
-    const created = request.steps.flatMap(({ op, id }) => (op === 'create' ? [id] : []));
-    for (const each of requests) if (idsOf(each).some(id => created.includes(id))) refused(each, error);
+    // What was told of has happened: what was refused is asking again.
+    if (!error || request.steps.some(step => step.isTold))
+      request.resolve?.(request.steps.map(step => step.row ?? null));
+    else (request.reject ?? env.report)(error);
+    changed();
+    if (!error) return;
+    for (const { op, id } of request.steps)
+      if (op === 'create') for (const each of requests) if (idsOf(each).includes(id)) end(each, error);
     if (timer === undefined) pump();
   }
 
   // A step is over when its event has come, or a row that is as new; what changes nothing has no event.
   function finish(request: Request): void {
-    if (!request.isAnswered) return;
-    const isOver = ({ isTold, row, id }: Step) =>
-      isTold || (row?.version !== undefined && (options.versionOf(id) ?? 0) >= row.version);
-    if (request.told < MOST_TOLD && options.isFollowed() && !request.steps.every(isOver)) return;
-    requests = requests.filter(each => each !== request);
-    request.resolve(request.steps.map(({ row }) => row ?? null));
-    changed(idsOf(request));
+    const isOver = ({ isTold, row, id }: Step) => isTold || options.isSynced(id, row?.version ?? Infinity);
+    if (
+      request.isAnswered &&
+      (request.told >= MOST_TOLD || !options.isFollowed() || request.steps.every(isOver))
+    )
+      end(request);
   }
 
   function finishAll(): void {
@@ -201,7 +199,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return pending;
     },
     get isWaiting() {
-      return requests.some(({ isSent }) => isSent);
+      return requests.some(each => each.isSent);
     },
     ids: () => new Set(requests.flatMap(idsOf)),
     over(id, row) {
@@ -212,31 +210,31 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     push(wanted) {
       return new Promise((resolve, reject) => {
-        const id = crypto.randomUUID();
-        const steps = wanted.map((step, index) => {
-          const of = 'id' in step ? (names.get(step.id) ?? step.id) : index ? `${id}.${index}` : id;
-          return { ...step, id: of };
-        });
-        const at = Math.max(clock.now(), (requests.at(-1)?.at ?? 0) + 1);
-        const request = { id, at, steps, told: 0, resolve, reject };
+        const id = crypto.getRandomValues(new BigUint64Array(2)).join('-');
+        // As JSON has them: what is undefined is left out, and what its owner changes later stays his.
+        const steps = (JSON.parse(JSON.stringify(wanted)) as Step[]).map((step, index) => ({
+          ...step,
+          id: step.id ? (names.get(step.id) ?? step.id) : index ? `${id}.${index}` : id,
+        }));
+        const at = Math.max(Date.now(), (requests.at(-1)?.at ?? 0) + 1);
+        const request: Request = { id, at, steps, told: 0, resolve, reject };
         requests.push(request);
         save(request);
-        changed(idsOf(request));
+        changed();
         if (timer === undefined) pump();
       });
     },
     event({ requestid, subject, type, data }) {
-      const request = requests.find(({ id }) => id === requestid);
+      const request = requests.find(each => each.id === requestid);
+      const isCreation = type.endsWith('_created');
       const step = request?.steps.find(
-        ({ id, op, isTold, row }) =>
-          !isTold && (id === subject || (op === 'create' && !row && type.endsWith('_created'))),
+        each => !each.isTold && (each.id === subject || (each.op === 'create' && !each.row && isCreation)),
       );
-      if (!request || !step) return finishAll();
-      const before = step.id;
+      if (!request || !step) return void finishAll();
       step.isTold = true;
       step.row ??= type.endsWith('_deleted') ? null : (Object.values(data)[0] as AnyRow);
-      rename(before, subject);
-      changed([before, subject]);
+      rename(step.id, subject);
+      changed();
       finish(request);
     },
     told() {
@@ -249,31 +247,24 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     close() {
       isClosed = true;
-      clock.clearTimeout(timer);
+      clearTimeout(timer);
     },
   };
 }
 
-function pathOf({ steps: [first] }: Pending): string {
-  return first?.op === 'restore' ? `/tasks/${first.id}/restore` : '/tasks/batch';
-}
-
 // A batch even of one: it alone has a key for changes and deletions, too.
-function bodyOf({ steps }: Pending): unknown {
-  if (steps[0]?.op === 'restore') return undefined;
-  return {
-    operations: steps.map(({ op, id, ...rest }) => {
-      const { row, isTold, ...step } = rest;
-      return op === 'create' ? { op, ...step } : { op, id, ...step };
-    }),
-  };
+function bodyOf(steps: readonly Step[]): string {
+  const operations = steps.map(({ row, isTold, id, ...step }) =>
+    step.op === 'create' ? step : { ...step, id },
+  );
+  return JSON.stringify({ operations });
 }
 
 function applied(step: Step, row: AnyRow | undefined, at: number): AnyRow | undefined {
   if (step.op === 'delete') return undefined;
   // Answered: it is known what it will be, unless it is more by now.
   if (step.row) return (row?.version ?? 0) >= (step.row.version ?? 0) ? row : step.row;
-  if (step.op === 'update') return row && { ...row, ...defined(step.task) };
+  if (step.op === 'update') return row && { ...row, ...(step.task as object) };
   return step.op === 'create' ? createdOf(step.id, step.task, at) : row;
 }
 
@@ -294,8 +285,5 @@ function createdOf(id: string, task: object, at: number): AnyRow {
     completed_at: null,
     version: 0,
   };
-  return { ...made, ...defined(task) };
+  return { ...made, ...task };
 }
-
-const defined = (fields: object) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -6,85 +6,63 @@ const NOT_NOW: readonly number[] = [408, 429, 500, 502, 503, 504];
 
 /** What the service refused, as it said it (RFC 9457). */
 export class Problem extends Error {
-  status: number;
-  type: string | undefined;
+  declare status: number;
+  declare type?: string;
   /** What is wrong where. */
-  errors: readonly { path: string; message: string }[];
+  declare errors?: readonly { path: string; message: string }[];
   /** Of a moment or a position that cannot be had any more. */
-  reason: string | undefined;
+  declare reason?: string;
+  /** Of what may be asked again: not before so many ms. */
+  declare wait?: number;
 
-  constructor(status: number, said: Partial<Problem> & { title?: string; detail?: string } = {}) {
-    super(said.detail ?? said.title ?? `the service answered ${status}`);
-    this.name = 'Problem';
-    this.status = status;
-    this.type = said.type;
-    this.errors = said.errors ?? [];
-    this.reason = said.reason;
+  /** Without a status nobody answered. */
+  constructor(status: number, said?: { title?: string; detail?: string; reason?: string }, wait?: number) {
+    super(said?.detail ?? said?.title ?? `${status}`);
+    Object.assign(this, said, { name: 'Problem', status, wait });
   }
 }
 
-/** It is not known whether a request had an effect, or it had none now: it may be sent again. */
-export class NotNow extends Error {
-  /** Not before so many ms, as the service said. */
-  wait: number;
-
-  constructor(message: string, wait = 0) {
-    super(message);
-    this.wait = wait;
-  }
-}
-
-/** A request's parts besides its path. */
-export interface Asked {
-  method?: string;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal?: AbortSignal | undefined;
-}
-
-/** Asks for JSON. Throws a Problem for what is refused, and NotNow for what may be asked again. */
-export type Ask = <Answer>(path: string, asked?: Asked) => Promise<Answer>;
+/** Asks for JSON; with an id it is a change, which happens once under it. Throws a Problem. */
+export type Ask = <Answer>(path: string, id?: string, body?: string) => Promise<Answer>;
 
 /** How to ask the service of an environment. */
 export function createAsk(env: Environment): Ask {
-  return async function ask<Answer>(path: string, asked: Asked = {}): Promise<Answer> {
+  return async function ask<Answer>(path: string, id?: string, body?: string): Promise<Answer> {
     const token = await env.token.get();
-    const ending = new AbortController();
-    const end = () => ending.abort();
-    const timer = env.clock.setTimeout(end, PATIENCE);
-    asked.signal?.addEventListener('abort', end);
     let response: Response;
     let said: unknown;
     try {
       response = await fetch(env.url + path, {
-        method: asked.method ?? 'GET',
-        signal: ending.signal,
+        method: id ? 'POST' : 'GET',
+        signal: AbortSignal.timeout(PATIENCE),
         headers: {
-          ...(asked.body !== undefined && { 'Content-Type': 'application/json' }),
+          ...(id && { 'X-Request-Id': id, 'Idempotency-Key': id }),
+          ...(body && { 'Content-Type': 'application/json' }),
           ...(token && { Authorization: `Bearer ${token}` }),
-          ...asked.headers,
         },
-        ...(asked.body !== undefined && { body: JSON.stringify(asked.body) }),
+        ...(body && { body }),
       });
-      const text = await response.text();
-      said = text && /json/.test(response.headers.get('Content-Type') ?? '') ? JSON.parse(text) : undefined;
+      said = await response.json();
     } catch (error) {
-      asked.signal?.throwIfAborted();
-      throw new NotNow(String(error));
-    } finally {
-      env.clock.clearTimeout(timer);
-      asked.signal?.removeEventListener('abort', end);
+      throw new Problem(0, { detail: `${error}` }, 0); // cut off, or it was not the service that answered
     }
     const { status, ok, headers } = response;
     if (ok) {
       env.token.accepted();
       return said as Answer;
     }
-    if (status === 401 && env.token.refused()) return ask(path, asked);
-    const wait = Number(headers.get('Retry-After'));
+    if (status === 401 && env.token.refused()) return ask(path, id, body);
+    const wait = Number(headers.get('Retry-After')) * 1_000;
     // Of a conflict only that with a request under the same key, which still runs, passes.
-    if (NOT_NOW.includes(status) || (status === 409 && wait))
-      throw new NotNow(`${status}`, wait * 1_000 || 0);
-    throw new Problem(status, said as object);
+    const isPassing = NOT_NOW.includes(status) || (status === 409 && wait);
+    throw new Problem(status, said as object, isPassing ? wait : undefined);
   };
+}
+
+/** A query: each name with its values, or without where there are none. */
+export function queryOf(words: Readonly<Record<string, unknown>>): string {
+  const pairs = Object.entries(words).flatMap(([name, values]) =>
+    [values ?? []].flat().map((value): [string, string] => [name, `${value}`]),
+  );
+  return `?${new URLSearchParams(pairs)}`;
 }
