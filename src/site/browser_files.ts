@@ -1,11 +1,11 @@
 // What a browser gets of the page: its modules with their types taken out, the libraries as they were published, and the
 // style. Nothing is built: each is read once, when it is first asked for.
-import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { bundle, withoutTypes } from '../api_docs/client_script.ts';
 import { type StaticAsset, staticAsset } from '../api_docs/static_asset.ts';
+import { joinModules } from './join_modules.ts';
 
 /** A file of the page. */
 export interface BrowserFile {
@@ -40,7 +40,7 @@ const LIBRARIES: Readonly<Record<string, BrowserFile>> = {
 
 /** All files that can be asked for, by their names. */
 export const BROWSER_FILES: Readonly<Record<string, BrowserFile>> = {
-  ...sources(),
+  'page.js': { type: 'text/javascript', importedAs: [], early: true, read: readPage },
   ...LIBRARIES,
   'client.js': {
     type: 'text/javascript',
@@ -57,20 +57,10 @@ export async function readBrowserFile({ type, read }: BrowserFile): Promise<Stat
   return staticAsset(type, await read());
 }
 
-// Modules import each other by their paths in the project, which are those here.
-function sources(): Record<string, BrowserFile> {
-  const modules = readdirSync(PAGE).filter(file => file.endsWith('.ts'));
-  return Object.fromEntries(
-    modules.map(name => [
-      name,
-      {
-        type: 'text/javascript',
-        importedAs: [`/page/${name}`],
-        early: true,
-        read: async () => withoutTypes(await readHere(name)),
-      },
-    ]),
-  );
+async function readPage(): Promise<string> {
+  const names = (await readdir(PAGE)).filter(name => name.endsWith('.ts'));
+  const modules = names.map(async name => [name, withoutTypes(await readHere(name))] as const);
+  return joinModules(new Map(await Promise.all(modules)), 'main.ts');
 }
 
 function library(from: string, importedAs: readonly string[]): BrowserFile {

@@ -23,7 +23,7 @@ export function shellOf({ addresses, importMap, preload }: Shell): string {
 <link rel="stylesheet" href="${addresses['uplot.css']}">
 <script type="importmap">${importMap}</script>
 ${preload.map(address => `<link rel="modulepreload" href="${address}">`).join('\n')}
-<script type="module" src="${addresses['main.ts']}"></script>
+<script type="module" src="${addresses['page.js']}"></script>
 </head>
 <body>
 <header id="bar"></header>

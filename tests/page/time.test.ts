@@ -48,6 +48,6 @@ inBrowser('a long list of the past is there as a whole once the slider rests', a
   const { rows } = await psql.query('SELECT max(position)::int AS head FROM feed.events');
   await psql.query(`DELETE FROM tasks WHERE title LIKE 'Old%'`);
   await page.getByRole('slider', { name: 'Position in the log' }).fill(String(rows[0].head));
-  await page.locator('#tasks .aside', { hasText: /^70\d tasks$/ }).waitFor();
+  await page.locator('#tasks .beside', { hasText: /^70\d tasks$/ }).waitFor();
   t.pass();
 });
