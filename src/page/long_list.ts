@@ -44,39 +44,41 @@ export function createLongList<R extends Row>(
     return { row: px('--row'), open: px('--row-open') };
   };
   let { row: height, open: tall } = heights();
-  addEventListener('resize', () => {
+  // Remembered: to ask the document while it is being painted makes it lay everything out, each time.
+  let top = 0;
+  let seen = innerHeight;
+  const measure = () => {
     ({ row: height, open: tall } = heights());
+    seen = scroller()?.clientHeight || innerHeight;
+    top = scroller()?.scrollTop ?? 0;
     changed();
-  });
+  };
+  addEventListener('resize', measure);
 
   const openIndex = () => (open === undefined ? -1 : (indexes.get(open) ?? -1));
   const topOf = (index: number) => index * height + (openIndex() >= 0 && index > openIndex() ? tall : 0);
 
   function inSight(): [number, number] {
-    const root = scroller();
-    const top = root?.scrollTop ?? 0;
-    const seen = root?.clientHeight || 800;
     const extra = openIndex() >= 0 && topOf(openIndex()) < top ? tall : 0;
     const first = Math.max(0, Math.floor((top - extra) / height) - OVERSCAN);
     return [first, Math.min(rows.length, Math.ceil((top + seen) / height) + OVERSCAN)];
   }
 
-  // Whoever reads further down keeps what he reads, however much is put in above.
+  // Who reads further down the list keeps his place, however much is put in above.
   function keepPlace(): void {
-    const root = scroller();
-    if (!root || !anchor || root.scrollTop < height / 2) return;
+    if (!anchor || top < height / 2) return;
     const index = indexes.get(anchor.id);
     if (index === undefined) return;
-    const top = topOf(index) - anchor.offset;
-    if (Math.abs(top - root.scrollTop) > 1) root.scrollTop = top;
+    const wanted = topOf(index) - anchor.offset;
+    if (Math.abs(wanted - top) <= 1) return;
+    const root = scroller();
+    if (root) root.scrollTop = wanted;
   }
 
   function rememberPlace(): void {
-    const root = scroller();
-    if (!root) return;
-    const index = Math.min(rows.length - 1, Math.max(0, Math.floor(root.scrollTop / height)));
+    const index = Math.min(rows.length - 1, Math.max(0, Math.floor(top / height)));
     const row = rows[index];
-    anchor = row && { id: row.id, offset: topOf(index) - root.scrollTop };
+    anchor = row && { id: row.id, offset: topOf(index) - top };
   }
 
   function shown(): R[] {
@@ -119,6 +121,7 @@ export function createLongList<R extends Row>(
   };
 
   const onScroll = () => {
+    top = scroller()?.scrollTop ?? 0;
     rememberPlace();
     changed();
   };
