@@ -68,6 +68,14 @@ const Settings = z.object({
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
   AUTH: oneOf(['none', 'token']).optional(),
+  RATE_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
+  SOCKET_LIMIT: z
+    .string()
+    .regex(/^(off|[1-9]\d{0,8})$/, 'must be a whole number from 1, or off')
+    .optional(),
   ALLOWED_ORIGINS: z
     .string()
     .default('')
@@ -117,7 +125,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ? []
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
-  violations.push(...hostFaults(given), ...tlsFaults(given), ...sourceFaults(sources, adapters));
+  violations.push(...tlsFaults(given), ...sourceFaults(sources, adapters));
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
     violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
@@ -128,11 +136,13 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     );
   }
   const settings = result.data;
+  const auth = settings.AUTH ?? (LOOPBACK.test(settings.HOST) ? 'none' : 'token');
   const address = (url: string | undefined) => url && withLibpqTls(url, given.PGSSLMODE);
   return {
     service: settings.SERVICE_NAME,
     host: settings.HOST,
     loopback: LOOPBACK.test(settings.HOST),
+    auth,
     port: settings.PORT,
     stopDelay: settings.STOP_DELAY * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
@@ -141,6 +151,8 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
+    rateLimit: limitOf(settings.RATE_LIMIT, auth, RATE_OF_A_TOKEN),
+    socketLimit: limitOf(settings.SOCKET_LIMIT, auth, SOCKETS_OF_A_TOKEN),
     allowedOrigins: settings.ALLOWED_ORIGINS,
     generatorCron: settings.GENERATOR_CRON === 'off' ? undefined : settings.GENERATOR_CRON,
     taskSources:
@@ -158,6 +170,16 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   };
 }
 
+const RATE_OF_A_TOKEN = '12000';
+const SOCKETS_OF_A_TOKEN = '1000';
+
+// An address is no client: behind a proxy it is all of them, who would be refused for what one of them does. So where only
+// addresses are known nothing is limited but by the operator's own word.
+function limitOf(given: string | undefined, auth: string | undefined, ofToken: string): number | undefined {
+  const limit = given ?? (auth === 'token' ? ofToken : 'off');
+  return limit === 'off' ? undefined : Number(limit);
+}
+
 const MOST_SECONDS = 36_500 * 86_400;
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
@@ -165,22 +187,6 @@ const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86
 function secondsOf(text: string): number | undefined {
   const unit = SECONDS[text.slice(-1)];
   return text === 'forever' || unit === undefined ? undefined : Number(text.slice(0, -1)) * unit;
-}
-
-// Tokens do not exist yet, so nothing may pretend that they protect anything.
-function hostFaults(given: Record<string, string | undefined>): string[] {
-  if (given.AUTH === 'token') {
-    return [
-      'AUTH=token is not available in this version: use AUTH=none, and let only whom you trust reach HOST',
-    ];
-  }
-  // What is no host is named already.
-  if (given.HOST !== undefined && isHost(given.HOST) && !LOOPBACK.test(given.HOST) && given.AUTH !== 'none') {
-    return [
-      `HOST ${given.HOST} can be reached by others, and nothing would ask who they are: write AUTH=none to accept that`,
-    ];
-  }
-  return [];
 }
 
 // What is no address at all is named already.

@@ -30,10 +30,19 @@ export const CATALOGUE = {
     explanation:
       'The body is not JSON, or a query parameter or header is unknown or wrong. errors names the parameters.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'A token is needed',
+    explanation:
+      'Who asks must say so by a token that is valid: Authorization: Bearer twk_…. It was missing, mistyped, revoked, or has expired.',
+    headers: { 'WWW-Authenticate': 'How to say who asks (RFC 6750).' },
+  },
   forbidden: {
     status: 403,
     title: 'Not allowed',
-    explanation: 'Who you are may not do this.',
+    explanation:
+      'Who you are may not do this: detail names the scope that your token lacks, or what else is in the way.',
+    headers: { 'WWW-Authenticate': 'Where the token lacks a scope: which one (RFC 6750).' },
   },
   not_found: {
     status: 404,
@@ -88,6 +97,13 @@ export const CATALOGUE = {
     explanation:
       'The body is JSON, but its content breaks rules. errors lists every fault with a JSON Pointer to it.',
   },
+  too_many_requests: {
+    status: 429,
+    title: 'The client asks for too much',
+    explanation:
+      'What one client may ask for in a minute is used up (RATE_LIMIT says how much that is, RateLimit in every answer what is left of it), or it has as many sockets and streams as it may (SOCKET_LIMIT). Nothing was changed. Try again after Retry-After seconds.',
+    headers: RETRY_AFTER,
+  },
   headers_too_large: {
     status: 431,
     title: 'The request line and headers are too large',
@@ -129,7 +145,7 @@ export const CATALOGUE = {
     status: 503,
     title: 'There is too much to do',
     explanation:
-      'All connections to the database, or as many as may search at a time, were in use by others for five seconds. Nothing was changed. Try again after Retry-After seconds; DATABASE_POOL_SIZE says how many there are.',
+      'All connections to the database, or as many as may search at a time, were in use by others for five seconds; DATABASE_POOL_SIZE says how many there are. Or there are as many sockets and streams as the process may have files open. Nothing was changed. Try again after Retry-After seconds.',
     headers: RETRY_AFTER,
   },
   broker_unavailable: {

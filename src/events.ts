@@ -22,6 +22,8 @@ export const LogRow = z.strictObject({
   subject: z.string(),
   time: z.string(),
   origin: z.string(),
+  /** JSON text: the id and name of the token it was made with. Files of the archive from before there were tokens have none. */
+  actor: z.string().nullable().default(null),
   transaction: z.string(),
   requestid: z.string().nullable(),
   data: z.string().nullable(),
@@ -84,7 +86,7 @@ function envelope(row: LogRow): string {
   return (
     `{"specversion":"1.0","id":"${row.position}","position":${row.position},"type":${text(row.type)}` +
     `,"source":${text(`/${row.topic}`)},"subject":${text(row.subject)},"time":"${row.time}"` +
-    `,"datacontenttype":"application/json","origin":"${row.origin}","transaction":"${row.transaction}"` +
+    `,"datacontenttype":"application/json","origin":"${row.origin}","actor":${row.actor},"transaction":"${row.transaction}"` +
     `,"requestid":${text(row.requestid)},"data":{${text(entityOf(row))}:${row.data}${previous}}}`
   );
 }
@@ -107,6 +109,10 @@ export const EventEnvelope = z
     time: z.string().meta({ format: 'date-time', description: 'When the change was made.' }),
     datacontenttype: z.literal('application/json'),
     origin: z.enum(ORIGINS).meta({ description: 'Who made the change.' }),
+    actor: z
+      .object({ id: z.string(), name: z.string() })
+      .nullable()
+      .meta({ description: 'The token that a REST client made it with.' }),
     transaction: z.string().meta({ description: 'The same on all events of one transaction.' }),
     requestid: z.string().nullable().meta({ description: 'The X-Request-Id of the request that made it.' }),
     data: z.record(z.string(), z.unknown()).meta({
@@ -127,6 +133,7 @@ export const EventEnvelope = z
       time: '2026-11-23T05:38:12.345678Z',
       datacontenttype: 'application/json',
       origin: 'psql',
+      actor: null,
       transaction: '7351',
       requestid: null,
       data: {

@@ -10,6 +10,7 @@ const ROW: LogRow = {
   time: '2026-11-23T05:38:12.345678Z',
   origin: 'psql',
   transaction: '7351',
+  actor: null,
   requestid: null,
   data: '{"id" : "0198c0de-0000-7000-8000-000000000000", "title" : "x", "version" : 4}',
   previous: '{"title" : "y", "version" : 3}',
@@ -40,6 +41,7 @@ test('an update is the contract’s CloudEvent, with what was there before', t =
     datacontenttype: 'application/json',
     origin: 'psql',
     transaction: '7351',
+    actor: null,
     requestid: null,
     data: { task: { id: ROW.subject, title: 'x', version: 4 }, previous: { title: 'y', version: 3 } },
   });
@@ -48,7 +50,7 @@ test('an update is the contract’s CloudEvent, with what was there before', t =
 test('its members stand in the contract’s order', t => {
   t.is(
     Object.keys(JSON.parse(toEvent(ROW).json)).join(' '),
-    'specversion id position type source subject time datacontenttype origin transaction requestid data',
+    'specversion id position type source subject time datacontenttype origin actor transaction requestid data',
   );
 });
 

@@ -76,10 +76,11 @@ CREATE TABLE feed.events (
   previous json,
   bytes integer,
   entity text,
+  actor json,
   CONSTRAINT events_pkey PRIMARY KEY ("position"),
   CONSTRAINT events_position_positive CHECK (("position" > 0))
 );
-COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_changes() and feed.new_log() append to it. In partitions by position, of log.partition_size positions each; more from the twelfth on, so that there are never many. A staged row can be numbered once only: each partition has its own events_…_staged_id_key, and staged ids are numbered once by the condition of feed.sequence_changes() and the primary key.';
+COMMENT ON TABLE feed.events IS 'The log: every committed change, numbered 1, 2, 3, … without a gap. Only feed.sequence_staged() and feed.new_log() append to it. In partitions by position, of log.partition_size positions each; more from the twelfth on, so that there are never many. A staged row can be numbered once only: each partition has its own events_…_staged_id_key, and staged ids are numbered once by the condition of feed.sequence_staged() and the primary key.';
 CREATE INDEX events_by_currency ON ONLY feed.events USING btree (((data ->> 'currency'::text)), "position") WHERE ((topic = 'currencies'::text) AND (type = 'currency_created'::text));
 CREATE INDEX events_by_subject ON ONLY feed.events USING btree (subject, "position");
 CREATE INDEX events_by_type ON ONLY feed.events USING btree (topic, type, "position");
@@ -105,6 +106,7 @@ CREATE TABLE feed.events_1 (
   previous json,
   bytes integer,
   entity text,
+  actor json,
   CONSTRAINT events_1_pkey PRIMARY KEY ("position"),
   CONSTRAINT events_1_staged_id_key UNIQUE (staged_id),
   CONSTRAINT events_position_positive CHECK (("position" > 0))
@@ -176,6 +178,7 @@ CREATE TABLE feed.staged (
   previous json,
   bytes integer,
   entity text,
+  actor json,
   CONSTRAINT staged_pkey PRIMARY KEY (xid, id),
   CONSTRAINT staged_subject_length CHECK ((octet_length(subject) <= 1000))
 );
@@ -267,9 +270,10 @@ CREATE TABLE public.idempotency_keys (
   headers jsonb NOT NULL,
   body text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  token text DEFAULT ''::text NOT NULL,
   CONSTRAINT idempotency_keys_headers_object CHECK ((jsonb_typeof(headers) = 'object'::text)),
   CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
-  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key, token),
   CONSTRAINT idempotency_keys_request_digest CHECK ((octet_length(request) = 32))
 );
 COMMENT ON TABLE public.idempotency_keys IS 'What was answered to requests with an Idempotency-Key, written in the transaction of what they changed. `request` is the SHA-256 of the request. After 24 hours a row counts for nothing, and later requests with a key take it away.';
@@ -387,6 +391,28 @@ CREATE TRIGGER "00_feed_capture_truncate" BEFORE TRUNCATE ON public.tasks FOR EA
 CREATE TRIGGER tasks_before_write BEFORE INSERT OR UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_before_write(); -- ENABLE ALWAYS
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO taskwire_app;
 GRANT SELECT ON public.tasks TO taskwire_reader;
+
+CREATE TABLE public.tokens (
+  id text NOT NULL,
+  hash bytea NOT NULL,
+  name text NOT NULL,
+  scopes text[] NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  CONSTRAINT tokens_expires_later CHECK ((expires_at > created_at)),
+  CONSTRAINT tokens_hash_digest CHECK ((octet_length(hash) = 32)),
+  CONSTRAINT tokens_id_form CHECK (((id COLLATE "C") ~ '^[0-9A-Za-z]{8}$'::text)),
+  CONSTRAINT tokens_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+  CONSTRAINT tokens_name_printable CHECK (((name = btrim(name)) AND (name !~ '[[:cntrl:]]'::text))),
+  CONSTRAINT tokens_pkey PRIMARY KEY (id),
+  CONSTRAINT tokens_scopes_known CHECK (((cardinality(scopes) > 0) AND (array_position(scopes, NULL::text) IS NULL) AND (scopes <@ ARRAY['tasks:read'::text, 'tasks:write'::text, 'currencies:read'::text, 'currencies:write'::text, 'generator:run'::text, 'events:read'::text, 'admin'::text])))
+);
+COMMENT ON TABLE public.tokens IS 'Who may ask, where AUTH=token: a token is known by its SHA-256 alone. Written by its owner, by npm run token or by hand; the service reads it, and every instance hears of a change at once. It is no topic: nothing of it is in the log.';
+CREATE TRIGGER tokens_before_update BEFORE UPDATE ON public.tokens FOR EACH ROW EXECUTE FUNCTION public.tokens_before_update(); -- ENABLE ALWAYS
+CREATE TRIGGER tokens_ring AFTER INSERT OR DELETE OR UPDATE OF hash, name, scopes, expires_at, revoked_at OR TRUNCATE ON public.tokens FOR EACH STATEMENT EXECUTE FUNCTION public.tokens_ring(); -- ENABLE ALWAYS
+GRANT SELECT ON public.tokens TO taskwire_app;
 
 CREATE FUNCTION feed.add_partitions(through bigint) RETURNS integer
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -557,10 +583,13 @@ GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_app
 GRANT EXECUTE ON FUNCTION feed.rfc3339(timestamp with time zone) TO taskwire_reader;
 
 CREATE FUNCTION feed.sequence_changes(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
-  LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.sequence_events("the database is of a newer version" integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, transaction text, requestid text, data text, previous text, last_position bigint)
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION feed.sequence_staged(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, actor text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
+  LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.service_name() RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -611,9 +640,9 @@ CREATE FUNCTION public.apply_batch(of_topic text, columns text[], operations jso
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.apply_batch(text,text[],jsonb) TO taskwire_app;
 
-CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
+CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea, of_token text DEFAULT ''::text) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea,text) TO taskwire_app;
 
 CREATE FUNCTION public.convert_currency(of_amount numeric, from_code text, to_code text, OUT amount text, OUT from_rate text, OUT from_date text, OUT to_rate text, OUT to_date text) RETURNS record
   LANGUAGE sql STABLE PARALLEL SAFE SET search_path=pg_catalog, pg_temp;
@@ -651,6 +680,10 @@ GRANT EXECUTE ON FUNCTION public.keep_runs() TO PUBLIC;
 CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest integer) RETURNS boolean
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.lengths_within(text[],integer,integer) TO PUBLIC;
+
+CREATE FUNCTION public.note_token_use(ids text[]) RETURNS void
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION public.note_token_use(text[]) TO taskwire_app;
 
 CREATE FUNCTION public.priority_rank(priority text) RETURNS integer
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -708,3 +741,9 @@ GRANT EXECUTE ON FUNCTION public.task_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.tasks_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.tokens_before_update() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.tokens_ring() RETURNS trigger
+  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;

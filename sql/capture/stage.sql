@@ -1,8 +1,9 @@
 -- The transactional outbox: stages one change in the writer's own transaction, and rings the doorbell (a wake-up NOTIFY) if
 -- the sequencer sleeps.
 -- The event exists if and only if the change commits.
--- Who says where a change comes from, and of which request, is believed if his session may take the role of the service or
--- of the log's owner; any session can set such a setting.
+-- A writer that says where a change comes from, of which request, and by whose token, is believed if its session may take
+-- the role of the service or of the log's owner; any session can set such a setting. The token is looked up: an actor was
+-- one.
 -- The doorbell: a NOTIFY takes a database-wide lock around the commit, so commits that notify run one at a time.
 -- The sequencer holds the doorbell lock exclusively while, and only while, it sleeps. A writer that gets it shared
 -- knows the sequencer is awake and cannot go to sleep before this transaction has ended: it passes in silence. Only
@@ -28,6 +29,8 @@ DECLARE
   bytes CONSTANT bigint := octet_length(data::text) + coalesce(octet_length(previous::text), 0);
   origin text := nullif(current_setting('taskwire.origin', true), '');
   request_id text := nullif(current_setting('taskwire.request_id', true), '');
+  token text := nullif(current_setting('taskwire.token', true), '');
+  actor json;
 BEGIN
   IF subject IS NULL THEN
     RAISE EXCEPTION 'a row of the topic % is told without its key', topic
@@ -38,17 +41,22 @@ BEGIN
     PERFORM feed.refuse_large(topic, subject, bytes);
   END IF;
   -- The session's own role: ours is the owner's by now. Asked only where something was set, which psql does not.
-  IF coalesce(origin, request_id) IS NOT NULL
+  IF coalesce(origin, request_id, token) IS NOT NULL
     AND NOT coalesce(pg_has_role(session_user, to_regrole('taskwire_app'), 'SET'), false)
     AND NOT pg_has_role(session_user, current_user, 'SET')
   THEN
     origin := NULL;
     request_id := NULL;
+    token := NULL;
   END IF;
-  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, requestid, data, previous, bytes, entity)
+  IF token IS NOT NULL AND origin = 'rest' THEN
+    SELECT format('{"id":%s,"name":%s}', to_json(t.id), to_json(t.name)) INTO actor FROM public.tokens AS t WHERE t.id = token;
+  END IF;
+  INSERT INTO feed.staged (xid, topic, type, subject, "time", origin, actor, requestid, data, previous, bytes, entity)
   VALUES (
     pg_current_xact_id(), topic, type, subject, clock_timestamp(),
     CASE WHEN origin IN ('rest', 'generator', 'nats') THEN origin ELSE 'psql' END,
+    actor,
     left(request_id, 200),
     data, previous, bytes,
     CASE WHEN strpos(substr(type, length(entity) + 2), '_') > 0 THEN entity END);

@@ -1,5 +1,5 @@
 -- The changes of a topic that have committed and have no position yet, as the caller's snapshot sees them. Called by
--- a caller that reads the log and must not miss what was just written. The condition is that of feed.sequence_changes(): what
+-- a caller that reads the log and must not miss what was just written. The condition is that of feed.sequence_staged(): what
 -- the last batch's snapshot could not see. Without the document, which stands in feed.staged under (xid, id).
 -- Changes of one subject follow each other in the order of `id`: each waited for the row of the one before.
 -- Called by: feed.list_past(), feed.snapshot_page(), public.restore_task(), src/queries/currencies.ts,

@@ -15,7 +15,8 @@ AS $$
     'public.queue_run(text)', 'public.queue_first_run(text)', 'public.sweep_runs()', 'public.hand_back_run(uuid, integer)',
     'public.revive_run(uuid)', 'public.requeue_run(public.runs)', 'public.add_run_job(public.runs)',
     'public.run_is_forgotten(public.runs)', 'public.restore_task(uuid)',
-    'public.claim_idempotency_key(text, bytea)', 'public.apply_batch(text, text[], jsonb)',
+    'public.claim_idempotency_key(text, bytea, text)', 'public.apply_batch(text, text[], jsonb)',
+    'public.note_token_use(text[])', 'public.tokens_ring()', 'public.tokens_before_update()',
     'public.tasks_before_write()', 'public.runs_before_write()', 'public.currencies_before_write()',
     'public.currencies_keep_rate()'
   ]) AS functions (name)

@@ -29,6 +29,7 @@ AS $$
     FROM (VALUES
       ('public.tasks', 'tasks_before_write'),
       ('public.currencies', 'currencies_before_write'), ('public.currencies', 'currencies_keep_rate'),
+      ('public.tokens', 'tokens_before_update'), ('public.tokens', 'tokens_ring'),
       ('public.runs', 'runs_before_write'), ('public.runs', 'runs_kept'), ('public.runs', 'runs_kept_truncate'),
       ('feed.events', 'events_append_only'), ('feed.events', 'events_append_only_truncate'),
       ('feed.log', 'log_floor_rises'), ('feed.event_batches', 'event_batches_append_only'), ('feed.event_batches', 'event_batches_append_only_truncate'),

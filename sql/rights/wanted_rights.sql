@@ -23,6 +23,7 @@ AS $$
     ('taskwire_app', 'public.runs', ARRAY['SELECT', 'INSERT', 'UPDATE']),
     ('taskwire_app', 'public.currency_rates', ARRAY['SELECT', 'INSERT', 'UPDATE']),
     ('taskwire_app', 'public.rejected_messages', ARRAY['SELECT', 'INSERT']),
+    ('taskwire_app', 'public.tokens', ARRAY['SELECT']),
     ('taskwire_reader', 'public.tasks', ARRAY['SELECT']),
     ('taskwire_reader', 'public.runs', ARRAY['SELECT']),
     ('taskwire_reader', 'public.imports', ARRAY['SELECT']),
@@ -44,7 +45,8 @@ AS $$
     'public.queue_run(text)', 'public.queue_first_run(text)', 'public.sweep_runs()', 'public.hand_back_run(uuid, integer)',
     'public.import_task(text, text, jsonb)', 'public.import_rates(text, date, jsonb, boolean)',
     'public.convert_currency(numeric, text, text)', 'public.quotient(numeric, numeric)', 'public.quoted_rates(jsonb)',
-    'public.claim_idempotency_key(text, bytea)', 'public.apply_batch(text, text[], jsonb)'
+    'public.claim_idempotency_key(text, bytea, text)', 'public.apply_batch(text, text[], jsonb)',
+    'public.note_token_use(text[])'
   ]) AS functions (name)
   UNION ALL
   SELECT 'taskwire_reader', ARRAY['EXECUTE'], 'FUNCTION', functions.name

@@ -10,7 +10,7 @@
 CREATE OR REPLACE FUNCTION feed.end_stuck_leader(
   seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off -- as in feed.sequence_changes()
+SET enable_seqscan = off -- as in feed.sequence_staged()
 AS $$
 DECLARE
   key constant bigint := feed.lock_key('leader');

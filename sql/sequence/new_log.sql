@@ -32,10 +32,10 @@ BEGIN
 
   PERFORM feed.add_partitions(last + (SELECT count(*) FROM feed.staged));
   INSERT INTO feed.events (
-    "position", staged_id, topic, type, subject, "time", origin, transaction, requestid, data, previous, entity, bytes)
+    "position", staged_id, topic, type, subject, "time", origin, actor, transaction, requestid, data, previous, entity, bytes)
   SELECT
     last + row_number() OVER (ORDER BY s.last_id, s.id),
-    s.id, s.topic, s.type, s.subject, s."time", s.origin, s.xid, s.requestid, s.data, s.previous, s.entity, s.bytes
+    s.id, s.topic, s.type, s.subject, s."time", s.origin, s.actor, s.xid, s.requestid, s.data, s.previous, s.entity, s.bytes
   FROM (SELECT *, max(id) OVER (PARTITION BY xid) AS last_id FROM feed.staged) AS s
   WHERE NOT EXISTS (SELECT FROM feed.events AS e WHERE e.staged_id = s.id OFFSET 0); -- each by its index, never the whole log
   DELETE FROM feed.staged;

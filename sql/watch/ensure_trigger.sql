@@ -2,7 +2,7 @@
 -- trigger DDL locks the table against every writer. Called by the triggers.sql of each folder and by feed.watch().
 -- `timing` is written as pg_get_triggerdef() writes it (INSERT OR DELETE OR UPDATE), so that the two compare.
 -- Called by: feed.add_partitions(), feed.watch(), sql/currencies/triggers.sql, sql/runs/triggers.sql,
--- sql/sequence/triggers.sql, sql/tasks/triggers.sql.
+-- sql/sequence/triggers.sql, sql/tasks/triggers.sql, sql/tokens/triggers.sql.
 CREATE OR REPLACE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off -- as `timing` and `call` are written

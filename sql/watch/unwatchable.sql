@@ -6,6 +6,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE
     WHEN c.relnamespace = 'feed'::regnamespace THEN 'it belongs to the log itself'
+    WHEN c.oid = 'public.tokens'::regclass THEN 'it holds what tokens are known by'
     WHEN c.relkind <> 'r' OR c.relispartition THEN 'it is no ordinary table'
     WHEN c.relpersistence <> 'p' THEN 'its rows do not outlive a crash or its session, as the log does'
     WHEN EXISTS (SELECT FROM pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent)) THEN

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { CLOSE, CLOSE_MEANINGS, CONTROL, snapshotOf } from '../delivery/frames.ts';
 import { type FeedEndpoint, querySchemaOf } from '../delivery/parameters.ts';
 import { EventEnvelope, eventOf, type TopicInfo, typesOf } from '../events.ts';
+import type { Requirement } from '../web/access.ts';
 import type { Operation } from '../web/operation.ts';
 import { createSchemas, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
+import { TOKEN_SCHEME } from './openapi.ts';
 import { type Topic, topicsOf } from './topics.ts';
 
 type Json = Record<string, unknown>;
@@ -16,6 +18,8 @@ interface AsyncSources {
   /** Those that stream are channels too; those that show a row say what a topic's events tell of. */
   operations: readonly Operation[];
   version: string;
+  /** Whether clients are asked for a token. */
+  asksForToken: boolean;
 }
 
 const DESCRIPTION = `Every committed change, whoever made it, is an event with the next number in one gapless order.
@@ -23,20 +27,26 @@ const DESCRIPTION = `Every committed change, whoever made it, is an event with t
 A message is one JSON text frame: an event, which has a \`specversion\` (CloudEvents 1.0), or a control frame, which has none.
 In an event stream a message is the \`data\`; control frames have their type for the event's name, and the \`id\` is the
 position to resume from. Tables of one's own that are watched tell of themselves as \`event\` and \`snapshot\`.
+Where a token is asked for it is sent as \`Authorization: Bearer …\`; a browser's socket, which can set no header, asks for the
+subprotocols \`taskwire.v1\` and \`bearer.<token>\`, and is answered the first. \`x-scopes\` are those of which one is enough.
 The REST API is described in [/openapi.json](/openapi.json).`;
 
 const HOST = { default: '127.0.0.1:8000', description: 'Where the service is.' };
 const STREAM = 'text/event-stream';
 
 /** The document. Throws where two schemas of one name differ. */
-export function describeSockets({ endpoints, operations, version }: AsyncSources) {
+export function describeSockets({ endpoints, operations, version, asksForToken }: AsyncSources) {
+  const securityOf = (access: Requirement) =>
+    access === 'open' || !asksForToken ? {} : { security: [{ $ref: '#/components/securitySchemes/token' }] };
   const schemas = createSchemas('draft-07');
   const topics = topicsOf(operations);
   const messages = messagesOf(topics, schemas);
   const streams = operations.filter(({ answers }) => answers[200]?.type === STREAM);
   const channels = [
-    ...Object.entries(endpoints).map(([path, endpoint]) => socketOf(path, endpoint, topics, schemas)),
-    ...streams.map(each => streamOf(each, topics, schemas)),
+    ...Object.entries(endpoints).map(([path, endpoint]) =>
+      socketOf(path, endpoint, topics, schemas, securityOf(endpoint.access)),
+    ),
+    ...streams.map(each => streamOf(each, topics, schemas, securityOf(each.access))),
   ];
   return {
     asyncapi: '3.0.0',
@@ -53,7 +63,7 @@ export function describeSockets({ endpoints, operations, version }: AsyncSources
     },
     channels: Object.fromEntries(channels.map(({ id, channel }) => [id, channel])),
     operations: Object.fromEntries(channels.map(({ id, operation }) => [id, operation])),
-    components: { messages, schemas: schemas.components },
+    components: { messages, schemas: schemas.components, securitySchemes: { token: TOKEN_SCHEME } },
   };
 }
 
@@ -81,7 +91,13 @@ function messageOf(name: string, schema: z.ZodType, schemas: Schemas): Json {
   return { name, summary, payload: schemas.output(schema) };
 }
 
-function socketOf(path: string, endpoint: FeedEndpoint, topics: readonly Topic[], schemas: Schemas) {
+function socketOf(
+  path: string,
+  endpoint: FeedEndpoint,
+  topics: readonly Topic[],
+  schemas: Schemas,
+  security: Json,
+) {
   const names = namesOf(endpoint, topics, endpoint.takes.includes('snapshot'));
   const query = queryOf(parametersOf(querySchemaOf(endpoint), schemas));
   const about = endpoint.topic ?? 'everything';
@@ -91,19 +107,30 @@ function socketOf(path: string, endpoint: FeedEndpoint, topics: readonly Topic[]
       servers: [{ $ref: '#/servers/sockets' }],
       bindings: { ws: { method: 'GET', query, bindingVersion: '0.1.0' } },
       'x-close-codes': closeCodes(),
+      'x-scopes': endpoint.access,
     },
-    operation: { summary: `Tells of ${about}.` },
+    operation: { summary: `Tells of ${about}.`, ...security },
   });
 }
 
-function streamOf({ path, summary, query, headers }: Operation, topics: readonly Topic[], schemas: Schemas) {
+function streamOf(
+  { path, summary, query, headers, access }: Operation,
+  topics: readonly Topic[],
+  schemas: Schemas,
+  security: Json,
+) {
   const ofQuery = query ? queryOf(parametersOf(query, schemas)) : undefined;
   const named = headers ? parametersOf(headers, schemas) : [];
   const words = named.map(({ name, description = '' }) => `\`${name}\`: ${description}`).join(' ');
   return channelOf(path, namesOf({}, topics, false), {
-    channel: { description: `${summary} ${words}`.trim(), servers: [{ $ref: '#/servers/streams' }] },
+    channel: {
+      description: `${summary} ${words}`.trim(),
+      servers: [{ $ref: '#/servers/streams' }],
+      'x-scopes': access,
+    },
     operation: {
       summary,
+      ...security,
       bindings: { http: { method: 'GET', ...(ofQuery && { query: ofQuery }), bindingVersion: '0.3.0' } },
     },
   });

@@ -22,6 +22,7 @@ export function createClientOperations(): Operation[] {
       path: '/client.js',
       summary: 'Gives the client for pages, a JavaScript module.',
       tag: 'documents',
+      access: 'open',
       query: NoParameters,
       headers: StaticAssetHeaders,
       answers: answersOf('text/javascript'),

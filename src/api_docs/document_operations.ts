@@ -19,15 +19,21 @@ interface DocumentOptions {
   operations: () => readonly Operation[];
   /** The paths of WebSockets, and what they are about. */
   endpoints: Readonly<Record<string, FeedEndpoint>>;
+  /** Whether clients are asked for a token. */
+  asksForToken: boolean;
 }
 
-export function createDocumentOperations({ operations, endpoints }: DocumentOptions): Operation[] {
+export function createDocumentOperations({
+  operations,
+  endpoints,
+  asksForToken,
+}: DocumentOptions): Operation[] {
   return [
     documentOf('openapi', 'Describes what REST can be asked, as OpenAPI 3.1.', version =>
-      describeHttp(operations(), version),
+      describeHttp(operations(), { version, asksForToken }),
     ),
     documentOf('asyncapi', 'Describes the WebSockets and the event stream, as AsyncAPI 3.0.', version =>
-      describeSockets({ endpoints, operations: operations(), version }),
+      describeSockets({ endpoints, operations: operations(), version, asksForToken }),
     ),
   ];
 }
@@ -40,6 +46,7 @@ function documentOf(name: string, summary: string, describe: (version: string) =
     path: `/${name}.json`,
     summary,
     tag: 'documents',
+    access: 'open',
     query: NoParameters,
     headers: StaticAssetHeaders,
     answers: answersOf('application/json', z.looseObject({})),

@@ -1,6 +1,7 @@
 // The REST API as an OpenAPI 3.1 document, made of its operations: there is nothing in it that they do not say.
 import { CATALOGUE, type CatalogueEntry, type ErrorCode } from '../errors.ts';
 import { Problem, problemType } from '../http/middleware/problems.ts';
+import { SCOPES } from '../scopes.ts';
 import { type Answer, type Operation, refusalsOf } from '../web/operation.ts';
 import { createSchemas, type JsonSchema, type Parameter, parametersOf, type Schemas } from './json_schema.ts';
 import { describeEvents, topicsOf } from './topics.ts';
@@ -27,6 +28,12 @@ const GENERAL_HEADERS = {
   'X-Request-Id': header('Names the request: as the client sent it, or made by the service.', true),
   'Cache-Control': header('Whether and how long the answer may be kept.', true),
   'X-Content-Type-Options': header('`nosniff`', true),
+  'RateLimit-Policy': header(
+    'Where requests are limited: how much (`q`) a client may ask for in how many seconds (`w`).',
+  ),
+  RateLimit: header(
+    'Where requests are limited: what is left (`r`), and in how many seconds all of it is (`t`).',
+  ),
 };
 const GENERAL = Object.fromEntries(
   Object.keys(GENERAL_HEADERS).map(name => [name, { $ref: `#/components/headers/${name}` }]),
@@ -36,6 +43,12 @@ const REQUEST_ID = {
   in: 'header',
   description: 'A name for the request, of 1 to 200 visible ASCII characters; any other is replaced.',
   schema: { type: 'string' },
+};
+/** How a token is sent, and what it may allow, in both documents. */
+export const TOKEN_SCHEME = {
+  type: 'http',
+  scheme: 'bearer',
+  description: `A token of this service, as \`npm run token -- create\` prints it; its scopes are among ${SCOPES.join(', ')}.`,
 };
 // What any request may get that meets no operation.
 const ELSEWHERE = [
@@ -49,14 +62,19 @@ const ELSEWHERE = [
 ] as const;
 
 /** The document. Throws where two schemas of one name differ. */
-export function describeHttp(operations: readonly Operation[], version: string) {
+export function describeHttp(
+  operations: readonly Operation[],
+  { version, asksForToken }: { version: string; asksForToken: boolean },
+) {
   const schemas = createSchemas('draft-2020-12');
   const responses: Record<string, Response> = {};
   schemas.output(Problem);
   const paths: Record<string, Json> = {};
   for (const each of operations) {
     paths[each.path] ??= {};
-    Object.assign(paths[each.path] as Json, { [each.method]: describe(each, schemas, responses) });
+    Object.assign(paths[each.path] as Json, {
+      [each.method]: describe(each, { schemas, responses, asksForToken }),
+    });
   }
   return {
     openapi: '3.1.1',
@@ -77,16 +95,24 @@ export function describeHttp(operations: readonly Operation[], version: string) 
       responses,
       headers: GENERAL_HEADERS,
       parameters: { 'X-Request-Id': REQUEST_ID },
+      securitySchemes: { token: TOKEN_SCHEME },
     },
   };
 }
 
-function describe(operation: Operation, schemas: Schemas, responses: Record<string, Response>): Json {
+interface Document {
+  schemas: Schemas;
+  responses: Record<string, Response>;
+  asksForToken: boolean;
+}
+
+function describe(operation: Operation, { schemas, responses, asksForToken }: Document): Json {
   const { id, summary, tag, params, query, headers, body } = operation;
   return {
     operationId: id,
     summary,
     tags: [tag],
+    security: securityOf(operation, asksForToken),
     parameters: [
       ...(params ? parametersOf(params, schemas).map(each => ({ ...each, in: 'path', required: true })) : []),
       ...(query ? parametersOf(query, schemas).map(each => ({ ...each, in: 'query' })) : []),
@@ -98,6 +124,13 @@ function describe(operation: Operation, schemas: Schemas, responses: Record<stri
     }),
     responses: responsesOf(operation, schemas, responses),
   };
+}
+
+// One alternative for each scope that is enough, and none at all where that is enough, too: OpenAPI 3.1, section 4.8.30.
+function securityOf({ access, isExempt }: Operation, asksForToken: boolean): Json[] {
+  if (access === 'open') return [];
+  const isOptional = isExempt !== undefined || !asksForToken;
+  return [...access.map(scope => ({ token: [scope] })), ...(isOptional ? [{}] : [])];
 }
 
 // A header is a text, whatever is read from it.

@@ -1,20 +1,23 @@
 // The WebSocket side as a Koa application of its own: nothing in http/ can reach it, and it changes no data.
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import easyWs from 'koa-easy-ws';
 import type { ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import { ServiceError } from '../errors.ts';
+import { type ErrorCode, ServiceError } from '../errors.ts';
 import { isTypeOf, type WatchedTopic } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
 import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import { type Access, type Caller, requireScope, setCaller } from '../web/access.ts';
+import { COST } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
+import type { Place, Places } from './places.ts';
 import { createSession, type Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createSocketChannel } from './socket_channel.ts';
@@ -28,10 +31,16 @@ interface SocketAppOptions {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
   /** What each path is about. */
   endpoints: Readonly<Record<string, FeedEndpoint>>;
+  /** Who asks. */
+  access: Access;
   /** Which pages may connect. */
   origins: Origins;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What answers and logs a handshake that is refused: a ServiceError is thrown. It gives each a `state.requestId`. */
   around: readonly Koa.Middleware[];
   logger: Logger;
@@ -54,12 +63,14 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const { hub, log, sessions, logger } = options;
+  const { hub, log, sessions, places, logger, rateLimit = NO_LIMIT } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
   for (const each of options.around) app.use(each);
   const upgrading = webSockets('ws', { wsOptions: WS_OPTIONS });
   const violations = violationsOf(upgrading.server);
+  for (const [path, { access }] of Object.entries(options.endpoints))
+    if (!access) throw new TypeError(`${path} does not say what its client must be allowed to`);
   app.use(upgrading);
   app.use(async context => {
     const { req, res, path, querystring, state } = context;
@@ -72,30 +83,41 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     const webSocket = await accept(context, violations);
     if (!webSocket) return;
     detachResponse(res);
-    const { socket, headers } = req;
     const { requestId } = state;
-    await serve(webSocket, { endpoint, path, query: querystring, socket, headers, requestId });
+    await serve(webSocket, { endpoint, path, query: querystring, request: req, requestId });
   });
 
   async function serve(webSocket: WebSocket, request: Request): Promise<void> {
     webSocket.on('error', () => {}); // 'close' follows; too large or broken a frame is the client's affair
-    const entry = sessions.enter(clientOf(webSocket, request));
+    const { socket } = request.request;
+    const channel = createSocketChannel(webSocket, socket);
+    const entry = sessions.enter(clientOf(webSocket, channel, request));
     webSocket.on('close', entry.left);
-    const channel = createSocketChannel(webSocket, request.socket);
-    request.socket.resume();
-    const refusal = refuse(request);
-    if (refusal) return channel.end(refusal.code, refusal.reason);
+    socket.resume();
+    const caller = await identify(request);
+    if ('code' in caller) return channel.end(caller.code, caller.reason);
+    if (!channel.open) return; // it has gone meanwhile
+    entry.signedIn(caller);
     try {
-      const session = await open(channel, request);
+      rateLimit.charge({ req: request.request, set: () => {} }, COST.read);
+      const place = places.take(request.request);
+      webSocket.on('close', place.leave);
+      const session = await open(channel, request, { caller, place });
       if (session) entry.serve(session);
     } catch (error) {
+      const code = error instanceof ServiceError ? CLOSE_OF[error.code] : undefined;
+      if (code !== undefined) return channel.end(code, shorten((error as ServiceError).message));
       logger.debug({ err: error }, 'a socket came while the log could not be read');
       channel.end(CLOSE.tryAgainLater, 'the database is away; try again');
     }
   }
 
-  async function open(channel: Channel, { endpoint, query }: Request): Promise<Session | undefined> {
-    const wanted = await readParameters(query, endpoint, log.topics);
+  async function open(
+    channel: Channel,
+    { endpoint, query }: Request,
+    { caller, place }: { caller: Caller; place: Place },
+  ): Promise<Session | undefined> {
+    const wanted = await readParameters(query, endpoint, log.topics, caller);
     if (Array.isArray(wanted)) {
       channel.end(CLOSE.badParameters, shorten(sentence(wanted)));
       return undefined;
@@ -118,9 +140,10 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
       return undefined;
     }
     const snapshot = meant.flatMap(({ topic, has_key }) => (has_key ? [topic] : []));
-    return channel.open
-      ? createSession({ channel, hub, log, head, after, filter, snapshot, logger })
-      : undefined;
+    if (!channel.open) return undefined;
+    if (wanted.snapshot) place.beginSnapshot();
+    const { endSnapshot: snapshotEnded } = place;
+    return createSession({ channel, hub, log, head, after, filter, snapshot, snapshotEnded, logger });
   }
 
   // Those that the events can be of.
@@ -131,31 +154,56 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     return (await log.topics()).filter(isMeant);
   }
 
+  // Who asks, or why that is refused: told by a close frame, for a browser shows no page the answer to a handshake.
   // RFC 6455, section 10.2: a browser tells whose page opens the socket; others send no Origin.
-  function refuse({ headers }: Request): { code: number; reason: string } | undefined {
+  async function identify({ request, endpoint }: Request): Promise<Caller | Refusal> {
     if (sessions.ending.aborted) return { code: CLOSE.goingAway, reason: 'the instance is going away' };
+    const { headers } = request;
     const reason = options.origins.refuseHost(headers) ?? options.origins.refusePage(headers);
-    return reason === undefined ? undefined : { code: CLOSE.notAllowed, reason: shorten(reason) };
+    if (reason !== undefined) return { code: CLOSE.notAllowed, reason: shorten(reason) };
+    try {
+      const caller = await options.access.identify(request);
+      setCaller(request, caller);
+      requireScope(caller, endpoint.access);
+      return caller;
+    } catch (error) {
+      const known = error instanceof ServiceError ? CLOSE_OF[error.code] : undefined;
+      if (known === undefined) throw error;
+      return { code: known, reason: shorten((error as ServiceError).message) };
+    }
   }
 
   return app;
 }
 
+interface Refusal {
+  code: number;
+  reason: string;
+}
+
+const CLOSE_OF: Partial<Record<ErrorCode, number>> = {
+  unauthenticated: CLOSE.notSignedIn,
+  forbidden: CLOSE.notAllowed,
+  unavailable: CLOSE.tryAgainLater,
+  too_many_requests: CLOSE.tryAgainLater,
+  busy: CLOSE.tryAgainLater,
+};
+
 interface Request {
   endpoint: FeedEndpoint;
   path: string;
   query: string;
-  socket: Socket;
-  headers: IncomingHttpHeaders;
+  request: IncomingMessage;
   requestId: string;
 }
 
-function clientOf(webSocket: WebSocket, { path, socket, requestId }: Request) {
+function clientOf(webSocket: WebSocket, channel: Channel, { path, request: { socket }, requestId }: Request) {
   return {
     kind: 'socket',
     address: socket.remoteAddress, // gone by the time of the line
     request_id: requestId,
     path,
+    end: channel.end,
     cut: () => webSocket.terminate(),
   } as const;
 }

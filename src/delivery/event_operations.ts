@@ -8,9 +8,11 @@ import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
+import { callerOf, requirementOf, TOKEN_ENDED, topicsOf, unauthenticated } from '../web/access.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
-import { type Operation, operation } from '../web/operation.ts';
+import { COST, type Operation, operation } from '../web/operation.ts';
+import type { Channel } from './channel.ts';
 import { streamControl } from './frames.ts';
 import {
   type FeedEndpoint,
@@ -20,19 +22,27 @@ import {
   toWanted,
   type Wanted,
 } from './parameters.ts';
+import type { Places } from './places.ts';
 import { createSession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { createStreamChannel } from './stream_channel.ts';
 
-interface EventOptions {
+/** What the log is read from, and who tells when that has to end. */
+export interface Readable {
   hub: Hub;
   log: Log;
   sessions: Sessions;
+  /** How many there is room for. */
+  places: Places;
+}
+
+interface EventOptions extends Readable {
   logger: Logger;
 }
 
-const PAGE: FeedEndpoint = { takes: ['after', 'log', 'limit', 'wait', 'compact'] };
-const STREAM: FeedEndpoint = { takes: ['after', 'log'] };
+const ACCESS = requirementOf(undefined);
+const PAGE: FeedEndpoint = { access: ACCESS, takes: ['after', 'log', 'limit', 'wait', 'compact'] };
+const STREAM: FeedEndpoint = { access: ACCESS, takes: ['after', 'log'] };
 const DEFAULT_LIMIT = 100;
 const LOG = 'Taskwire-Log';
 const LOG_HEADER = { [LOG]: 'The present epoch of the log: the one told last is what to send as `log`.' };
@@ -59,6 +69,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       path: '/events',
       summary: 'Lists the events after a position, and waits for one if asked to.',
       tag: 'events',
+      access: ACCESS,
       query: querySchemaOf(PAGE),
       headers: z.object({ 'If-None-Match': z.string().optional() }),
       answers: {
@@ -70,7 +81,9 @@ export function createEventOperations(options: EventOptions): Operation[] {
         304: { description: 'The client has it already.', headers: PAGE_HEADERS },
       },
       refusals: ['gone'],
-      handle: async (ctx, { query }) => sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics)), options),
+      cost: ({ query }) => ((query as { compact?: boolean }).compact ? COST.search : COST.read),
+      handle: async (ctx, { query }) =>
+        sendPage(ctx, await wantedOf(toWanted(query, PAGE, topics, callerOf(ctx.req))), options),
     }),
     operation({
       id: 'stream_events',
@@ -78,6 +91,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       path: '/events/stream',
       summary: 'Streams the events as they are committed, as Server-Sent Events.',
       tag: 'events',
+      access: ACCESS,
       query: querySchemaOf(STREAM),
       headers: z.object({ 'Last-Event-ID': lastEventId }),
       answers: {
@@ -89,7 +103,7 @@ export function createEventOperations(options: EventOptions): Operation[] {
       },
       refusals: ['gone'],
       async handle(ctx, { query, headers }) {
-        const wanted = await wantedOf(toWanted(query, STREAM, topics));
+        const wanted = await wantedOf(toWanted(query, STREAM, topics, callerOf(ctx.req)));
         // The header wins: a browser that comes back sends the address that it began with.
         await stream(ctx, { ...wanted, ...headers['Last-Event-ID'] }, options);
       },
@@ -101,7 +115,14 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   const { after = 0, limit = DEFAULT_LIMIT } = wanted;
   const head = await headFor({ ...wanted, after }, options.log);
   if (wanted.compact) return sendCompacted(ctx, { ...wanted, after, limit }, head, options.log);
-  const { events, position, isFull, log } = await collect(ctx, { ...wanted, after, limit }, head, options);
+  // A long poll is as good as a stream that ends with its first events.
+  const place = wanted.wait ? options.places.take(ctx.req) : undefined;
+  const { events, position, isFull, log } = await collect(
+    ctx,
+    { ...wanted, after, limit },
+    head,
+    options,
+  ).finally(place?.leave);
   const next = isFull ? (events.at(-1)?.position ?? after) : position;
   // A full page of a log that is named says nothing that can change.
   const isFixed = isFull && wanted.log !== undefined;
@@ -110,11 +131,24 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
   ctx.type = 'application/json';
   ctx.body = `{"data":[${data}],${now}"next_after":${next}}`;
   ctx.set(LOG, log);
-  ctx.set('Cache-Control', isFixed ? 'public, max-age=31536000, immutable' : 'no-store');
+  ctx.set('Cache-Control', isFixed ? `${caching(ctx)}, max-age=31536000, immutable` : 'no-store');
   if (!isFixed) return;
-  const etag = `"${log}/${after}-${next}"`;
+  const etag = `"${log}/${after}-${next}${shownTo(ctx)}"`;
   ctx.set('ETag', etag);
   if (isKnownTag(ctx.get('If-None-Match'), etag)) ctx.status = 304;
+}
+
+/** What parts the tag of a page from that of another client's, which may be shown other topics under the same address. */
+export function shownTo(ctx: Context): string {
+  const visible = topicsOf(callerOf(ctx.req));
+  return visible ? `/${[...visible].join('+')}` : '';
+}
+
+/** Which caches may keep a page that never changes: of one that needs a token none that is shared. */
+export function caching(ctx: Context): 'public' | 'private' {
+  if (callerOf(ctx.req).token === undefined) return 'public';
+  ctx.vary('Authorization');
+  return 'private';
 }
 
 // A page of it is of the head that it names, and never fixed: a later event takes an earlier one's place.
@@ -137,12 +171,12 @@ async function sendCompacted(
   ctx.set('Cache-Control', 'no-store');
 }
 
-// What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds.
-async function collect(
+/** What there is after a position, at most `limit` of it, or as much as fills a page; if there is nothing, what comes within `wait` seconds. */
+export async function collect(
   ctx: Context,
   { after, limit, wait = 0, filter }: Wanted & { after: number; limit: number },
   head: Head,
-  { hub, log, sessions }: EventOptions,
+  { hub, log, sessions }: Readable,
 ): Promise<{ events: readonly FeedEvent[]; position: number; isFull: boolean; log: string }> {
   const events: FeedEvent[] = [];
   let bytes = 0;
@@ -173,6 +207,7 @@ async function collect(
     if (live) done.resolve();
   }, wait * 1_000);
   const stop = () => done.resolve();
+  const release = callerOf(ctx.req).whenEnded(() => done.reject(unauthenticated(TOKEN_ENDED)));
   sessions.ending.addEventListener('abort', stop);
   if (sessions.ending.aborted || ctx.res.destroyed) stop();
   ctx.res.once('close', stop);
@@ -183,6 +218,7 @@ async function collect(
     clearTimeout(timer);
     clearTimeout(giveUp);
     sessions.ending.removeEventListener('abort', stop);
+    release();
     subscription.close();
   }
 }
@@ -190,39 +226,45 @@ async function collect(
 async function stream(
   ctx: Context,
   wanted: Wanted,
-  { hub, log, sessions, logger }: EventOptions,
+  { hub, log, sessions, places, logger }: EventOptions,
 ): Promise<void> {
   const { filter } = wanted;
   const { head, reason } = await judged(wanted, log);
   if (reason && !readsEventStream(ctx.req)) throw gone(reason);
   const { after = head.head } = wanted;
   if (ctx.res.destroyed) return; // it has hung up meanwhile, and will not do so again
+  const place = reason || ctx.method === 'HEAD' ? undefined : places.take(ctx.req);
   ctx.status = 200;
   ctx.set({ ...STREAM_HEADERS, [LOG]: head.log });
   // By 410 an EventSource would end without a word to the page.
   if (reason) ctx.body = streamControl({ type: 'reset', reason }, { began: after, log: head.log });
-  if (reason || ctx.method === 'HEAD') return;
+  if (!place) return;
   ctx.respond = false;
-  const entry = sessions.enter(clientOf(ctx));
   const channel = createStreamChannel(ctx.res, { began: after, log: head.log });
+  const entry = sessions.enter(clientOf(ctx, channel));
   channel.onClose(entry.left);
+  entry.signedIn(callerOf(ctx.req));
+  channel.onClose(place.leave);
   const options = { channel, hub, log, head, filter, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }
 
-const STREAM_HEADERS = {
+/** The headers of an answer that is an event stream. */
+export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no', // nginx would gather the events
 };
 const PATIENCE = 10_000; // ms to read a page of the log
 
-function clientOf(ctx: Context) {
+/** The client of an answer that lasts, and what ends it in order. */
+export function clientOf(ctx: Context, channel: Pick<Channel, 'end'>) {
   return {
     kind: 'stream',
     address: ctx.req.socket.remoteAddress,
     request_id: ctx.response.get('X-Request-Id'),
     path: ctx.path,
+    end: channel.end,
     cut: () => void ctx.res.destroy(),
   } as const;
 }
@@ -233,7 +275,8 @@ async function wantedOf(read: ReturnType<typeof toWanted>): Promise<Wanted> {
   throw new ServiceError('malformed', sentence(wanted), { violations: wanted });
 }
 
-async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
+/** Where the log stands, or 410 where a client cannot go on from where it was. */
+export async function headFor(wanted: Pick<Wanted, 'after' | 'log'>, log: Log): Promise<Head> {
   const { head, reason } = await judged(wanted, log);
   if (reason) throw gone(reason);
   return head;

@@ -64,16 +64,19 @@ export const CLOSE = {
   tooBig: 1009, // said by ws itself
   tryAgainLater: 1013,
   badParameters: 4400,
+  notSignedIn: 4401,
   reset: 4410,
 } as const;
 
 /** What each close code says to a client. */
 export const CLOSE_MEANINGS: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: 'The instance is going away: reconnect at once.',
-  notAllowed: 'The origin or the host is not allowed.',
+  notAllowed: 'The origin or the host is not allowed, or the token lacks a scope, which the reason names.',
   tooBig: 'The frame is too big.',
-  tryAgainLater: 'The database is away: try again later.',
+  tryAgainLater: 'The database is away, or there are too many sockets or snapshots: try again later.',
   badParameters: 'A parameter is unknown or wrong; the reason names it.',
+  notSignedIn:
+    'A token is needed that is valid: there was none, or it was revoked, has expired or was changed.',
   reset: 'The position cannot be resumed from; the frame before says why.',
 };
 
@@ -152,8 +155,8 @@ function resumeAt(frame: ControlFrame, { began, log }: Stream): string {
   return `${frame.type === 'ready' ? began : frame.position}@${log}`;
 }
 
-// A json column may hold line breaks between its parts; the reader of a stream puts them back.
-function dataLines(text: string): string {
+/** Text as the data of an event: a json column may hold line breaks between its parts; the reader of a stream puts them back. */
+export function dataLines(text: string): string {
   return text
     .split(/\r\n|\r|\n/)
     .map(line => `data: ${line}\n`)

@@ -3,6 +3,13 @@ import { z } from 'zod';
 import type { Violation } from '../errors.ts';
 import { FILTERS, isTypeOf, type TopicInfo } from '../events.ts';
 import type { Filter } from '../feed/filter.ts';
+import {
+  type Caller,
+  lacking,
+  type Requirement,
+  requirementOf,
+  topicsOf as visibleTopics,
+} from '../web/access.ts';
 import { parameter, readQuery, repeated, wholeNumber } from '../web/query.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -10,6 +17,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Where something is asked for: of one topic or of all, and which parameters besides the filters it takes. */
 export interface FeedEndpoint {
   topic?: string;
+  /** What its client must be allowed to. */
+  access: Requirement;
   takes: readonly (keyof typeof EXTRA)[];
 }
 
@@ -82,25 +91,47 @@ export async function readParameters(
   query: string,
   endpoint: FeedEndpoint,
   topics: () => Promise<readonly TopicInfo[]>,
+  caller: Caller,
 ): Promise<Wanted | Violation[]> {
   const { lists, violations } = readQuery(query);
   const result = querySchemaOf(endpoint).safeParse(lists);
   if (!result.success) return [...violations, ...result.error.issues.flatMap(violationsOf)];
   if (violations.length > 0) return violations;
-  return toWanted(result.data, endpoint, topics);
+  return toWanted(result.data, endpoint, topics, caller);
 }
 
-/** What a query means that the place's schema has checked, or what only the database knows to be wrong with it. */
+/**
+ * What a query means of a client that may be told of some topics only: of those. Throws what it is told that asks for another one.
+ */
+function restrict(filter: Filter, caller: Caller, known: readonly TopicInfo[]): Filter {
+  const visible = visibleTopics(caller);
+  if (!visible) return filter;
+  const isVisible = ({ topic }: TopicInfo) => visible.has(topic);
+  for (const topic of filter.topics) if (!visible.has(topic)) throw lacking(requirementOf(topic), caller);
+  for (const type of filter.types) {
+    const tellers = known.filter(info => isTypeOf(type, info));
+    if (tellers[0] && !tellers.some(isVisible)) throw lacking(requirementOf(tellers[0].topic), caller);
+  }
+  return filter.topics.size > 0 ? filter : { ...filter, topics: visible };
+}
+
+/**
+ * What a query means that the place's schema has checked, or what only the database knows to be wrong with it. Throws a
+ * ServiceError for what the caller may not be told of.
+ */
 export async function toWanted(
   checked: object,
   endpoint: FeedEndpoint,
   topics: () => Promise<readonly TopicInfo[]>,
+  caller: Caller,
 ): Promise<Wanted | Violation[]> {
   const { after, log, snapshot, limit, wait, compact, ...filters } = checked as Partial<Wanted> & Lists;
-  const filter = toFilter(filters, endpoint);
+  const asked = toFilter(filters, endpoint);
+  const known = asked.types.size > 0 || filters.topic ? await topics() : [];
   const violations = snapshot && after !== undefined ? [CONTRADICTION] : [];
   if (compact && wait) violations.push(NOTHING_TO_WAIT_FOR);
-  if (filter.types.size > 0 || filters.topic) violations.push(...unknownNames(filter, await topics()));
+  if (asked.types.size > 0 || filters.topic) violations.push(...unknownNames(asked, known));
+  const filter = endpoint.topic === undefined ? restrict(asked, caller, known) : asked;
   return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, compact, filter };
 }
 

@@ -30,6 +30,8 @@ interface ClientSessionOptions {
   filter: Filter;
   /** The topics to send the state of first, as of the head. */
   snapshot: readonly string[];
+  /** Called when all of it has been sent. */
+  snapshotEnded?: (() => void) | undefined;
   /** How long a page of it may fail to be read, in ms, until the client is sent away. */
   patience?: number;
   logger: Logger;
@@ -99,6 +101,7 @@ export function createSession(options: ClientSessionOptions): Session {
   });
   channel.control({ type: 'ready', head: head.head, log: head.log });
   begin()
+    .then(options.snapshotEnded)
     .then(follow)
     .catch((error: unknown) => {
       if (ending.signal.aborted) return;

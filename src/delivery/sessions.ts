@@ -1,6 +1,7 @@
 // Those who are being told: every client's session, whatever it came by, ticked together and ended together.
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import { type Caller, TOKEN_ENDED } from '../web/access.ts';
 import { within } from '../within.ts';
 import { CLOSE } from './frames.ts';
 import type { Session } from './session.ts';
@@ -11,6 +12,8 @@ interface ConnectedClient {
   address: string | undefined;
   request_id: string;
   path: string;
+  /** Ends the connection: with the code, where the protocol has one. */
+  end(code: number, reason: string): void;
   /** Ends the connection without waiting for the other side. */
   cut(): void;
 }
@@ -20,16 +23,24 @@ export interface Sessions extends Service {
   /** Aborted when the instance is going away: no more are to come, and those who wait for something are not to. */
   readonly ending: AbortSignal;
   /** Enters a client as soon as it is connected; `left` is to be called once, with the close code, when it has gone. */
-  enter(client: ConnectedClient): { serve(session: Session): void; left(code: number): void };
+  enter(client: ConnectedClient): {
+    /** It is known by this from now on, and sent away when that ends. */
+    signedIn(caller: Caller): void;
+    serve(session: Session): void;
+    left(code: number): void;
+  };
 }
 
 const TICK = 10_000; // ms; clients may count on a position every 15 s
+const SIGNED_OUT_WITHIN = 500; // ms
 const GRACE = 2_000; // ms a client has to answer a close
 const GOING_AWAY = 'the instance is going away';
 
 interface Entry {
   client: ConnectedClient;
   session: Session | undefined;
+  /** The id of its token. */
+  token: string | undefined;
 }
 
 /** The sessions of an instance: start() begins the ticking, stop() ends every one with 1001. */
@@ -40,13 +51,32 @@ export function createSessions(logger: Logger): Sessions {
   const ending = new AbortController();
 
   // One line at the end of each client's life, whether it was served or refused.
-  function logEnd(client: ConnectedClient, opened: number, events: number, code: number): void {
+  function logEnd({ client, session, token }: Entry, opened: number, code: number): void {
     const seconds = Math.round(performance.now() - opened) / 1000;
     const { kind, address, request_id, path } = client;
+    const events = session?.sent ?? 0;
     logger.info(
-      { request_id, client: address, path, seconds, events, ...(kind === 'socket' && { code }) },
+      {
+        request_id,
+        client: address,
+        ...(token !== undefined && { token }),
+        path,
+        seconds,
+        events,
+        ...(kind === 'socket' && { code }),
+      },
       kind,
     );
+  }
+
+  // A client that does not answer the close is told nothing more either way.
+  function signOut(entry: Entry): void {
+    const { session, client } = entry;
+    if (session) session.close(CLOSE.notSignedIn, TOKEN_ENDED);
+    else client.end(CLOSE.notSignedIn, TOKEN_ENDED);
+    setTimeout(() => {
+      if (entries.has(entry)) client.cut();
+    }, SIGNED_OUT_WITHIN).unref();
   }
 
   return {
@@ -57,16 +87,22 @@ export function createSessions(logger: Logger): Sessions {
     ending: ending.signal,
     enter(client) {
       const opened = performance.now();
-      const entry: Entry = { client, session: undefined };
+      const entry: Entry = { client, session: undefined, token: undefined };
       entries.add(entry);
+      let release = () => {};
       return {
+        signedIn(caller) {
+          entry.token = caller.token?.id;
+          if (entries.has(entry)) release = caller.whenEnded(() => signOut(entry));
+        },
         serve(session) {
           entry.session = session;
           if (ending.signal.aborted) session.close(CLOSE.goingAway, GOING_AWAY);
         },
         left(code) {
           if (!entries.delete(entry)) return;
-          logEnd(client, opened, entry.session?.sent ?? 0, code);
+          release();
+          logEnd(entry, opened, code);
           if (ending.signal.aborted && entries.size === 0) empty.resolve();
         },
       };

@@ -3,10 +3,24 @@ import type { ServerResponse } from 'node:http';
 import type { Channel } from './channel.ts';
 import { type Stream, streamControl, streamEventOf } from './frames.ts';
 
-/** The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. */
-export function createStreamChannel(response: ServerResponse, { began, log }: Stream): Channel {
+const UNREAD_FOR = 30_000; // ms
+
+/**
+ * The channel of an answer whose head is yet to be written. It has no close codes: its end is its end. A client
+ * that reads nothing of what waits for it for `unreadFor` ms (30 s) is cut off, as of any answer: it comes back to where it was.
+ */
+export function createStreamChannel(
+  response: ServerResponse,
+  { began, log }: Stream,
+  unreadFor = UNREAD_FOR,
+): Channel {
   const stream = { began, log };
-  const hasRoom = () => !response.writableNeedDrain;
+  // Node's time-out counts from the last byte that went out. One that waits for events has nothing to read, and any time.
+  const hasRoom = () => {
+    if (response.writableNeedDrain) response.setTimeout(unreadFor);
+    return !response.writableNeedDrain;
+  };
+  response.on('drain', () => response.setTimeout(0));
   const isOpen = () => !response.writableEnded && !response.destroyed;
   // Node ends the answer, too: what the client left would lie here for ever.
   response.socket?.once('end', () => response.destroy());

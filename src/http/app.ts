@@ -3,9 +3,12 @@ import Koa, { type Middleware } from 'koa';
 import type { Logger } from '../logger.ts';
 import { type Availability, createAvailability } from '../postgres/availability.ts';
 import { unavailable } from '../postgres/errors.ts';
+import { type Access, OPEN_ACCESS } from '../web/access.ts';
 import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { compression } from './middleware/compression.ts';
+import { cors } from './middleware/cors.ts';
 import { oneHost } from './middleware/host.ts';
 import { answerNotFound } from './middleware/not_found.ts';
 import { checkOrigin } from './middleware/origin_check.ts';
@@ -24,6 +27,8 @@ interface HttpAppOptions {
   logger: Logger;
   /** Which pages may use it. */
   origins: Origins;
+  /** Who asks. Without it nobody is asked for a token. */
+  access?: Access | undefined;
   /** The resources' operations, and whatever else the composition serves. */
   operations: readonly Operation[];
   /** What readiness asks for. */
@@ -32,6 +37,8 @@ interface HttpAppOptions {
   availability?: Availability | undefined;
   /** Told of every request once it is answered. */
   answered?: ((outcome: RequestOutcome) => void) | undefined;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit?: RateLimit | undefined;
   /** What becomes of requests that no operation is for; they are refused. */
   otherwise?: Middleware | undefined;
 }
@@ -45,10 +52,12 @@ export interface HttpApp extends Koa {
 export function createHttpApp({
   logger,
   origins,
+  access = OPEN_ACCESS,
   operations,
   readiness,
   availability,
   answered,
+  rateLimit,
   otherwise = answerNotFound(),
 }: HttpAppOptions): HttpApp {
   const app = new Koa();
@@ -59,12 +68,13 @@ export function createHttpApp({
   for (const each of answering({
     logger,
     availability: availability ?? createAvailability(logger),
+    allowedOrigins: origins.allowed,
     answered,
   }))
     app.use(each);
   app.use(checkOrigin(origins));
   const all = [...operations, ...createHealthOperations(readiness), ...createProblemOperations()];
-  app.use(routesTo(all));
+  app.use(routesTo(all, { access, rateLimit }));
   app.use(otherwise);
   return Object.assign(app, { operations: all });
 }
@@ -73,12 +83,16 @@ export function createHttpApp({
  * What stands around every answer, that to a refused WebSocket among them: its name, its line in the log, its headers,
  * and a problem in the place of what is thrown further in.
  */
-export function answering(options: RequestLogOptions): Middleware[] {
+export function answering({
+  allowedOrigins,
+  ...options
+}: RequestLogOptions & { allowedOrigins: readonly string[] }): Middleware[] {
   return [
     readableTarget(),
     requestId(),
     requestLog(options),
     commonHeaders(),
+    cors(allowedOrigins),
     compression(),
     problems(),
     refuseUnreadable(),

@@ -1,15 +1,19 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 
+import type { TokenStore } from '../access/token_store.ts';
 import { createClientOperations } from '../api_docs/client_operations.ts';
 import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
+import { createStreamOperations } from '../delivery/durable_streams.ts';
 import { createEventOperations } from '../delivery/event_operations.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
+import type { Places } from '../delivery/places.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
 import { createRunOperations } from '../http/runs/run_operations.ts';
+import { createAccessOperations } from '../http/system/access_operations.ts';
 import { createMetricsOperations } from '../http/system/metrics_operations.ts';
 import { createTestOperations } from '../http/system/test_operations.ts';
 import { createTaskOperations } from '../http/tasks/task_operations.ts';
@@ -26,7 +30,9 @@ import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import { createPageOperations } from '../site/page_operations.ts';
+import type { Access } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
@@ -37,12 +43,17 @@ interface ApiOptions {
   config: Config;
   logger: Logger;
   origins: Origins;
+  access: Access;
+  /** Where a token is asked for. */
+  tokens: TokenStore | undefined;
+  rateLimit: RateLimit;
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
   sequencer: Sequencer;
   retention: Retention | undefined;
   sessions: Sessions;
+  places: Places;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
   /** Aborted when the instance is to stop. */
@@ -57,12 +68,16 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     config,
     logger,
     origins,
+    access,
+    tokens,
+    rateLimit,
     availability,
     metrics,
     receiver,
     sequencer,
     retention,
     sessions,
+    places,
     kinds,
     nats,
     endpoints,
@@ -75,6 +90,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sequencer,
     schema: await readProgramSchema(),
     stopping,
+    obstacles: () => (tokens?.obstacle === undefined ? [] : [tokens.obstacle]),
     warnings: () => [
       ...(nats?.state().incidents ?? []),
       ...(retention?.obstacles ?? []),
@@ -95,16 +111,31 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createCurrencyOperations({ pool, lanes }),
     ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
-    ...createEventOperations({ ...receiver, sessions, logger }),
+    ...createEventOperations({ ...receiver, sessions, places, logger }),
+    ...createStreamOperations({ ...receiver, sessions, places }),
+    ...createAccessOperations(),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
-    ...createDocumentOperations({ operations: () => app.operations, endpoints }),
+    ...createDocumentOperations({
+      operations: () => app.operations,
+      endpoints,
+      asksForToken: access.isAsked,
+    }),
     ...createDocsOperations(),
     ...createPageOperations(),
     ...createClientOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
-  const app: HttpApp = createHttpApp({ logger, origins, operations, readiness, availability, answered });
+  const app: HttpApp = createHttpApp({
+    logger,
+    origins,
+    access,
+    rateLimit,
+    operations,
+    readiness,
+    availability,
+    answered,
+  });
   return app;
 }
 

@@ -16,6 +16,8 @@ import { createWaitingApp, type WaitingOptions } from '../http/app.ts';
 import { holdBody } from '../http/input/continue.ts';
 import { answerUnparsed, refuseOn } from '../http/unparsed_request.ts';
 import type { Service } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import { createOutage } from '../outage.ts';
 import { settleWithin } from '../within.ts';
 import { type ListenAddress, listen, stopListening } from './listening.ts';
 
@@ -30,6 +32,10 @@ interface HttpServerOptions extends WaitingOptions {
   /** How long a request may take to arrive, in ms, and how often that is looked at. */
   requestTimeout?: number;
   checkEvery?: number;
+  /** How many connections there may be; without it as many as come. */
+  mostConnections?: number;
+  /** Told of each connection that is turned away. */
+  refused?: () => void;
   /** For how many ms an answer may wait while its client reads nothing of it. */
   unreadFor?: number;
 }
@@ -52,6 +58,8 @@ export function createHttpServer({
   requestTimeout = REQUEST_TIMEOUT,
   checkEvery = CHECK_EVERY,
   unreadFor = UNREAD_FOR,
+  mostConnections = Number.POSITIVE_INFINITY,
+  refused = () => {},
   ...waiting
 }: HttpServerOptions): HttpServer {
   const { logger } = waiting;
@@ -69,6 +77,8 @@ export function createHttpServer({
     requireHostHeader: false, // Node would answer by itself, without a word
     shouldUpgradeCallback: isWebSocket,
   });
+
+  limitConnections(server, { most: mostConnections, refused, logger });
 
   const serve: RequestListener = (request, response) => {
     const { socket } = request;
@@ -146,8 +156,27 @@ export function createHttpServer({
   };
 }
 
+// Past what the process may open, a connection could not even be turned away, and one to the database could not be made.
+function limitConnections(
+  server: Server,
+  { most, refused, logger }: { most: number; refused: () => void; logger: Logger },
+): void {
+  if (!Number.isFinite(most)) return;
+  server.maxConnections = most;
+  const outage = createOutage(logger, {
+    begun: 'there are as many connections as the process may open files (ulimit -n): others are turned away',
+    ended: 'there is room for connections again',
+    fields: { most },
+  });
+  server.on('drop', () => {
+    outage.begin();
+    refused();
+  });
+  server.on('connection', () => outage.end());
+}
+
 // An answer that is complete here lies in the memory until its client has read it. Node's time-out counts from the last byte
-// that went out, and is another one again once all have. An event stream has its own backpressure, and no end.
+// that went out, and is another one again once all have. An event stream has its own, see stream_channel.ts.
 function cutUnread(response: ServerResponse, patience: number): void {
   response.once('prefinish', () => response.setTimeout(patience));
 }

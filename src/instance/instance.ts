@@ -1,9 +1,11 @@
 // One instance of the service, put together: every part gets what it needs by hand, starts in order, stops in reverse.
 import { setTimeout as pause } from 'node:timers/promises';
+import { createTokenStore, type TokenStore } from '../access/token_store.ts';
 import { type Archive, createArchive } from '../archive/archive.ts';
 import type { Config } from '../config.ts';
 import { createSocketApp } from '../delivery/app.ts';
 import type { FeedEndpoint } from '../delivery/parameters.ts';
+import { createPlaces, type Places } from '../delivery/places.ts';
 import { createSessions, type Sessions } from '../delivery/sessions.ts';
 import { answering } from '../http/app.ts';
 import { taskGenerator } from '../jobs/generator/task_generator.ts';
@@ -19,13 +21,18 @@ import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
 import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
+import { noteTokenUse, readTokens } from '../queries/tokens.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
+import { callerOf, OPEN_ACCESS, requirementOf } from '../web/access.ts';
+import { addressOf, type ClientOf } from '../web/client.ts';
 import { createOrigins } from '../web/origins.ts';
+import { createRateLimit, NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart } from './nats.ts';
+import { type ConnectionLimits, readConnectionLimits } from './open_files.ts';
 
 interface InstanceOptions {
   config: Config;
@@ -40,10 +47,11 @@ export interface Instance extends Service {
   readonly address: string;
 }
 
+const TAKES = ['after', 'log', 'snapshot'] as const;
 const ENDPOINTS: Record<string, FeedEndpoint> = {
-  '/ws/tasks': { topic: 'tasks', takes: ['after', 'log', 'snapshot'] },
-  '/ws/currencies': { topic: 'currencies', takes: ['after', 'log', 'snapshot'] },
-  '/ws/events': { takes: ['after', 'log', 'snapshot'] },
+  '/ws/tasks': { topic: 'tasks', access: requirementOf('tasks'), takes: TAKES },
+  '/ws/currencies': { topic: 'currencies', access: requirementOf('currencies'), takes: TAKES },
+  '/ws/events': { access: requirementOf(undefined), takes: TAKES },
 };
 // Of their own, so that no crowd of requests, waiting for a row that a writer locked, holds up the events.
 const LOG_CONNECTIONS = 3;
@@ -57,12 +65,23 @@ const DATABASE_RETRY = 1_000; // ms
 export function createInstance(options: InstanceOptions): Instance {
   const { config, logger } = options;
   const availability = createAvailability(logger);
-  const origins = createOrigins({ loopback: config.loopback, allowed: config.allowedOrigins });
+  const origins = createOrigins({
+    checksHost: config.auth === 'none',
+    host: config.host,
+    allowed: config.allowedOrigins,
+  });
   // Once, whatever begins again: a counter only rises, and the process's own are watched once.
   const metrics = createMetrics({ hasNats: config.natsUrl !== undefined });
+  const limits = readConnectionLimits(config.poolSize);
+  const rateLimit = createRateLimitPart(config, metrics);
+  const places = createPlacesPart(config, limits, metrics);
   const kinds = createKinds(config);
-  const shared = { config, logger, origins, availability, answered: metrics.answered };
-  const server = createHttpServer(shared);
+  const shared = { config, logger, origins, rateLimit, places, availability, answered: metrics.answered };
+  const server = createHttpServer({
+    ...shared,
+    mostConnections: limits.connections,
+    refused: () => metrics.limited('connections'),
+  });
   const started: Service[] = [];
   const stopping = new AbortController();
   let starting: Promise<void> | undefined;
@@ -91,11 +110,14 @@ export function createInstance(options: InstanceOptions): Instance {
     const pool = await connect('pool', config.poolSize);
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
-    const feed = await createFeed({ pool, logPool }, options, metrics);
+    const tokens = config.auth === 'token' ? createTokens(logPool, logger) : undefined;
+    const access = tokens ?? OPEN_ACCESS;
+    const feed = await createFeed({ pool, logPool, tokens }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
     for (const service of [
+      ...(tokens ? [tokens] : []),
       receiver,
       sequencer,
       ...(retention ? [retention] : []),
@@ -106,14 +128,23 @@ export function createInstance(options: InstanceOptions): Instance {
     const api = await createApi(pool, {
       ...shared,
       ...feed,
+      access,
+      tokens,
       metrics,
       kinds,
       nats,
       endpoints: ENDPOINTS,
       stopping: stopping.signal,
     });
-    const around = answering(shared);
-    const sockets = createSocketApp({ ...shared, ...receiver, sessions, around, endpoints: ENDPOINTS });
+    const around = answering({ ...shared, allowedOrigins: origins.allowed });
+    const sockets = createSocketApp({
+      ...shared,
+      ...receiver,
+      access,
+      sessions,
+      around,
+      endpoints: ENDPOINTS,
+    });
     server.serve(api.callback(), sockets.callback());
     // Stopped in reverse: no client that is sent away may come back here, and sockets are not answers.
     for (const service of [server.answers, sessions, server.listening]) await begin(service);
@@ -181,6 +212,29 @@ export function createInstance(options: InstanceOptions): Instance {
   };
 }
 
+// A token is a client wherever it asks from; where none is asked for, an address is.
+const clientOf: ClientOf = request => callerOf(request).token?.id ?? addressOf(request);
+
+function createRateLimitPart({ rateLimit: quota }: Config, metrics: Metrics): RateLimit {
+  if (quota === undefined) return NO_LIMIT;
+  return createRateLimit({ quota, clientOf, refused: () => metrics.limited('rate') });
+}
+
+const SNAPSHOT_SHARE = 10; // of a client's sockets, how many for each snapshot that may be under way
+
+function createPlacesPart({ socketLimit }: Config, { sockets }: ConnectionLimits, metrics: Metrics): Places {
+  const perClient = socketLimit && {
+    places: socketLimit,
+    snapshots: Math.ceil(socketLimit / SNAPSHOT_SHARE),
+  };
+  return createPlaces({
+    most: sockets,
+    perClient: perClient || undefined,
+    clientOf,
+    refused: metrics.limited,
+  });
+}
+
 interface Feed {
   receiver: Receiver;
   sequencer: Sequencer;
@@ -190,7 +244,7 @@ interface Feed {
 }
 
 async function createFeed(
-  { pool, logPool }: { pool: DatabasePool; logPool: DatabasePool },
+  { pool, logPool, tokens }: { pool: DatabasePool; logPool: DatabasePool; tokens: TokenStore | undefined },
   options: InstanceOptions,
   metrics: Metrics,
 ): Promise<Feed> {
@@ -205,6 +259,7 @@ async function createFeed(
     logger,
     published: metrics.published,
     vacant: () => sequencer.tryNow(),
+    tokens: () => tokens?.hear(),
   });
   const sequencer = createSequencer({
     url,
@@ -219,6 +274,14 @@ async function createFeed(
   });
   const retention = createRetentionPart(pool, { sequencer, archive, config, url, logger });
   return { receiver, sequencer, retention, sessions: createSessions(logger) };
+}
+
+function createTokens(pool: DatabasePool, logger: Logger): TokenStore {
+  return createTokenStore({
+    read: known => readTokens(pool, known),
+    note: ids => noteTokenUse(pool, ids),
+    logger,
+  });
 }
 
 function createRetentionPart(

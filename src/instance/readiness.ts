@@ -17,6 +17,8 @@ interface ReadinessOptions {
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   availability: Pick<Availability, 'refusesWrites'>;
+  /** What else keeps the instance from its work. */
+  obstacles(): readonly string[];
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
   warnings(): readonly string[];
 }
@@ -34,6 +36,7 @@ export function createReadiness({
   sequencer,
   stopping,
   availability,
+  obstacles,
   warnings,
 }: ReadinessOptions) {
   return {
@@ -59,6 +62,7 @@ export function createReadiness({
       ...(listener.listening ? [] : ['the listener does not listen']),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
       ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
+      ...obstacles(),
     ],
     warnings,
   };

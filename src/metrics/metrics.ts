@@ -24,11 +24,14 @@ export interface StoredState {
   runs: readonly { kind: string; status: string; count: number }[];
 }
 
+type Limit = (typeof LIMITS)[number];
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 const PATIENCE = 2_000; // ms a scrape waits for the database
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 10_000, 100_000];
+const LIMITS = ['rate', 'sockets', 'snapshots', 'connections'] as const;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** The metrics of one instance, in a registry of their own; those of NATS only where there is one. */
@@ -113,7 +116,16 @@ function createHttpMetrics(registers: Registry[]) {
     buckets: LATENCY,
     registers,
   });
+  const limited = new Counter({
+    name: 'taskwire_limited_total',
+    help: 'Requests, sockets and snapshots that were refused because there were too many, by the limit',
+    labelNames: ['limit'],
+    registers,
+  });
+  for (const limit of LIMITS) limited.inc({ limit }, 0);
   return {
+    /** One was refused. */
+    limited: (limit: Limit): void => limited.inc({ limit }),
     answered(request: { method: string; route: string; status: number; seconds: number }): void {
       const { method, route, status, seconds } = request;
       requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds);

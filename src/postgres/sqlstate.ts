@@ -9,6 +9,7 @@ export const SQLSTATE = {
   databaseExists: '42P04',
   insufficientPrivilege: '42501',
   serializationFailure: '40001',
+  undefinedTable: '42P01',
   deadlock: '40P01',
   diskFull: '53100',
   tooManyConnections: '53300',

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ServiceError, type Violation } from '../errors.ts';
 import { databaseErrorOf, translateDatabaseError } from '../postgres/errors.ts';
 import type { Connection } from '../postgres/pool.ts';
-import { writtenBy } from './origin.ts';
+import { type Author, writtenBy } from './origin.ts';
 import type { Resource } from './resource.ts';
 
 const Applied = z.strictObject({ document: z.string().nullable() });
@@ -17,13 +17,13 @@ export async function applyBatch(
   connection: Connection,
   { topic, entity, columns }: Resource,
   operations: readonly object[],
-  requestId: string,
+  author: Author,
 ): Promise<readonly (string | null)[]> {
   // In the list of what is selected: there it is called when the row of the context has been read.
   const rows = await connection
     .any(
       sql.prepared('apply_batch', Applied)`
-        WITH ${writtenBy('rest', requestId)}
+        WITH ${writtenBy('rest', author)}
         SELECT public.apply_batch(
           ${topic}, ${sql.array(Object.keys(columns), 'text')}, ${JSON.stringify(operations)}::jsonb) AS document
         FROM context`,

@@ -4,7 +4,7 @@ import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { rowNotTaken } from '../postgres/errors.ts';
 import { type Connection, noRow, readBriefly } from '../postgres/pool.ts';
-import { writtenBy } from './origin.ts';
+import { type Author, writtenBy } from './origin.ts';
 import { firstPageOf } from './page.ts';
 import {
   type After,
@@ -26,7 +26,7 @@ export interface WriteTarget {
   id: string;
   versions: readonly number[] | undefined;
   otherThan: readonly number[] | undefined;
-  requestId: string;
+  author: Author;
 }
 
 export const Stored = z.strictObject({ id: z.string(), version: z.number(), document: z.string() });
@@ -43,13 +43,13 @@ export async function insertEntity(
   connection: Connection,
   resource: Resource,
   fields: Fields,
-  requestId: string,
+  author: Author,
 ): Promise<Stored> {
   const { table, columns } = partsOf(resource);
   // As values: a record made of JSON, as in updateEntity(), costs PostgreSQL a third more.
   const values = Object.entries(resource.columns).map(([name, type]) => valueAs(fields[name], type));
   const stored = await connection.maybeOne(sql.prepared(`insert_${resource.entity}`, Stored)`
-    WITH ${writtenBy('rest', requestId)}
+    WITH ${writtenBy('rest', author)}
     INSERT INTO ${table} AS t (${columns})
     SELECT ${sql.join(values, COMMA)}
     FROM context
@@ -119,12 +119,12 @@ export async function listEntities(
 export async function updateEntity(
   connection: Connection,
   resource: Resource,
-  { changes, requestId, ...target }: WriteTarget & { changes: Fields },
+  { changes, author, ...target }: WriteTarget & { changes: Fields },
 ): Promise<Stored | null> {
   const { table, columns, ofRecord } = partsOf(resource);
   // A field that the JSON lacks is taken from the row, as it is when the row is locked.
   return connection.maybeOne(sql.prepared(`update_${resource.entity}`, Stored)`
-    WITH ${writtenBy('rest', requestId)}
+    WITH ${writtenBy('rest', author)}
     UPDATE ${table} AS t
     SET (${columns}) = (
       SELECT ${ofRecord}
@@ -139,10 +139,10 @@ export async function updateEntity(
 export async function deleteEntity(
   connection: Connection,
   resource: Resource,
-  { requestId, ...target }: WriteTarget,
+  { author, ...target }: WriteTarget,
 ): Promise<boolean> {
   const { rowCount } = await connection.query(sql.prepared(`delete_${resource.entity}`, noRow)`
-    WITH ${writtenBy('rest', requestId)}
+    WITH ${writtenBy('rest', author)}
     DELETE FROM ${partsOf(resource).table} AS t
     USING context
     WHERE ${isTarget(target)}`);
@@ -235,7 +235,7 @@ function conditionOf(
 }
 
 // Each list goes as one text: a prepared statement must read the same with and without it.
-function isTarget({ id, versions, otherThan = [] }: Omit<WriteTarget, 'requestId'>): FragmentSqlToken {
+function isTarget({ id, versions, otherThan = [] }: Omit<WriteTarget, 'author'>): FragmentSqlToken {
   const allowed = versions ? `{${versions.join(',')}}` : null;
   return sql.fragment`t.id = ${id}
       AND (${allowed}::bigint[] IS NULL OR t.version = ANY (${allowed}::bigint[]))

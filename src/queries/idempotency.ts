@@ -3,9 +3,11 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { type Connection, noRow } from '../postgres/pool.ts';
 
-/** A request that is to have its effect once: its key, and a SHA-256 of all that it asks. */
+/** A request that is to have its effect once: its key, the token whose key it is, and a SHA-256 of all that it asks. */
 export interface KeyedRequest {
   key: string;
+  /** The token's id; empty where none is asked for. */
+  token: string;
   digest: Buffer;
 }
 
@@ -27,22 +29,22 @@ const Claim = z.discriminatedUnion('outcome', [
 /** What a key is found to be, at once; see sql/rest/claim_idempotency_key.sql. */
 export async function claimKey(
   connection: Connection,
-  { key, digest }: KeyedRequest,
+  { key, token, digest }: KeyedRequest,
 ): Promise<z.output<typeof Claim>> {
   return connection.one(sql.prepared('claim_idempotency_key', Claim)`
     SELECT outcome, status, headers::text AS headers, body
-    FROM public.claim_idempotency_key(${key}, ${sql.binary(digest)})`);
+    FROM public.claim_idempotency_key(${key}, ${sql.binary(digest)}, ${token})`);
 }
 
 /** Keeps the answer to a request whose key is claimed. A row that is there already is one that has expired. */
 export async function keepAnswer(
   connection: Connection,
-  { key, digest }: KeyedRequest,
+  { key, token, digest }: KeyedRequest,
   { status, headers, body }: KeptAnswer,
 ): Promise<void> {
   await connection.query(sql.prepared('keep_answer', noRow)`
-    INSERT INTO public.idempotency_keys (key, request, status, headers, body)
-    VALUES (${key}, ${sql.binary(digest)}, ${status}, ${JSON.stringify(headers)}::jsonb, ${body})
+    INSERT INTO public.idempotency_keys (key, token, request, status, headers, body)
+    VALUES (${key}, ${token}, ${sql.binary(digest)}, ${status}, ${JSON.stringify(headers)}::jsonb, ${body})
     ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
     SET request = excluded.request, status = excluded.status, headers = excluded.headers, body = excluded.body,
         created_at = excluded.created_at`);

@@ -44,7 +44,7 @@ const IS_TOLD = sql.fragment`${BYTES} <= feed.most_bytes()`;
 
 /** The columns of a LogRow, read from feed.events. */
 export const LOG_COLUMNS = sql.fragment`
-  position, topic, type, subject, feed.rfc3339(time) AS time, origin, transaction::text AS transaction,
+  position, topic, type, subject, feed.rfc3339(time) AS time, origin, actor::text AS actor, transaction::text AS transaction,
   requestid, CASE WHEN ${IS_TOLD} THEN data::text END AS data, CASE WHEN ${IS_TOLD} THEN previous::text END AS previous, entity`;
 
 /** A page of the log: these rows of feed.events, which are in their order, up to the one that makes it large. */

@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { DatabasePool } from '../postgres/pool.ts';
-import { writtenBy } from './origin.ts';
+import { type Author, writtenBy } from './origin.ts';
 import { firstPageOf } from './page.ts';
 
 const StoredRun = z.strictObject({ id: z.string(), status: z.string(), document: z.string() });
@@ -16,12 +16,12 @@ const Queued = z.strictObject({ queued: z.boolean() });
 const Overview = z.strictObject({ last_run: z.string().nullable(), next_run_at: z.string().nullable() });
 
 /** What asks for a run: a request, or the service itself. */
-type Asker = { origin: 'rest'; requestId: string } | { origin: 'generator' };
+type Asker = { origin: 'rest'; author: Author } | { origin: 'generator' };
 
 /** The kind's active run, or a new one. Its job is queued in the same transaction. */
 export async function queueRun(pool: DatabasePool, kind: string, asker: Asker): Promise<StoredRun> {
   return pool.one(sql.prepared('queue_run', StoredRun)`
-    WITH ${writtenBy(asker.origin, asker.origin === 'rest' ? asker.requestId : null)}
+    WITH ${writtenBy(asker.origin, asker.origin === 'rest' ? asker.author : null)}
     SELECT (run).id::text AS id, (run).status, feed.render(run)::text AS document
     FROM (SELECT public.queue_run(${kind}) AS run FROM context) AS asked`);
 }

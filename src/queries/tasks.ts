@@ -2,7 +2,7 @@
 import { sql } from 'slonik';
 import type { Connection } from '../postgres/pool.ts';
 import { Stored } from './entities.ts';
-import { writtenBy } from './origin.ts';
+import { type Author, writtenBy } from './origin.ts';
 import type { Resource } from './resource.ts';
 
 // A minus means "without" only before a word and behind none; elsewhere it parts words, as in the texts that are searched.
@@ -56,10 +56,10 @@ function texts(values: readonly string[]) {
 export async function restoreTask(
   connection: Connection,
   id: string,
-  requestId: string,
+  author: Author,
 ): Promise<Stored | null> {
   return connection.maybeOne(sql.prepared('restore_task', Stored)`
-    WITH ${writtenBy('rest', requestId)}
+    WITH ${writtenBy('rest', author)}
     SELECT (task).id::text AS id, (task).version, feed.render(task)::text AS document
     FROM (SELECT public.restore_task(${id}) AS task FROM context) AS restored`);
 }

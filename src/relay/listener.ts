@@ -17,12 +17,13 @@ const Hint = z.union([
   z.object({ last: z.number().int().positive() }),
   z.object({ log: z.string() }),
   z.object({ vacant: z.literal(true) }),
+  z.object({ tokens: z.literal(true) }),
 ]);
 
 /**
  * Listens on `channel`, for ever: a lost connection is opened again. `heard` is told of each range's last position;
  * `missed` that the log itself has to be looked at: it has become another one, or LISTEN has just come into force, and
- * what was notified before was not heard; `vacant` that a leader has given up its lock.
+ * what was notified before was not heard; `vacant` that a leader has given up its lock; `tokens` that tokens have changed.
  */
 export function createListener(options: {
   url: string;
@@ -31,9 +32,10 @@ export function createListener(options: {
   heard(last: number): void;
   missed(): void;
   vacant(): void;
+  tokens(): void;
   logger: Logger;
 }): Service & { readonly listening: boolean } {
-  const { url, service, channel, heard, missed, vacant, logger } = options;
+  const { url, service, channel, heard, missed, vacant, tokens, logger } = options;
   const outage = createOutage(logger, {
     begun: 'the listener does not listen, and goes on trying',
     ended: 'the listener listens again',
@@ -61,7 +63,8 @@ export function createListener(options: {
     if (!hint.success) return;
     if ('last' in hint.data) heard(hint.data.last);
     else if ('log' in hint.data) missed();
-    else vacant();
+    else if ('vacant' in hint.data) vacant();
+    else tokens();
   });
 
   async function end(): Promise<void> {

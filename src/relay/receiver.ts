@@ -43,10 +43,12 @@ export async function createReceiver(options: {
   published?: (event: FeedEvent) => void;
   /** No instance leads just now. */
   vacant?: () => void;
+  /** Tokens may have changed: it was heard, or what was said before was not. */
+  tokens?: () => void;
   /** Where what is no longer in the database is read from. */
   archive?: Archive | undefined;
 }): Promise<Receiver> {
-  const { pool, url, service, logger, archive } = options;
+  const { pool, url, service, logger, archive, tokens = () => {} } = options;
   const queries = {
     head: createHeadQuery(pool, archive !== undefined),
     range: createRangeQuery(pool, archive),
@@ -80,8 +82,12 @@ export async function createReceiver(options: {
     service,
     channel: channels.events,
     heard: relay.hear,
-    missed: relay.catchUp,
+    missed: () => {
+      relay.catchUp();
+      tokens();
+    },
     vacant: options.vacant ?? (() => {}),
+    tokens,
     logger,
   });
   return {

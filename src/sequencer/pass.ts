@@ -11,6 +11,11 @@ const HANDED_OVER = 500; // rows a look returns; what is more is read from the l
 
 const SequencedRow = LogRow.extend({ position: z.coerce.number(), last_position: z.coerce.number() });
 
+// By their names: a later version may return more.
+const SEQUENCE = `SELECT ${Object.keys(SequencedRow.shape)
+  .map(name => `"${name}"`)
+  .join(', ')} FROM feed.sequence_staged($1)`;
+
 /** Who is told of a look. */
 export interface PassOptions {
   /** Hears each batch as its statement returns; a short cut past NOTIFY for this instance's own relay. */
@@ -36,8 +41,8 @@ export function createSequencingPass(
 ): () => Promise<Pass> {
   const sequence = () =>
     session.queryPatiently({
-      name: 'sequence_changes',
-      text: 'SELECT * FROM feed.sequence_changes($1)',
+      name: 'sequence_staged',
+      text: SEQUENCE,
       values: [HANDED_OVER],
     });
   // What is staged while room is made may need more of it.

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { TopicInfo } from '../events.ts';
+import type { Requirement } from './access.ts';
 
 /** A body that an operation takes: of which media types, and what must be in it. */
 interface RequestBody<Schema extends z.ZodType = z.ZodType> {
@@ -44,8 +45,10 @@ interface Described<
   /** One sentence. */
   summary: string;
   tag: string;
-  /** Refuses who may not ask, before anything else is looked at. */
-  authorize?: ((ctx: Context) => void) | undefined;
+  /** What its client must be allowed to: asked before anything else is looked at. */
+  access: Requirement;
+  /** Clients that may ask whatever they are allowed to. */
+  isExempt?: ((ctx: Context) => boolean) | undefined;
   /** What stands in the path. What does not fit is 404 with the schema's message, whatever is wrong behind it. */
   params?: Params | undefined;
   /** Each parameter as the list of its values, see query.ts. Without it whatever is asked is ignored. */
@@ -56,6 +59,14 @@ interface Described<
   answers: Readonly<Record<number, Answer>>;
   /** The topic of which its answer of 200 is a row: so the documents know what that topic's events tell of. */
   shows?: TopicInfo | undefined;
+  /**
+   * What it takes out of its client's bucket; without it 1 to read and 5 to write. A function tells it of the input, once
+   * that has been checked: until then it costs what it would without.
+   */
+  cost?:
+    | number
+    | ((input: Input<z.output<Params>, z.output<Query>, z.output<Headers>, z.output<Body>>) => number)
+    | undefined;
   /** The errors that it has besides those of refusalsOf(). */
   refusals?: readonly ErrorCode[] | undefined;
   /** Answers. Everything in `input` has been checked; `more` is what a wrapper of the operation gives it. */
@@ -88,6 +99,16 @@ export function operation<
   return described as unknown as Operation<More>; // the router gives handle() what the schemas beside it made
 }
 
+/** What it costs to read, and what it costs to write or to search. */
+export const COST = { read: 1, write: 5, search: 5 } as const;
+
+/** What an operation costs its client before its input is known. */
+export function leastCostOf({ access, cost, method }: Pick<Operation, 'access' | 'cost' | 'method'>): number {
+  if (access === 'open') return 0; // of these a client is not known
+  if (typeof cost === 'number') return cost;
+  return method === 'get' ? COST.read : COST.write;
+}
+
 const ALWAYS: readonly ErrorCode[] = [
   'malformed',
   'forbidden',
@@ -101,9 +122,11 @@ const ALWAYS: readonly ErrorCode[] = [
 const OF_BODIES: readonly ErrorCode[] = ['too_large', 'unsupported_media_type', 'invalid'];
 
 /** Every error that an operation can answer: those of any request, of its parts, and its own. */
-export function refusalsOf({ params, body, refusals = [] }: Operation): readonly ErrorCode[] {
+export function refusalsOf({ access, params, body, cost, refusals = [] }: Operation): readonly ErrorCode[] {
   const all = [
     ...ALWAYS,
+    ...(access === 'open' ? [] : (['unauthenticated'] as const)),
+    ...(access === 'open' || cost === 0 ? [] : (['too_many_requests'] as const)),
     ...(params ? (['not_found'] as const) : []),
     ...(body ? OF_BODIES : []),
     ...refusals,

@@ -5,28 +5,36 @@ import { isIP } from 'node:net';
 
 /** Both say in words why a request is refused, or undefined if it is not. */
 export interface Origins {
+  /** Those besides the service's own. */
+  readonly allowed: readonly string[];
   /** For every request: whether it was sent to a name that is ours. */
   refuseHost(headers: IncomingHttpHeaders): string | undefined;
   /** For those that change something, and for sockets: whether the page that sent it may. */
   refusePage(headers: IncomingHttpHeaders): string | undefined;
 }
 
-/** `loopback`: the service listens there alone. `allowed`: origins besides the service's own. */
+/**
+ * `checksHost`: nobody is asked for a token, so what a page may send is all that keeps it out. `host`: where the service
+ * listens. `allowed`: origins besides the service's own.
+ */
 export function createOrigins({
-  loopback,
+  checksHost,
+  host: own,
   allowed,
 }: {
-  loopback: boolean;
+  checksHost: boolean;
+  host?: string;
   allowed: readonly string[];
 }): Origins {
   const names = new Set(allowed.map(origin => new URL(origin).hostname));
+  if (own !== undefined) names.add(own.toLowerCase());
   let taken: string | undefined; // the last host that was: nearly all ask for the same, and reading it costs
   return {
-    // DNS rebinding: a page's own name is made to lead here, and then the page's origin is ours. Names of loopback
-    // cannot be made to, nor can addresses.
+    allowed,
+    // DNS rebinding: a page's own name is made to lead here, and then the page's origin is ours.
     refuseHost({ host }) {
-      if (!loopback || host === undefined || host === taken) return undefined;
-      if (isOfLoopback(host) || names.has(hostnameOf(host))) {
+      if (!checksHost || host === undefined || host === taken) return undefined;
+      if (isFixed(host) || names.has(hostnameOf(host))) {
         taken = host;
         return undefined;
       }
@@ -56,10 +64,20 @@ function schemeOf(forwarded: string | string[] | undefined): 'http' | 'https' {
   return /^(https|wss)$/i.test(first.trim()) ? 'https' : 'http';
 }
 
-function isOfLoopback(host: string): boolean {
+// An address cannot be made to lead elsewhere, and localhost leads here (RFC 6761, section 6.3).
+function isFixed(host: string): boolean {
   const name = hostnameOf(host);
-  return isIP(name.replace(/^\[|\]$/g, '')) !== 0 || /^(.+\.)?localhost$/.test(name);
+  return isIP(bare(name)) !== 0 || LOCALHOST.test(name);
 }
+
+/** Whether a Host names this machine to itself. */
+export function isOfLoopback(host: string): boolean {
+  const name = hostnameOf(host);
+  return LOCALHOST.test(name) || /^(127\.\d+\.\d+\.\d+|::1)$/.test(bare(name));
+}
+
+const LOCALHOST = /^(.+\.)?localhost$/;
+const bare = (name: string) => name.replace(/^\[|\]$/g, '');
 
 function hostnameOf(host: string): string {
   return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';

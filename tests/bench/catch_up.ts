@@ -16,7 +16,7 @@ export async function catchUp({ createDatabase, rounds, scale }: Bench): Promise
   const database = await createDatabase();
   await database.migrate();
   await stageEvents(database, events);
-  await database.query('SELECT feed.sequence_changes(0)');
+  await database.query('SELECT feed.sequence_staged(0)');
   await database.query('VACUUM ANALYZE feed.events');
   const last = await readLast(database);
   if (last !== events) throw new Error(`the log has ${last} events instead of ${events}`);

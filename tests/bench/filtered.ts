@@ -103,7 +103,14 @@ function createSinks(count: number): Sink[] {
 function eventsOf(subjects: number): FeedEvent[] {
   return Array.from({ length: EVENTS }, (_, index) =>
     toEvent({
-      ...{ position: index + 1, topic: 'tasks', type: 'task_updated', origin: 'psql', requestid: null },
+      ...{
+        position: index + 1,
+        topic: 'tasks',
+        type: 'task_updated',
+        origin: 'psql',
+        actor: null,
+        requestid: null,
+      },
       subject: subjectOf((index * 7_919) % subjects),
       time: '2026-11-23T05:38:12.345678Z',
       transaction: String(index),

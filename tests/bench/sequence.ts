@@ -15,7 +15,7 @@ const EMPTY = `
   TRUNCATE feed.events, feed.event_batches, bare_events;
   INSERT INTO feed.event_batches (last_position, snapshot, at) VALUES (0, '1:1:', now())`;
 
-const OURS = { statement: 'SELECT * FROM feed.sequence_changes(500)', table: 'feed.events' };
+const OURS = { statement: 'SELECT * FROM feed.sequence_staged(500)', table: 'feed.events' };
 const FLOOR = {
   statement: `
     INSERT INTO bare_events (

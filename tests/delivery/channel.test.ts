@@ -1,6 +1,6 @@
 // What a connection holds for a client that does not read, and how one that does not answer ends.
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -209,3 +209,38 @@ test.serial('nothing is written to a stream that has ended', async t => {
   t.is(text.match(/^id: /gm)?.length, 1);
   t.deepEqual(errors, []);
 });
+
+test.serial(
+  'a stream that its client does not read is cut off, one that has nothing to tell is not',
+  async t => {
+    const { server, address } = await serve(t);
+    const streams: { response: ServerResponse; channel: Channel }[] = [];
+    server.on('request', (_, response: ServerResponse) =>
+      streams.push({ response, channel: createStreamChannel(response, { log: LOG_ID, began: 0 }, 100) }),
+    );
+    const open = async () => {
+      const answer = fetch(address);
+      const { response, channel } = await until(() => streams.shift());
+      channel.control({ type: 'ready', head: 0, log: LOG_ID });
+      return { response, channel, client: await answer };
+    };
+    const [idle, unread] = [await open(), await open()];
+    const large = createEvent(1, 'x'.repeat(60_000));
+    // An idle stream that was full once, and was read since then, has all the time.
+    while (idle.channel.event(large));
+    const text = idle.client.text();
+    await once(idle.response, 'drain');
+    const closed = once(unread.response, 'close');
+    const fill = () => {
+      while (unread.channel.event(large));
+    };
+    unread.channel.onDrain(fill); // the kernel takes some
+    fill();
+    await closed;
+    t.false(unread.channel.open);
+    t.true(idle.channel.open);
+    idle.channel.end(1001, 'the instance is going away');
+    t.true((await text).length > 60_000);
+    await unread.client.text().catch(() => {});
+  },
+);

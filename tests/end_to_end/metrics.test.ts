@@ -67,7 +67,7 @@ it.serial('runs are counted by kind and status', async t => {
 
 it.serial('a client that is not on this machine, or asks through a proxy, gets 403', async t => {
   const { address } = t.context.instance;
-  for (const name of ['X-Forwarded-For', 'Forwarded']) {
+  for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via', 'X-Forwarded-Host']) {
     const answer = await fetch(`${address}/metrics`, { headers: { [name]: 'for=203.0.113.7' } });
     t.is(answer.status, 403);
     t.is(answer.headers.get('content-type'), 'application/problem+json');

@@ -209,7 +209,7 @@ test('settings that are wrong are all named at once, before anything starts', as
     env: {
       PATH: process.env.PATH,
       PORT: '99999',
-      AUTH: 'token',
+      AUTH: 'maybe',
       GENERATOR_CRON: 'often',
       RATES_CRON: 'seldom',
       RATES_URL: 'nowhere',

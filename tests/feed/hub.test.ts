@@ -29,7 +29,7 @@ function randomEvent(random: Random, position: number): FeedEvent {
   const previous = random.chance(0.5) ? null : JSON.stringify({ status: word() });
   return toEvent({
     ...{ position, topic: word(), type: word(), subject: word(), time: '2026-11-23T05:38:12.345678Z' },
-    ...{ origin: 'psql', transaction: '7', requestid: null, entity: null },
+    ...{ origin: 'psql', transaction: '7', actor: null, requestid: null, entity: null },
     data: JSON.stringify({ status: word(), labels: [...some(random)] }),
     previous,
   });
@@ -86,6 +86,7 @@ test('an event that leaves a filter is for it, one that was never in it is not',
       ...{
         origin: 'psql',
         transaction: '7',
+        actor: null,
         requestid: null,
         entity: null,
         data: JSON.stringify({ status, labels: [] }),

@@ -31,7 +31,7 @@ async function fill(session: pg.Client, random: ReturnType<typeof createRandom>)
     await session.query(
       `DELETE FROM tasks WHERE id IN (SELECT id FROM tasks ORDER BY random() LIMIT ${random.below(4)})`,
     );
-    await session.query('SELECT FROM feed.sequence_changes(0)');
+    await session.query('SELECT FROM feed.sequence_staged(0)');
   }
 }
 

@@ -36,6 +36,8 @@ const COMMON = new Set([
   'server',
   'transfer-encoding',
   'vary',
+  'access-control-allow-origin',
+  'access-control-expose-headers',
 ]);
 
 /** What holds answers against a document. */

@@ -12,8 +12,10 @@ import type { Routing } from '../../src/http/router.ts';
 import { createTaskOperations } from '../../src/http/tasks/task_operations.ts';
 import { createAvailability } from '../../src/postgres/availability.ts';
 import { type DatabasePool, openPool, ping } from '../../src/postgres/pool.ts';
+import { type Access, OPEN_ACCESS } from '../../src/web/access.ts';
 import type { Operation } from '../../src/web/operation.ts';
 import { createOrigins, type Origins } from '../../src/web/origins.ts';
+import type { RateLimit } from '../../src/web/rate_limit.ts';
 import { type Conformance, conformanceAt, conformTo } from './conformance.ts';
 import { createTestDatabase, SERVICE } from './database.ts';
 
@@ -61,15 +63,21 @@ export interface TestApiOptions {
   databaseUrl?: (url: string) => string;
   /** Served beside the tasks. */
   operations?: (pool: DatabasePool) => readonly Operation[];
+  /** Without it nobody is asked for a token. */
+  access?: Access;
   /** Without them: as on an address that others can reach. */
   origins?: Origins;
+  /** Without it nothing is limited. */
+  rateLimit?: RateLimit;
 }
 
 /** Starts the service's HTTP side: no feed, no jobs. */
 export async function startTestApi({
   databaseUrl = url => url,
   operations = () => [],
-  origins = createOrigins({ loopback: false, allowed: [] }),
+  access = OPEN_ACCESS,
+  origins = createOrigins({ checksHost: false, allowed: [] }),
+  rateLimit,
 }: TestApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const log = createLog();
@@ -85,6 +93,8 @@ export async function startTestApi({
     readiness: { database: () => ping(pool).then(() => ({ reasons: [] })), parts: () => [] },
     logger: log.logger,
     origins,
+    access,
+    rateLimit,
     operations: [...createTaskOperations({ pool }), ...operations(pool)],
     availability,
   });
@@ -93,7 +103,7 @@ export async function startTestApi({
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
-  const conformance = conformTo(describeHttp(app.operations, '0'));
+  const conformance = conformTo(describeHttp(app.operations, { version: '0', asksForToken: false }));
   return {
     url,
     operations: app.operations,

@@ -26,6 +26,7 @@ export function createTestInstance(
   url: string,
   environment: Record<string, string> = {},
   logger?: Logger,
+  directUrl = url,
 ): Instance {
   const settings = {
     PORT: '0',
@@ -41,7 +42,7 @@ export function createTestInstance(
   return createInstance({
     config,
     databaseUrl: url,
-    directUrl: url,
+    directUrl,
     logger: logger ?? createLogger({ level, pretty: false }),
   });
 }

@@ -7,7 +7,15 @@ export const LOG_ID = '00000000-0000-7000-8000-000000000000';
 export function logRow(position: number, given: Partial<LogRow> = {}): LogRow {
   return {
     ...{ position, topic: 'tasks', type: 'task_updated', subject: 'x', time: '2026-11-23T05:38:12.345678Z' },
-    ...{ origin: 'psql', transaction: '7', requestid: null, data: '{}', previous: null, entity: null },
+    ...{
+      origin: 'psql',
+      transaction: '7',
+      actor: null,
+      requestid: null,
+      data: '{}',
+      previous: null,
+      entity: null,
+    },
     ...given,
   };
 }

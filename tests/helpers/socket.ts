@@ -13,6 +13,7 @@ export interface Frame {
   log?: string;
   reason?: string;
   origin?: string;
+  actor?: { id: string; name: string } | null;
   transaction?: string;
   requestid?: string | null;
   /** What the entity is called, and `previous`. */
@@ -34,8 +35,13 @@ export interface TestSocket {
 }
 
 /** Opens a socket; resolves at once, frames and closing are awaited. A frame that is taken is held against the document. */
-export function openSocket(address: string, path: string, headers: Record<string, string> = {}): TestSocket {
-  const raw = new WebSocket(`${address.replace('http', 'ws')}${path}`, { headers });
+export function openSocket(
+  address: string,
+  path: string,
+  headers: Record<string, string> = {},
+  protocols: string[] = [],
+): TestSocket {
+  const raw = new WebSocket(`${address.replace('http', 'ws')}${path}`, protocols, { headers });
   const frames: Frame[] = [];
   let over: { code: number; reason: string } | undefined;
   let wake = () => {};

@@ -41,7 +41,7 @@ export async function refusal(statement: Promise<unknown>): Promise<pg.DatabaseE
 
 /** Numbers what has committed, as the sequencer does, and returns it. */
 export async function sequence(session: pg.Client): Promise<Logged[]> {
-  const { rows } = await session.query('SELECT * FROM feed.sequence_changes(1000000)');
+  const { rows } = await session.query('SELECT * FROM feed.sequence_staged(1000000)');
   const { position = 0, last_position = 0 } = rows.at(-1) ?? {};
   // What is more than a page is left in the log.
   const { rows: rest } = await session.query(

@@ -24,7 +24,7 @@ async function startApi(t: ExecutionContext, cron?: string) {
   const app = createHttpApp({
     readiness: { database: async () => ({ reasons: [] }), parts: () => [] },
     logger,
-    origins: createOrigins({ loopback: true, allowed: [] }),
+    origins: createOrigins({ checksHost: true, allowed: [] }),
     operations: createRunOperations({
       pool,
       of: {

@@ -293,8 +293,10 @@ test('nothing of an answer is given before its transaction is committed', async 
     path: '/probes',
     summary: 'Looks at its own answer.',
     tag: 'probes',
-    authorize: ctx => {
+    access: ['tasks:write'],
+    isExempt: ctx => {
       own = ctx;
+      return true;
     },
     answers: { 201: { description: 'Made.', schema: z.object({ made: z.boolean() }) } },
     handle(ctx, _input, _connection: Connection) {

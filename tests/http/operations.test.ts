@@ -2,11 +2,12 @@
 import test from 'ava';
 import { z } from 'zod';
 import { createEventOperations } from '../../src/delivery/event_operations.ts';
-import { CATALOGUE, ServiceError } from '../../src/errors.ts';
+import { CATALOGUE } from '../../src/errors.ts';
 import { createCurrencyOperations } from '../../src/http/currencies/currency_operations.ts';
 import { Problem } from '../../src/http/middleware/problems.ts';
 import { createRunOperations } from '../../src/http/runs/run_operations.ts';
 import { createMetricsOperations } from '../../src/http/system/metrics_operations.ts';
+import { ANYBODY } from '../../src/web/access.ts';
 import { type Operation, operation, refusalsOf } from '../../src/web/operation.ts';
 import { parameter, wholeNumber } from '../../src/web/query.ts';
 import { logger } from '../fixtures/generator.ts';
@@ -20,9 +21,7 @@ const probe = operation({
   path: '/probes/{id}',
   summary: 'Answers with what it was given.',
   tag: 'probes',
-  authorize(ctx) {
-    if (ctx.get('Stranger') !== '') throw new ServiceError('forbidden', 'no strangers');
-  },
+  access: ['tasks:write'],
   params: z.object({ id: z.string().regex(/^\d+$/, { error: 'there is no such probe' }).transform(Number) }),
   query: z.strictObject({ size: parameter(small).default(5) }),
   headers: z.object({ Depth: z.string().regex(/^\d$/, 'must be a digit').transform(Number).optional() }),
@@ -51,6 +50,10 @@ const GENERATOR = {
 };
 
 const api = withApi(test, {
+  access: {
+    isAsked: true,
+    identify: async ({ headers }) => (headers.stranger ? { ...ANYBODY, scopes: [] } : ANYBODY),
+  },
   operations: pool => [
     probe,
     ...createRunOperations({ pool, ...GENERATOR }),

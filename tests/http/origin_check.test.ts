@@ -5,8 +5,8 @@ import { ownApi } from '../helpers/http.ts';
 
 const FRIEND = 'https://friend.example';
 
-async function start(t: ExecutionContext, { loopback }: { loopback: boolean }) {
-  const api = await ownApi(t, { origins: createOrigins({ loopback, allowed: [FRIEND] }) });
+async function start(t: ExecutionContext, { checksHost }: { checksHost: boolean }) {
+  const api = await ownApi(t, { origins: createOrigins({ checksHost, allowed: [FRIEND] }) });
   // fetch() would not let us say these headers.
   const ask = async (method: string, headers: Record<string, string>, body = '{"title":"x"}') => {
     const all = { 'Content-Type': 'application/json', 'Content-Length': String(body.length), ...headers };
@@ -35,7 +35,7 @@ const OURS = [
 ];
 
 test('a page of another origin can change nothing, not even by a form', async t => {
-  const { api, ask } = await start(t, { loopback: false });
+  const { api, ask } = await start(t, { checksHost: false });
   for (const headers of OTHERS) {
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       const { status, answer } = await ask(method, { Host: 'x', ...headers });
@@ -50,13 +50,13 @@ test('a page of another origin can change nothing, not even by a form', async t 
 });
 
 test('our own pages, those of an allowed origin and all that is no browser can', async t => {
-  const { ask } = await start(t, { loopback: false });
+  const { ask } = await start(t, { checksHost: false });
   for (const headers of OURS)
     t.is((await ask('POST', { Host: 'x', ...headers })).status, 201, JSON.stringify(headers));
 });
 
 test('a page of the other scheme is another origin; behind TLS a proxy says which one the request came by', async t => {
-  const { ask } = await start(t, { loopback: false });
+  const { ask } = await start(t, { checksHost: false });
   for (const [origin, forwarded, status] of [
     ['https://x', undefined, 403],
     ['https://x', 'https', 201],
@@ -77,7 +77,7 @@ test('a page of the other scheme is another origin; behind TLS a proxy says whic
 });
 
 test('on loopback a name that is not this machine’s or an allowed origin’s is refused, for reading too', async t => {
-  const { ask } = await start(t, { loopback: true });
+  const { ask } = await start(t, { checksHost: true });
   for (const Host of [
     'elsewhere.example',
     'elsewhere.example:8000',
@@ -105,6 +105,6 @@ test('on loopback a name that is not this machine’s or an allowed origin’s i
 });
 
 test('where others can reach the service, it may be called whatever they like', async t => {
-  const { ask } = await start(t, { loopback: false });
+  const { ask } = await start(t, { checksHost: false });
   t.is((await ask('GET', { Host: 'tasks.example' }, '')).status, 200);
 });

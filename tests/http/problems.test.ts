@@ -123,6 +123,7 @@ const teapot = operation({
   path: '/teapot',
   summary: 'Fails.',
   tag: 'tea',
+  access: 'open',
   answers: {},
   handle() {
     throw new Error('short and stout');

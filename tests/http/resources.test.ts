@@ -58,6 +58,7 @@ const resource = {
   New: object({ code, name, magnitude: magnitude.default(null), version: readOnly }),
   Patch: object({ name: name.optional(), magnitude: magnitude.optional(), version: readOnly }),
   filters: { name: repeated(z.string()).optional() },
+  scopes: { read: 'tasks:read', write: 'tasks:write' } as const,
   hasBatch: false,
   hasHistory: true,
   hasPast: true,

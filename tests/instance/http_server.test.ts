@@ -18,12 +18,19 @@ test.before(async () => {
 });
 test.after.always(() => api.close());
 
-async function start(t: ExecutionContext, requests?: RequestListener) {
+async function start(
+  t: ExecutionContext,
+  requests?: RequestListener,
+  limits: { mostConnections?: number } = {},
+) {
   const lines: LogLine[] = [];
   const logger = pino({ base: null }, { write: line => void lines.push(JSON.parse(line)) });
-  const origins = createOrigins({ loopback: false, allowed: [] });
+  const origins = createOrigins({ checksHost: false, allowed: [] });
   const availability = createAvailability(logger);
+  let turnedAway = 0;
   const server = createHttpServer({
+    ...limits,
+    refused: () => turnedAway++,
     config: { host: '127.0.0.1', port: 0 },
     requestTimeout: 200,
     checkEvery: 20,
@@ -43,7 +50,14 @@ async function start(t: ExecutionContext, requests?: RequestListener) {
   server.serve(requests ?? app.callback(), refuseUpgrades);
   await server.listening.start();
   const port = Number(new URL(server.address).port);
-  return { server, stop, lines, port, send: (text: string | Buffer) => exchange(port, text) };
+  return {
+    server,
+    stop,
+    lines,
+    port,
+    turnedAway: () => turnedAway,
+    send: (text: string | Buffer) => exchange(port, text),
+  };
 }
 
 // Writes bytes as they are; all that came back until the server closed, which it must without our help.
@@ -181,6 +195,24 @@ test('what was asked before it stops is answered to its end, and a connection th
   });
   await Promise.all([once(slow, 'close'), stopped]);
   t.true(received > size, String(received));
+});
+
+test('more connections than the process may have are turned away, which the log tells once, until others have gone', async t => {
+  const { port, lines, turnedAway } = await start(t, undefined, { mostConnections: 2 });
+  const connections = [];
+  for (let count = 0; count < 2; count++) {
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+    t.regex(String(await once(socket, 'data')), /^HTTP\/1\.1 200/);
+    connections.push(socket);
+  }
+  for (let more = 0; more < 3; more++) t.is(await exchange(port, get('/health/live', 'Host: x')), '');
+  t.is(turnedAway(), 3);
+  t.is(lines.filter(({ level }) => level === 40).length, 1);
+  connections[0]?.destroy();
+  await until(async () => (await exchange(port, get('/health/live', 'Host: x'))).startsWith('HTTP/1.1 200'));
+  t.true(lines.some(({ msg }) => msg === 'there is room for connections again'));
+  connections[1]?.destroy();
 });
 
 test('an answer that its client does not read is cut off, and one that is read slowly is not', async t => {

@@ -193,7 +193,23 @@ for (const [table, next] of Object.entries({
 }
 
 test(
-  'a leader of the version before goes on numbering after the migration, and its sql/ does not come back',
+  'a leader of the version before goes on numbering after the migration',
+  withDatabase(async (t, database) => {
+    const session = await database.psql();
+    await session.query(`INSERT INTO tasks (title) VALUES ('x')`);
+    const { rows } = await session.query('SELECT * FROM feed.sequence_changes($1)', [500]);
+    t.deepEqual(
+      [Object.keys(rows[0] ?? {}).join(' '), rows[0]?.type],
+      [
+        'position topic type subject time origin transaction requestid data previous entity last_position',
+        'task_created',
+      ],
+    );
+  }),
+);
+
+test(
+  'a leader from before sql/ had a version goes on numbering, too, and its sql/ does not come back',
   withDatabase(async (t, database) => {
     const session = await database.psql();
     await session.query(`INSERT INTO tasks (title) VALUES ('x')`);

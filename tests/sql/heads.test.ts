@@ -65,7 +65,7 @@ const saidBy = (line: string) =>
     .replace(/^Called by: /, '')
     .replace(/\.$/, '')
     .split(', ')
-    .filter(caller => caller !== 'operators' && caller !== 'instances of the version before')
+    .filter(caller => caller !== 'operators' && caller !== 'instances of older versions')
     .sort();
 
 test('the head of every function says from where it is called, and nothing else calls it', async t => {

@@ -15,6 +15,7 @@ import { ConvertedAmount, Currency, CurrencyPatch, day, NewCurrency, Rate } from
 
 const RESOURCE: RestResource = {
   resource: currencies,
+  scopes: { read: 'currencies:read', write: 'currencies:write' },
   Entity: Currency,
   New: NewCurrency,
   Patch: CurrencyPatch,
@@ -50,6 +51,7 @@ function conversionOf(pool: DatabasePool): Operation {
     path: '/currencies/convert',
     summary: 'Converts an amount by the present rates, through the rouble.',
     tag: TAG,
+    access: ['currencies:read'],
     query: Conversion,
     answers: {
       200: { description: 'The amount, and the rates it was converted by.', schema: ConvertedAmount },
@@ -92,6 +94,7 @@ function ratesOf(pool: DatabasePool): Operation {
     path: '/currencies/{id}/rates',
     summary: 'Lists what a currency was worth, day by day, oldest first, also after its deletion.',
     tag: TAG,
+    access: ['currencies:read'],
     params: referenceTo(currencies),
     query: RatesQuery,
     answers: { 200: { description: 'A page of rates.', schema: RatesPage, headers: PAGE_HEADERS } },

@@ -16,7 +16,7 @@ export function problems(): Middleware {
       const known = toServiceError(error);
       const { status } = CATALOGUE[known.code];
       if (status >= 500) ctx.state.failure = known.cause ?? known;
-      if (status >= 500 && readsEventStream(ctx.req)) sendAway(ctx, known);
+      if (passes(status) && readsEventStream(ctx.req)) sendAway(ctx, known);
       else answer(ctx, known);
     }
   };
@@ -89,6 +89,9 @@ function toServiceError(error: unknown): ServiceError {
     })
   );
 }
+
+// By itself, and a browser's stream comes back by itself.
+const passes = (status: number) => status >= 500 || status === CATALOGUE.too_many_requests.status;
 
 // Any status but 200 ends an EventSource for good (WHATWG HTML, section 9.2.3); from a stream that has ended it comes
 // back by itself. The words are a comment, which no client takes for an event.

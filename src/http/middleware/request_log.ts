@@ -4,6 +4,7 @@ import { ServiceError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Availability } from '../../postgres/availability.ts';
 import { isAway, isNotWritable } from '../../postgres/errors.ts';
+import { callerOf } from '../../web/access.ts';
 import { failureOf } from './problems.ts';
 import { requestIdOf } from './request_id.ts';
 
@@ -36,6 +37,7 @@ export function requestLog({ logger, availability, answered }: RequestLogOptions
     answered?.({ method: ctx.method, route: routeOf(ctx), status: ctx.status, seconds: ms / 1000 });
     const line = {
       request_id: requestIdOf(ctx),
+      ...tokenOf(ctx),
       method: ctx.method,
       path: ctx.path,
       status: ctx.status,
@@ -58,4 +60,10 @@ function isBusy(failure: unknown): boolean {
 function routeOf(ctx: Context): string {
   const matched: readonly { path: string | RegExp }[] = ctx.matched ?? [];
   return String(ctx._matchedRoute ?? matched[0]?.path ?? 'unmatched');
+}
+
+// Who asked, where that is known: its name is the operator's own to look up.
+function tokenOf(ctx: Context): { token?: string } {
+  const { token } = callerOf(ctx.req);
+  return token ? { token: token.id } : {};
 }

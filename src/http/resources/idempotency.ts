@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import type { Connection, DatabasePool } from '../../postgres/pool.ts';
 import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../../queries/idempotency.ts';
+import { callerOf } from '../../web/access.ts';
 import type { Answer, Operation } from '../../web/operation.ts';
 import { refusal } from '../input/input.ts';
 
@@ -45,7 +46,8 @@ export function withKey(pool: DatabasePool, plain: Operation<[connection: Connec
     async handle(ctx, input) {
       const key = keyOf(ctx);
       if (key === undefined) return plain.handle(ctx, input, pool);
-      const request = { key, digest: digestOf(ctx, input.body) };
+      const token = callerOf(ctx.req).token?.id ?? '';
+      const request = { key, token, digest: digestOf(ctx, token, input.body) };
       const act = (detached: Context, connection: Connection) => plain.handle(detached, input, connection);
       const answer = await inTurn(ctx, () =>
         pool.transaction(connection => once(ctx, connection, request, act)),
@@ -118,10 +120,9 @@ function keyOf(ctx: Context): string | undefined {
   return key?.trim();
 }
 
-// Of the body as it was understood, so that its white space and the order of its fields do not matter. A client with
-// other credentials makes another request: none is shown what another one was answered.
-function digestOf(ctx: Context, body: unknown): Buffer {
-  const parts = [ctx.method, ctx.path, ctx.querystring, ctx.get('Authorization'), body ?? null];
+// Of the body as it was understood, so that its white space and the order of its fields do not matter.
+function digestOf(ctx: Context, token: string, body: unknown): Buffer {
+  const parts = [ctx.method, ctx.path, ctx.querystring, token, body ?? null];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }
 

@@ -3,11 +3,15 @@ import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import type { Connection, DatabasePool } from '../../postgres/pool.ts';
 import { type Fields, identify, type Stored } from '../../queries/entities.ts';
+import type { Author } from '../../queries/origin.ts';
 import type { Resource } from '../../queries/resource.ts';
+import type { Scope } from '../../scopes.ts';
 import { UUID } from '../input/fields.ts';
 
 export interface RestResource {
   resource: Resource;
+  /** What its clients must be allowed to. */
+  scopes: { read: Scope; write: Scope };
   /** One as it is answered; has an id for its component, such as Task. */
   Entity: z.ZodType;
   /** The body of POST, defaults filled in: every column that a client may write. */
@@ -23,7 +27,7 @@ export interface RestResource {
   /** Whether it may be read as it was at a moment of the log. */
   hasPast: boolean;
   /** Brings a deleted one back, where that can be; null if there never was one. */
-  restore?: (connection: Connection, id: string, requestId: string) => Promise<Stored | null>;
+  restore?: (connection: Connection, id: string, author: Author) => Promise<Stored | null>;
 }
 
 /** Where is read what may take long, so that it holds up nothing else. */

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import type { Connection } from '../../postgres/pool.ts';
 import { applyBatch } from '../../queries/batch.ts';
-import { type Operation, operation } from '../../web/operation.ts';
+import { COST, type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES } from '../input/body.ts';
 import { object, UUID } from '../input/fields.ts';
 import { NoParameters } from '../input/input.ts';
-import { requestIdOf } from '../middleware/request_id.ts';
+import { authorOf } from '../middleware/author.ts';
 import { withKey } from './idempotency.ts';
 import type { RestResource, Served } from './resource.ts';
 
@@ -22,7 +22,7 @@ const version = z
 
 /** POST /<topic>/batch. */
 export function batchOf(served: Served): Operation {
-  const { pool, resource, Entity } = served;
+  const { pool, resource, scopes, Entity } = served;
   const body = { schema: batchSchemaOf(served), types: JSON_TYPES };
   const Result = z.object({ data: z.array(Entity.nullable()) });
   const answers = {
@@ -39,12 +39,14 @@ export function batchOf(served: Served): Operation {
       path: `/${resource.topic}/batch`,
       summary: `Creates, changes and deletes up to ${MOST} ${resource.topic}, all or nothing.`,
       tag: resource.topic,
+      access: [scopes.write],
       query: NoParameters,
       body,
       answers,
       refusals: ['not_found', 'conflict', 'stale'],
+      cost: ({ body: { operations } }) => Math.max(COST.write, operations.length),
       async handle(ctx, { body: { operations } }, connection: Connection) {
-        const documents = await applyBatch(connection, resource, operations, requestIdOf(ctx));
+        const documents = await applyBatch(connection, resource, operations, authorOf(ctx));
         ctx.type = 'application/json';
         ctx.body = `{"data":[${documents.map(document => document ?? 'null').join(',')}]}`;
       },

@@ -16,7 +16,7 @@ import {
   type WriteTarget,
 } from '../../queries/entities.ts';
 import { orderOf, type Resource, sortsOf } from '../../queries/resource.ts';
-import { type Operation, operation } from '../../web/operation.ts';
+import { COST, type Operation, operation } from '../../web/operation.ts';
 import { JSON_TYPES, MERGE_PATCH_TYPES } from '../input/body.ts';
 import { ETAG_HEADER, ifMatch, ifNoneMatch, ifNoneMatchOfWrite, sendEntity } from '../input/etag.ts';
 import { badParameter, NoParameters } from '../input/input.ts';
@@ -30,7 +30,7 @@ import {
   sortParametersOf,
   uuid,
 } from '../input/paging.ts';
-import { requestIdOf } from '../middleware/request_id.ts';
+import { authorOf } from '../middleware/author.ts';
 import { withKey } from './idempotency.ts';
 import { type Lanes, notFound, type RestResource, referenceTo, resolve, type Served } from './resource.ts';
 import { batchOf } from './resource_batch.ts';
@@ -69,6 +69,7 @@ function listOf(served: Served): Operation {
     path: `/${topic}`,
     summary: `Lists the ${topic}, page by page.`,
     tag: topic,
+    access: [served.scopes.read],
     query: z.strictObject({
       ...pageParameters,
       ...pastParametersOf(served),
@@ -77,6 +78,7 @@ function listOf(served: Served): Operation {
     }),
     answers: { 200: { description: 'A page.', schema: Page, headers: PAGE_HEADERS } },
     refusals: hasPast ? ['gone'] : [],
+    cost: ({ query }) => (query.as_of || searches(resource, query) ? COST.search : COST.read),
     async handle(ctx, { query: { limit, cursor, as_of, sort, ...rest } }) {
       const filters = givenOf(rest);
       if (as_of && (sort !== undefined || Object.keys(filters).length > 0))
@@ -98,8 +100,12 @@ function listOf(served: Served): Operation {
 
 // The whole list is found along an index, and takes no lane.
 function connectionsFor({ pool, lanes, resource }: Served, filters: object): DatabasePool {
-  if (resource.searches?.some(name => name in filters)) return lanes.searches;
+  if (searches(resource, filters)) return lanes.searches;
   return Object.keys(filters).length > 0 ? lanes.lists : pool;
+}
+
+function searches({ searches }: Resource, given: object): boolean {
+  return searches?.some(name => name in givenOf(given)) ?? false;
 }
 
 function cursorOf(resource: Resource, sort: string) {
@@ -128,12 +134,13 @@ function creationOf(served: RestResource): Operation<[Connection]> {
     path: `/${resource.topic}`,
     summary: `Creates a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     query: NoParameters,
     body: { schema: New, types: JSON_TYPES },
     answers: createdBy(served),
     refusals: ['conflict'],
     handle: async (ctx, { body }, connection: Connection) =>
-      sendCreated(ctx, served, await insertEntity(connection, resource, body, requestIdOf(ctx))),
+      sendCreated(ctx, served, await insertEntity(connection, resource, body, authorOf(ctx))),
   });
 }
 
@@ -145,6 +152,7 @@ function showingOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Shows a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.read],
     params: referenceTo(resource),
     query: z.strictObject(pastParametersOf(served)),
     headers: ShowHeaders,
@@ -172,6 +180,7 @@ function changeOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Changes some fields of a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
@@ -196,6 +205,7 @@ function deletionOf(served: Served): Operation {
     path: `/${resource.topic}/{id}`,
     summary: `Deletes a ${resource.entity}.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     headers: WriteHeaders,
@@ -217,13 +227,14 @@ function restorationOf(served: RestResource): Operation<[Connection]> {
     path: `/${resource.topic}/{id}/restore`,
     summary: `Brings a deleted ${resource.entity} back as it last was.`,
     tag: resource.topic,
+    access: [served.scopes.write],
     params: referenceTo(resource),
     query: NoParameters,
     answers: createdBy(served),
     refusals: ['conflict', 'invalid', 'gone'],
     async handle(ctx, { params }, connection: Connection) {
       const id = await resolve({ pool: connection, resource }, params.id);
-      const restored = await restore?.(connection, id, requestIdOf(ctx));
+      const restored = await restore?.(connection, id, authorOf(ctx));
       if (!restored) throw new ServiceError('not_found', `there never was a ${resource.entity} ${params.id}`);
       sendCreated(ctx, served, restored);
     },
@@ -253,9 +264,9 @@ async function targetOf(
 ): Promise<WriteTarget> {
   const id = await resolve(served, reference);
   const [only, but] = [headers['If-Match'], headers['If-None-Match']];
-  const requestId = requestIdOf(ctx);
-  if (but === '*') return { id, versions: [], otherThan: undefined, requestId }; // of what exists, none may be changed
-  return { id, versions: only, otherThan: but, requestId };
+  const author = authorOf(ctx);
+  if (but === '*') return { id, versions: [], otherThan: undefined, author }; // of what exists, none may be changed
+  return { id, versions: only, otherThan: but, author };
 }
 
 // A write that found no row: it is not there, or not in a version that its conditions allow, or another writer deleted it and

@@ -20,7 +20,7 @@ import {
 } from '../../queries/history.ts';
 import { readHead } from '../../queries/log.ts';
 import type { Resource } from '../../queries/resource.ts';
-import { type Operation, operation } from '../../web/operation.ts';
+import { COST, type Operation, operation } from '../../web/operation.ts';
 import { type AsOf, asOf, resolveAsOf } from '../input/as_of.ts';
 import { sendEntity } from '../input/etag.ts';
 import { UUID } from '../input/fields.ts';
@@ -106,9 +106,11 @@ export function historyOf(served: Served): Operation {
     path: `/${topic}/{id}/history`,
     summary: `Lists the events of a ${entity}, oldest first, also after its deletion.`,
     tag: topic,
+    access: [served.scopes.read],
     params: referenceTo(served.resource),
     query: HistoryQuery,
     answers: { 200: { description: 'A page of its events.', schema: HistoryPage, headers: PAGE_HEADERS } },
+    cost: COST.search,
     async handle(ctx, { params, query: { limit, cursor } }) {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.resource, await resolveEver(served, params.id));

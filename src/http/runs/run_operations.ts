@@ -6,12 +6,13 @@ import { z } from 'zod';
 import { ServiceError } from '../../errors.ts';
 import type { DatabasePool } from '../../postgres/pool.ts';
 import { listRuns, queueRun, readOverview, readRun, type StoredRun } from '../../queries/runs.ts';
+import { callerOf } from '../../web/access.ts';
 import { type Operation, operation } from '../../web/operation.ts';
 import { parameter, wholeNumber } from '../../web/query.ts';
 import { idOf } from '../input/fields.ts';
 import { NoParameters } from '../input/input.ts';
 import { PAGE_HEADERS, pageOf, pageParameters, readCursor, sendPage, uuid } from '../input/paging.ts';
-import { requestIdOf } from '../middleware/request_id.ts';
+import { authorOf } from '../middleware/author.ts';
 import { Job, Run } from './run_fields.ts';
 
 interface RunOptions {
@@ -59,13 +60,14 @@ function requestsOf({ pool, of: { kind }, path, requests, stopping }: RunOptions
       path: request,
       summary: 'Asks for a run; while one is queued or running, that is the one.',
       tag: tagOf(path),
+      access: ['generator:run'],
       query: RunQuery,
       answers: {
         200: { description: 'The run, which is over.', schema: Run, headers: LOCATION },
         202: { description: 'The run, which is not over yet.', schema: Run, headers: LOCATION },
       },
       async handle(ctx, { query }) {
-        const asked = await queueRun(pool, kind, { origin: 'rest', requestId: requestIdOf(ctx) });
+        const asked = await queueRun(pool, kind, { origin: 'rest', author: authorOf(ctx) });
         const latest = await waitForEnd(ctx, { pool, kind, asked, stopping, patience: query.wait * 1000 });
         ctx.status = isOver(latest) ? 200 : 202;
         ctx.set('Location', `${path}/runs/${latest.id}`);
@@ -82,6 +84,7 @@ function overviewOf({ pool, of: { kind, cron, nextRunAt, sources }, path }: RunO
     path,
     summary: 'Shows where it reads from, when, and its last run.',
     tag: tagOf(path),
+    access: ['generator:run'],
     query: NoParameters,
     answers: { 200: { description: 'The job.', schema: Job } },
     async handle(ctx) {
@@ -99,6 +102,7 @@ function listOf({ pool, of: { kind }, path }: RunOptions): Operation {
     path: `${path}/runs`,
     summary: 'Lists the runs, newest first.',
     tag: tagOf(path),
+    access: ['generator:run'],
     query: z.strictObject(pageParameters),
     answers: { 200: { description: 'A page of runs.', schema: RunPage, headers: PAGE_HEADERS } },
     async handle(ctx, { query: { limit, cursor } }) {
@@ -117,6 +121,7 @@ function showingOf({ pool, of: { kind }, path }: RunOptions): Operation {
     path: `${path}/runs/{id}`,
     summary: 'Shows a run.',
     tag: tagOf(path),
+    access: ['generator:run'],
     params: z.object({ id: idOf('run') }),
     query: NoParameters,
     answers: { 200: { description: 'The run.', schema: Run } },
@@ -154,6 +159,7 @@ async function waitForEnd(ctx: Context, { pool, kind, asked, stopping, patience 
   const leave = () => gone.abort();
   const signal = stopping ? AbortSignal.any([gone.signal, stopping]) : gone.signal;
   ctx.res.once('close', leave);
+  const release = callerOf(ctx.req).whenEnded(leave);
   const end = performance.now() + patience;
   let latest = asked;
   while (!isOver(latest) && performance.now() < end && !signal.aborted) {
@@ -162,6 +168,7 @@ async function waitForEnd(ctx: Context, { pool, kind, asked, stopping, patience 
     if (!signal.aborted) latest = (await readRun(pool, kind, asked.id)) ?? latest;
   }
   ctx.res.off('close', leave);
+  release();
   return latest;
 }
 

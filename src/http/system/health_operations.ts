@@ -42,6 +42,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/live',
       summary: 'Tells that the process lives.',
       tag: 'health',
+      access: 'open',
       query: NoParameters,
       answers: { 200: { description: 'It does.', schema: Healthy } },
       handle(ctx) {
@@ -54,6 +55,7 @@ export function createHealthOperations(readiness: Readiness): Operation[] {
       path: '/health/ready',
       summary: 'Tells whether the instance can work, and if not, why.',
       tag: 'health',
+      access: 'open',
       query: NoParameters,
       answers: {
         200: { description: 'It can.', schema: Ready },

@@ -1,13 +1,14 @@
-// GET /metrics: what Prometheus scrapes. For clients on this machine alone: it tells how much is going on.
+// GET /metrics: what Prometheus scrapes. For clients on this machine, and for tokens of operators: it tells how much is going on.
 import type { Context } from 'koa';
-import { ServiceError } from '../../errors.ts';
 import { type Operation, operation } from '../../web/operation.ts';
+import { isOfLoopback } from '../../web/origins.ts';
 import { NoParameters } from '../input/input.ts';
 
 /** The metrics as text, gathered now, and the type that says so. */
 type Scrape = () => Promise<{ type: string; text: string }>;
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+const FORWARDED = /^(forwarded|via|x-real-ip|x-forwarded-.*)$/;
 
 export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operation[] {
   return [
@@ -15,9 +16,11 @@ export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operati
       id: 'show_metrics',
       method: 'get',
       path: '/metrics',
-      summary: 'Tells a client on the same machine how much is going on, for Prometheus.',
+      summary: 'Tells an operator, or a client on the same machine, how much is going on, for Prometheus.',
       tag: 'health',
-      authorize: refuseRemote,
+      access: ['admin'],
+      isExempt: isLocal,
+      cost: 0,
       query: NoParameters,
       answers: { 200: { description: 'The metrics.', type: 'text/plain' } },
       async handle(ctx) {
@@ -29,12 +32,10 @@ export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operati
   ];
 }
 
-function refuseRemote(ctx: Context): void {
-  if (!isLocal(ctx)) throw new ServiceError('forbidden', '/metrics is for clients on the same machine');
-}
-
-// A proxy on this machine asks for another client, and says so.
-function isLocal(ctx: Context): boolean {
-  if (ctx.get('X-Forwarded-For') !== '' || ctx.get('Forwarded') !== '') return false;
-  return LOOPBACK.test(ctx.req.socket.remoteAddress ?? '');
+// A proxy on this machine asks for another client, and says so, or by a name that is not this machine's.
+function isLocal({ req: { headers, socket } }: Context): boolean {
+  if (Object.keys(headers).some(name => FORWARDED.test(name))) return false;
+  return (
+    LOOPBACK.test(socket.remoteAddress ?? '') && headers.host !== undefined && isOfLoopback(headers.host)
+  );
 }

@@ -38,17 +38,16 @@ export function createTestOperations({ production, publishRate }: TestOptions): 
       path: '/test/nats',
       summary: 'Publishes a rate to NATS, as another service would. Not in production.',
       tag: 'test',
-      authorize: () => {
-        if (production) throw new ServiceError('not_found', 'there are no tests in production');
-        if (!publishRate)
-          throw new ServiceError('not_found', 'there is no NATS: start the service with NATS_URL');
-      },
+      access: ['currencies:write'],
       query: Query,
       answers: { 202: { description: 'NATS has it; it will be taken.', schema: Published } },
       refusals: ['not_found', 'broker_unavailable'],
       async handle(ctx, { query }) {
+        if (production) throw new ServiceError('not_found', 'there are no tests in production');
+        if (!publishRate)
+          throw new ServiceError('not_found', 'there is no NATS: start the service with NATS_URL');
         const message = { ...query, timestamp: now() };
-        const published = await publishRate?.(message);
+        const published = await publishRate(message);
         ctx.status = 202;
         ctx.body = { ...published, message };
       },

@@ -12,6 +12,7 @@ export function createTaskOperations(at: { pool: DatabasePool; lanes?: Lanes }):
   return createResourceOperations(
     {
       resource: tasks,
+      scopes: { read: 'tasks:read', write: 'tasks:write' },
       Entity: Task,
       New: NewTask,
       Patch: TaskPatch,

@@ -35,6 +35,7 @@ const REACHED: Record<string, string[]> = {
     `INSERT INTO public.runs (kind) VALUES ('rates')`,
     `UPDATE public.runs SET status = 'queued'`,
   ],
+  'note_token_use(text[])': [`SELECT public.note_token_use(ARRAY['AAAAAAAA'])`],
   'queue_first_run(text)': [`SELECT public.queue_first_run('generate')`],
   'queue_run(text)': [`SELECT public.queue_run('generate')`],
   'sweep_runs()': ['SELECT public.sweep_runs()'],
@@ -146,7 +147,7 @@ async function setUp(session: pg.Client, owner: pg.Client, stranger: string): Pr
     CREATE TABLE mine.docs (id mine.name PRIMARY KEY, body text, other mine.words, feeling mine.mood);
     INSERT INTO mine.docs VALUES ('a', 'x', 'w', 'glad'), ('b', 'x', 'w', 'glad')`);
   await owner.query(`SELECT feed.watch('mine.docs', 'docs', 'doc')`);
-  await owner.query('SELECT FROM feed.sequence_changes(1000)');
+  await owner.query('SELECT FROM feed.sequence_staged(1000)');
   await session.query(`UPDATE mine.docs SET body = 'z' WHERE id = 'a'; DELETE FROM mine.docs WHERE id = 'b'`);
 }
 

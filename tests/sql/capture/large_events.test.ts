@@ -111,7 +111,7 @@ test(
     const session = await database.psql();
     await session.query(`${DOCS}; ${WATCH}`);
     await session.query(`INSERT INTO docs SELECT n, repeat('x', 400000) FROM generate_series(1, 10) AS n`);
-    const { rows: handed } = await session.query('SELECT position FROM feed.sequence_changes(500)');
+    const { rows: handed } = await session.query('SELECT position FROM feed.sequence_staged(500)');
     t.deepEqual(handed, [{ position: '1' }, { position: '2' }, { position: '3' }]);
     const log = await readValue<string>(session, 'SELECT id FROM feed.log');
     const page = await readRange(database.pool, log, 5, 10);

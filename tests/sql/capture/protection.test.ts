@@ -37,7 +37,7 @@ for (const role of ['taskwire_app', 'taskwire_reader']) {
       await session.query(`SET ROLE ${role}`);
       for (const call of [
         `feed.stage('tasks', 'task_created', 'x', '{}', NULL)`,
-        'feed.sequence_changes(1)',
+        'feed.sequence_staged(1)',
         `feed.next_version('tasks', 'x')`,
         `feed.remember_version('tasks', '{}', 'id')`,
         `feed.watch('tasks', 'x', 'x')`,

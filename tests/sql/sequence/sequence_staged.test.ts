@@ -88,7 +88,7 @@ test(
       listener.on('notification', ({ payload }) => resolve(payload)),
     );
     await leader.query(`INSERT INTO tasks (title) SELECT n::text FROM generate_series(1, 1000) AS n`);
-    const { rows } = await leader.query('SELECT * FROM feed.sequence_changes(2)');
+    const { rows } = await leader.query('SELECT * FROM feed.sequence_staged(2)');
     t.deepEqual(
       rows.map(row => [row.position, JSON.parse(row.data).title, row.last_position]),
       [
