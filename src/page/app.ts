@@ -1,4 +1,5 @@
 // What every panel is given.
+import type { Access } from './access.ts';
 import type { Changes } from './changes.ts';
 import type { Speech } from './format.ts';
 import type { Live } from './live.ts';
@@ -8,6 +9,7 @@ import { Refusal, type Service } from './service.ts';
 
 export interface App {
   speech: Speech;
+  access: Access;
   live: Live;
   service: Service;
   notices: Notices;
@@ -23,4 +25,9 @@ export function wordsFor(error: unknown, { words }: Speech): string {
   if (status === 403) return `${words.mayNot} ${detail ?? message ?? ''}`.trim();
   if (status === 410) return words.gonePast;
   return detail || message || String(error);
+}
+
+/** Why something is not allowed: it names the scope. */
+export function lacking(scope: string, { words }: Speech): string {
+  return `${words.mayNot} (${scope})`;
 }

@@ -1,5 +1,6 @@
 // What stands in front of the page: the keys, and the question for a token.
 import { html, nothing, render } from 'lit-html';
+import type { Access } from './access.ts';
 import type { Speech } from './format.ts';
 import { CLOSE } from './icons.ts';
 
@@ -11,6 +12,25 @@ export function showKeys(root: HTMLElement, { words }: Speech): void {
       <form method="dialog"><h2 id="keys-heading">${words.keys}</h2>
         <button class="sign" aria-label=${words.close}>${CLOSE}</button></form>
       <dl class="keys">${words.keysHelp.map(([key, means]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${means}</dd></div>`)}</dl>
+    </dialog>`,
+  );
+}
+
+const SCOPES = ['tasks:read', 'tasks:write', 'currencies:read', 'generator:run', 'events:read'] as const;
+
+/** Shows what the token allows of what the page does, and lets it be forgotten. */
+export function showAccess(root: HTMLElement, { words }: Speech, access: Access): void {
+  open(
+    root,
+    html`<dialog aria-labelledby="access-heading">
+      <form method="dialog"><h2 id="access-heading">${words.scopes}</h2>
+        <button class="sign" aria-label=${words.close}>${CLOSE}</button></form>
+      <p class="muted">${access.allowed?.token?.name}</p>
+      <ul class="scopes">${SCOPES.map(scope => {
+        const may = access.allows(scope);
+        return html`<li class=${may ? 'may' : 'may-not'}><b>${may ? words.yes : words.no}</b> ${words.means[scope]} <code>${scope}</code></li>`;
+      })}</ul>
+      <button class="main" @click=${() => access.forget()}>${words.signOut}</button>
     </dialog>`,
   );
 }

@@ -1,6 +1,7 @@
 // The live feed, as the page uses the client: what there is now, what is told, and how the connection stands.
 import { type Client, type Collection, connect, Problem } from '../client/client.ts';
 import type { Access } from './access.ts';
+import { lacking } from './app.ts';
 import type { Speech } from './format.ts';
 import type { Notices } from './notices.ts';
 import { type Watched, watched } from './paint.ts';
@@ -52,6 +53,12 @@ interface LiveOptions {
   notices: Notices;
 }
 
+// What a token must allow to be told of a topic.
+const TOPICS = [
+  { topic: 'tasks', scope: 'tasks:read' },
+  { topic: 'currencies', scope: 'currencies:read' },
+  { topic: 'runs', scope: 'generator:run' },
+] as const;
 const RETRY = 1_000; // ms
 const MOST_MISSED = 1_000; // are counted by kind
 
@@ -117,10 +124,17 @@ export function createLive({ access, service, speech, notices }: LiveOptions): L
       .catch(() => notices.say(words.backMissed));
   }
 
-  async function listen(): Promise<void> {
+  // Where a token may not see everything, the topics that it may: so that no position seems to be missing.
+  const seesAll = access.allows('events:read') || TOPICS.every(({ scope }) => access.allows(scope));
+  const topics = seesAll
+    ? [undefined]
+    : TOPICS.filter(({ scope }) => access.allows(scope)).map(({ topic }) => topic);
+
+  async function listen(topic: string | undefined): Promise<void> {
     for (;;) {
       try {
-        for await (const event of client.events()) take(event as unknown as Told);
+        const events = topic === undefined ? client.events() : client.events({ topic });
+        for await (const event of events) take(event as unknown as Told);
       } catch (error) {
         if (error instanceof Problem && error.status === 410) {
           link.set({ ...link.value, head: undefined });
@@ -143,14 +157,17 @@ export function createLive({ access, service, speech, notices }: LiveOptions): L
   client.subscribe(look);
   addEventListener('online', look);
   addEventListener('offline', look);
-  void listen();
+  for (const topic of topics) void listen(topic);
 
-  const tasks = rowsOf<Task>(
-    client,
-    client.collection('tasks') as unknown as Collection<Task>,
-    look,
-    words.mayNot,
-  );
+  const rowsWith = <Row>(collection: Collection<Row>, scope: string) =>
+    rowsOf({
+      client,
+      collection,
+      moved: look,
+      refusal: lacking(scope, speech),
+      mayRead: access.allows(scope),
+    });
+  const tasks = rowsWith(client.collection('tasks') as unknown as Collection<Task>, 'tasks:read');
   return {
     link,
     tasks: {
@@ -161,33 +178,34 @@ export function createLive({ access, service, speech, notices }: LiveOptions): L
       get ready() {
         return tasks.ready;
       },
-      get refusal() {
-        return tasks.refusal;
-      },
       isPending: id => client.pending.some(({ steps }) => steps.some(step => step.id === id)),
       create: fields => client.tasks.create(fields),
       update: (id, patch, at) => client.tasks.update(id, patch, at),
       delete: id => client.tasks.delete(id),
       restore: id => client.tasks.restore(id),
     },
-    currencies: rowsOf<Currency>(client, client.collection('currencies'), look, words.mayNot),
+    currencies: rowsWith<Currency>(client.collection('currencies'), 'currencies:read'),
     previousRates,
     hear: listener => void hearers.add(listener),
   };
 }
 
-function rowsOf<Row>(
-  client: Client,
-  collection: Collection<Row>,
-  moved: () => void,
-  refusal: string,
-): LiveRows<Row> {
+interface RowSource<Row> {
+  client: Client;
+  collection: Collection<Row>;
+  moved(): void;
+  /** What is said where they may not be read. */
+  refusal: string;
+  mayRead: boolean;
+}
+
+function rowsOf<Row>({ client, collection, moved, refusal, mayRead }: RowSource<Row>): LiveRows<Row> {
   const listeners = new Set<() => void>();
   const tell = () => {
     moved();
     for (const listener of listeners) listener();
   };
-  collection.subscribe(tell);
+  if (mayRead) collection.subscribe(tell);
   client.subscribe(tell);
   return {
     get items() {
@@ -196,9 +214,7 @@ function rowsOf<Row>(
     get ready() {
       return collection.state === 'live' || collection.state === 'stale';
     },
-    get refusal() {
-      return collection.state === 'denied' ? refusal : undefined;
-    },
+    refusal: mayRead ? undefined : refusal,
     watch: listener => void listeners.add(listener),
   };
 }

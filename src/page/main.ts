@@ -3,7 +3,7 @@ import { html } from 'lit-html';
 import { createAccess } from './access.ts';
 import type { App } from './app.ts';
 import { createChanges } from './changes.ts';
-import { showKeys } from './dialogs.ts';
+import { showAccess, showKeys } from './dialogs.ts';
 import { createSpeech } from './format.ts';
 import { createLive } from './live.ts';
 import { createNotices } from './notices.ts';
@@ -21,20 +21,24 @@ const speech = createSpeech(navigator.languages);
 const { words } = speech;
 document.documentElement.lang = speech.language;
 
-const access = createAccess(at('dialogs'), speech);
+const access = await createAccess(at('dialogs'), speech);
 const service = createService(access);
 const notices = createNotices(at('notices'), speech);
 const live = createLive({ access, service, speech, notices });
 const changes = createChanges();
 live.hear(changes.note);
-const app: App = { speech, live, service, notices, changes, moment: watched<number | undefined>(undefined) };
+const app: App = {
+  speech,
+  access,
+  live,
+  service,
+  notices,
+  changes,
+  moment: watched<number | undefined>(undefined),
+};
 
 const help = () => showKeys(at('dialogs'), speech);
-createTimeBar(at('bar'), app, {
-  help,
-  signOut: () => access.forget(),
-  hasToken: () => access.token !== undefined,
-});
+createTimeBar(at('bar'), app, { help, showAccess: () => showAccess(at('dialogs'), speech, access) });
 const tasks = createTasksPanel(at('tasks'), app);
 createRatesPanel(at('rates'), app);
 createRunsPanel(at('runs'), app);

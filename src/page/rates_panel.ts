@@ -62,7 +62,8 @@ export function createRatesPanel(root: HTMLElement, app: App): void {
       chart.until(
         moment.value === undefined ? undefined : (rows.find(({ currency }) => currency === chosen) ?? null),
       );
-      const isEmpty = rows.length === 0 && (live.currencies.ready || moment.value !== undefined);
+      const { ready, refusal } = live.currencies;
+      const isEmpty = rows.length === 0 && (ready || refusal !== undefined || moment.value !== undefined);
       return html`
         ${panelHead(app, { id: 'rates', title: words.rates, past })}
         <div class="chart-room">${chart.view()}</div>
@@ -74,7 +75,7 @@ export function createRatesPanel(root: HTMLElement, app: App): void {
               <th scope="col" class="number day">${words.day}</th></tr></thead>
             <tbody>${repeat(rows, ({ id }) => id, rowView)}</tbody>
           </table>
-          ${isEmpty ? html`<p class="empty">${live.currencies.refusal ?? words.noRates}</p>` : nothing}
+          ${isEmpty ? html`<p class="empty">${refusal ?? words.noRates}</p>` : nothing}
         </div>`;
     },
     () => chart.painted(),

@@ -1,6 +1,6 @@
 // The background jobs: when they run next, how a run goes while it goes, and why one failed.
 import { html, nothing } from 'lit-html';
-import { type App, wordsFor } from './app.ts';
+import { type App, lacking, wordsFor } from './app.ts';
 import { PLAY, WARN } from './icons.ts';
 import { painter } from './paint.ts';
 import { panelHead } from './panel_head.ts';
@@ -20,8 +20,9 @@ const LOOK_EVERY = 500; // ms: how far a run has come is no event
 const KEPT = 5;
 
 export function createRunsPanel(root: HTMLElement, app: App): void {
-  const { speech, live, service, moment, notices } = app;
+  const { speech, live, service, moment, notices, access } = app;
   const { words } = speech;
+  const mayRun = access.allows('generator:run');
   const jobs: Job[] = [
     {
       kind: 'currency_rates',
@@ -42,6 +43,10 @@ export function createRunsPanel(root: HTMLElement, app: App): void {
   ];
 
   async function load(job: Job): Promise<void> {
+    if (!mayRun) {
+      job.error = lacking('generator:run', speech);
+      return paint();
+    }
     try {
       const [overview, page] = await Promise.all([
         service.get<{ next_run_at: string | null }>(job.path),
@@ -111,7 +116,7 @@ export function createRunsPanel(root: HTMLElement, app: App): void {
     return html`<article class="job" aria-label=${name}>
       <div class="job-head"><h3>${name}</h3>
         <span class="muted">${job.next === null ? words.neverBySchedule : words.nextRun.replace('{time}', speech.moment(job.next))}</span>
-        <button class="quiet" ?disabled=${going || moment.value !== undefined} aria-describedby=${`job-${job.kind}`} @click=${() => start(job)}>${PLAY} ${words.runNow}</button>
+        <button class="quiet" ?disabled=${going || moment.value !== undefined || !mayRun} title=${mayRun ? '' : lacking('generator:run', speech)} aria-describedby=${`job-${job.kind}`} @click=${() => start(job)}>${PLAY} ${words.runNow}</button>
       </div>
       <div id=${`job-${job.kind}`} class="job-state" role="status">
         ${going ? html`<progress aria-label=${words.running}></progress>` : nothing}

@@ -1,7 +1,7 @@
 // The tasks: added, edited in their rows, completed, deleted and brought back; searched, filtered, sorted; now or then.
 import { html, nothing } from 'lit-html';
 import { live as bound } from 'lit-html/directives/live.js';
-import { type App, wordsFor } from './app.ts';
+import { type App, lacking, wordsFor } from './app.ts';
 import { LIGHT } from './changes.ts';
 import { whoOf } from './event_words.ts';
 import { DELETE, DOING, DONE, EDIT, SEARCH, TODO } from './icons.ts';
@@ -22,8 +22,9 @@ interface TasksPanel {
 const SIGNS = { todo: TODO, in_progress: DOING, done: DONE } as const;
 
 export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
-  const { speech, live, moment, notices, changes, service } = app;
+  const { speech, live, moment, notices, changes, service, access } = app;
   const { words } = speech;
+  const mayWrite = access.allows('tasks:write');
   let query: TaskQuery = { text: '', status: undefined, order: '-created_at' };
   let selected: { from: readonly Task[]; query: TaskQuery; rows: readonly Task[] } | undefined;
   const past = createPastList<Task>(service, '/tasks', () => paint());
@@ -48,6 +49,10 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
     return moment.value !== undefined;
   }
 
+  const isFixed = () => isPast() || !mayWrite;
+  // Why nothing can be changed, where nothing can.
+  const why = () => (isPast() ? words.readOnlyPast : mayWrite ? undefined : lacking('tasks:write', speech));
+
   // The rows that are shown: selected anew only where the tasks or what is asked for have changed.
   function rowsOf(tasks: readonly Task[]): readonly Task[] {
     if (selected?.from !== tasks || selected.query !== query)
@@ -66,7 +71,7 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
   function add(form: HTMLFormElement): void {
     const input = form.elements.namedItem('title') as HTMLInputElement;
     const title = input.value.trim();
-    if (title === '' || isPast()) return;
+    if (title === '' || isFixed()) return;
     input.value = '';
     live.tasks.create({ title }).catch((error: unknown) => {
       if (input.value === '') input.value = title; // nothing that was typed is lost
@@ -75,12 +80,12 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
   }
 
   function complete({ id, status }: Task): void {
-    if (isPast()) return;
+    if (isFixed()) return;
     live.tasks.update(id, { status: status === 'done' ? 'todo' : 'done' }).catch(failed);
   }
 
   function remove({ id, title }: Task): void {
-    if (isPast()) return;
+    if (isFixed()) return;
     const rows = rowsOf(live.tasks.items);
     const index = rows.findIndex(each => each.id === id);
     const hadFocus =
@@ -96,7 +101,7 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
   }
 
   function edit(task: Task): void {
-    if (isPast()) return;
+    if (isFixed()) return;
     editor.open(task);
     requestAnimationFrame(() => find<HTMLInputElement>('.editor input')?.focus());
   }
@@ -105,12 +110,13 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
     const { id, title, status, priority, due_at, labels } = task;
     const change = changes.of(id);
     const isThen = isPast();
+    const fixed = isFixed();
     const tab = isCurrent ? 0 : -1;
     const isOpen = editor.id === id;
     const isLate = due_at !== null && status !== 'done' && Date.parse(due_at) < Date.now();
     return html`
       <div class="row-main" tabindex=${tab} role="group" aria-labelledby=${`t-${id}`}>
-        <button class="sign check" tabindex=${tab} ?disabled=${isThen} @click=${() => complete(task)}
+        <button class="sign check" tabindex=${tab} ?disabled=${fixed} @click=${() => complete(task)}
           aria-label=${status === 'done' ? words.reopen : words.complete} aria-describedby=${`t-${id}`}
           title=${words.statuses[status]}>${SIGNS[status]}</button>
         <span class="title" id=${`t-${id}`} title=${task.description ?? title} @dblclick=${() => edit(task)}>${title}</span>
@@ -130,10 +136,10 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
           }</span>
         </span>
         <span class="acts">
-          <button class="sign" tabindex=${tab} ?disabled=${isThen} aria-label=${words.edit} aria-describedby=${`t-${id}`}
-            title=${words.edit} aria-expanded=${isOpen} @click=${() => (isOpen ? editor.close() : edit(task))}>${EDIT}</button>
-          <button class="sign" tabindex=${tab} ?disabled=${isThen} aria-label=${words.delete} aria-describedby=${`t-${id}`}
-            title=${words.delete} @click=${() => remove(task)}>${DELETE}</button>
+          <button class="sign" tabindex=${tab} ?disabled=${fixed} aria-label=${words.edit} aria-describedby=${`t-${id}`}
+            title=${why() ?? words.edit} aria-expanded=${isOpen} @click=${() => (isOpen ? editor.close() : edit(task))}>${EDIT}</button>
+          <button class="sign" tabindex=${tab} ?disabled=${fixed} aria-label=${words.delete} aria-describedby=${`t-${id}`}
+            title=${why() ?? words.delete} @click=${() => remove(task)}>${DELETE}</button>
         </span>
       </div>
       ${isOpen && !isThen ? editor.view(task) : nothing}`;
@@ -177,9 +183,9 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
           event.preventDefault();
           add(event.target as HTMLFormElement);
         }}>
-          <input name="title" maxlength="200" autocomplete="off" enterkeyhint="done" ?disabled=${isThen}
-            aria-label=${words.newTask} placeholder=${isThen ? words.readOnlyPast : words.newTaskHint}>
-          <button class="main" ?disabled=${isThen}>${words.add}</button>
+          <input name="title" maxlength="200" autocomplete="off" enterkeyhint="done" ?disabled=${isFixed()}
+            aria-label=${words.newTask} placeholder=${why() ?? words.newTaskHint}>
+          <button class="main" ?disabled=${isFixed()}>${words.add}</button>
         </form>
         <div class="tools">
           <label class="search">${SEARCH}<input type="search" aria-label=${words.search} placeholder=${words.searchHint}

@@ -6,11 +6,11 @@ import { BACK, FORTH, KEYS } from './icons.ts';
 import { latest, painter } from './paint.ts';
 import type { Told } from './rows.ts';
 
-/** `help` shows the keys, `signOut` forgets the token, where there is one. */
+/** `help` shows the keys, `showAccess` what the token allows, where there is one. */
 export function createTimeBar(
   root: HTMLElement,
-  { speech, live, moment, service }: App,
-  { help, signOut, hasToken }: { help(): void; signOut(): void; hasToken(): boolean },
+  { speech, live, moment, service, access }: App,
+  { help, showAccess }: { help(): void; showAccess(): void },
 ): void {
   const { words } = speech;
   let time: { position: number; at: string } | undefined;
@@ -74,7 +74,7 @@ export function createTimeBar(
       ${sliderView()}
       ${connectionView()}
       <div class="bar-acts">
-        ${hasToken() ? html`<button class="quiet" @click=${signOut}>${words.signOut}</button>` : nothing}
+        ${access.allowed?.token ? html`<button class="quiet" title=${words.scopes} @click=${showAccess}>${access.allowed.token.name}</button>` : nothing}
         <a href="/docs">${words.api}</a>
         <button class="sign" aria-label=${words.keys} title=${`${words.keys} (?)`} @click=${help}>${KEYS}</button>
       </div>`,

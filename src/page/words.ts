@@ -158,7 +158,15 @@ const EN = {
   signOut: 'Forget the token',
   mayNot: 'This token does not allow it.',
   scopes: 'This token allows',
-  scopesUnknown: 'This service does not say what the token allows; what it refuses, it says in place.',
+  yes: 'Yes',
+  no: 'No',
+  means: {
+    'tasks:read': 'see tasks',
+    'tasks:write': 'change tasks',
+    'currencies:read': 'see rates',
+    'generator:run': 'see runs and ask for them',
+    'events:read': 'see all events',
+  },
 
   keys: 'Keyboard',
   keysHelp: [
@@ -350,7 +358,15 @@ const RU: Words = {
   signOut: 'Забыть токен',
   mayNot: 'Этот токен такого не позволяет.',
   scopes: 'Этот токен позволяет',
-  scopesUnknown: 'Сервис не говорит, что позволяет токен; об отказе будет сказано на месте.',
+  yes: 'Да',
+  no: 'Нет',
+  means: {
+    'tasks:read': 'видеть задачи',
+    'tasks:write': 'менять задачи',
+    'currencies:read': 'видеть курсы',
+    'generator:run': 'видеть запуски и запрашивать их',
+    'events:read': 'видеть все события',
+  },
 
   keys: 'Клавиатура',
   keysHelp: [

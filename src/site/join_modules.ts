@@ -32,7 +32,10 @@ export function joinModules(modules: ReadonlyMap<string, string>, entry: string)
     const left = /^(?:import\s.*|export\s.*)$/m.exec(text);
     if (left) throw new Error(`${name} cannot be joined: ${left[0]}`);
     joined.delete(name);
-    joined.set(name, `const ${idOf(name)} = (() => {\n${text}\nreturn { ${exported.join(', ')} };\n})();`);
+    // The entry may wait for something, as only the module itself can; nobody imports it.
+    if (name === entry) joined.set(name, text);
+    else
+      joined.set(name, `const ${idOf(name)} = (() => {\n${text}\nreturn { ${exported.join(', ')} };\n})();`);
   }
 
   take(entry);
