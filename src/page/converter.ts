@@ -1,7 +1,8 @@
 // What an amount is worth in another currency. The service reckons, exactly; the page rounds what it shows.
 import { html, type TemplateResult } from 'lit-html';
 import { live as bound } from 'lit-html/directives/live.js';
-import { type App, wordsFor } from './app.ts';
+import type { App } from './app.ts';
+import { wordsFor } from './fault_words.ts';
 import { SWAP } from './icons.ts';
 import { latest } from './paint.ts';
 import type { Currency } from './rows.ts';

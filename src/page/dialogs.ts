@@ -1,6 +1,5 @@
 // What stands in front of the page: the keys, and the question for a token.
 import { html, nothing, render } from 'lit-html';
-import type { Access } from './access.ts';
 import type { Speech } from './format.ts';
 import { CLOSE } from './icons.ts';
 
@@ -18,8 +17,15 @@ export function showKeys(root: HTMLElement, { words }: Speech): void {
 
 const SCOPES = ['tasks:read', 'tasks:write', 'currencies:read', 'generator:run', 'events:read'] as const;
 
+/** A token, as the dialog shows it. */
+interface ShownAccess {
+  readonly allowed: { token: { name: string } | null } | undefined;
+  allows(scope: string): boolean;
+  forget(): void;
+}
+
 /** Shows what the token allows of what the page does, and lets it be forgotten. */
-export function showAccess(root: HTMLElement, { words }: Speech, access: Access): void {
+export function showAccess(root: HTMLElement, { words }: Speech, access: ShownAccess): void {
   open(
     root,
     html`<dialog aria-labelledby="access-heading">

@@ -1,6 +1,6 @@
 // An event in a few words, and who made it.
 import type { Speech } from './format.ts';
-import type { Told } from './rows.ts';
+import type { Run, Told } from './rows.ts';
 
 /** Who made a change: the way it came in, and the token's name where it had one. */
 export function whoOf(
@@ -15,10 +15,19 @@ export function whoOf(
 /** What changed: the fields of an update, old and new; else what it is called. */
 export function describeEvent({ type, data }: Told, speech: Speech): string {
   const row = rowOf(data);
+  if (type.startsWith('run_')) return type === 'run_succeeded' ? resultOf(row as unknown as Run, speech) : '';
   if (!data.previous) return nameOf(row, type, speech);
   const changed = Object.keys(data.previous).filter(name => !SILENT.has(name));
   const told = changed.map(name => difference(name, data.previous?.[name], row[name], speech));
   return told.join(' · ') || nameOf(row, type, speech);
+}
+
+const COUNTS = ['fetched', 'created', 'updated', 'unchanged', 'rejected'] as const;
+
+/** What a run has done, as far as it came. */
+export function resultOf(run: Run, { words, number }: Speech): string {
+  const told = COUNTS.filter(name => run[name] > 0 || name === 'fetched');
+  return told.map(name => words[name].replace('{n}', number(run[name]))).join(', ');
 }
 
 /** What the row of an event is called. */

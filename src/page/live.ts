@@ -1,7 +1,7 @@
 // The live feed, as the page uses the client: what there is now, what is told, and how the connection stands.
 import { type Client, type Collection, connect, Problem } from '../client/client.ts';
 import type { Access } from './access.ts';
-import { lacking } from './app.ts';
+import { lacking } from './fault_words.ts';
 import type { Speech } from './format.ts';
 import type { Notices } from './notices.ts';
 import { type Watched, watched } from './paint.ts';
@@ -31,8 +31,10 @@ interface LiveRows<Row> {
 
 interface LiveTasks extends LiveRows<Task> {
   isPending(id: string): boolean;
+  /** Tells when a task that was made here gets the id that the service gave it. */
+  renamed(listener: (from: string, to: string) => void): void;
   create(fields: Partial<TaskFields> & { title: string }): Promise<unknown>;
-  update(id: string, patch: Partial<TaskFields>, at?: { version: number }): Promise<unknown>;
+  update(id: string, patch: Partial<TaskFields>, at?: { version?: number }): Promise<unknown>;
   delete(id: string): Promise<unknown>;
   restore(id: string): Promise<unknown>;
 }
@@ -59,6 +61,7 @@ const TOPICS = [
   { topic: 'currencies', scope: 'currencies:read' },
   { topic: 'runs', scope: 'generator:run' },
 ] as const;
+const LATE = 700; // ms after which a change is said not to be there yet
 const RETRY = 1_000; // ms
 const MOST_MISSED = 1_000; // are counted by kind
 
@@ -85,7 +88,29 @@ export function createLive({ access, service, speech, notices }: LiveOptions): L
     return wasLive ? 'away' : 'connecting';
   }
 
+  // Until the service has answered, a task that was made here has the id of its request.
+  const made = new Map<string, string>();
+  const since = new Map<string, number>(); // when each change was asked for
+  const renamers = new Set<(from: string, to: string) => void>();
+  function followNames(): void {
+    const { pending } = client;
+    for (const { id, steps } of pending)
+      for (const step of steps.filter(({ op }) => op === 'create')) {
+        const before = made.get(id) ?? step.id;
+        made.set(id, step.id);
+        if (before !== step.id) for (const renamer of renamers) renamer(before, step.id);
+      }
+    for (const { id } of pending)
+      if (!since.has(id)) {
+        since.set(id, performance.now());
+        setTimeout(() => tasks.tell(), LATE + 50);
+      }
+    for (const id of since.keys()) if (!pending.some(request => request.id === id)) since.delete(id);
+    for (const id of made.keys()) if (!pending.some(request => request.id === id)) made.delete(id);
+  }
+
   function look(): void {
+    followNames();
     const phase = phaseOf();
     const { position } = client;
     const before = link.value;
@@ -178,7 +203,14 @@ export function createLive({ access, service, speech, notices }: LiveOptions): L
       get ready() {
         return tasks.ready;
       },
-      isPending: id => client.pending.some(({ steps }) => steps.some(step => step.id === id)),
+      // What takes no longer than any change does is not worth a word.
+      isPending: id =>
+        client.pending.some(
+          request =>
+            request.steps.some(step => step.id === id) &&
+            (link.value.phase !== 'live' || performance.now() - (since.get(request.id) ?? 0) >= LATE),
+        ),
+      renamed: listener => void renamers.add(listener),
       create: fields => client.tasks.create(fields),
       update: (id, patch, at) => client.tasks.update(id, patch, at),
       delete: id => client.tasks.delete(id),
@@ -199,7 +231,13 @@ interface RowSource<Row> {
   mayRead: boolean;
 }
 
-function rowsOf<Row>({ client, collection, moved, refusal, mayRead }: RowSource<Row>): LiveRows<Row> {
+function rowsOf<Row>({
+  client,
+  collection,
+  moved,
+  refusal,
+  mayRead,
+}: RowSource<Row>): LiveRows<Row> & { tell(): void } {
   const listeners = new Set<() => void>();
   const tell = () => {
     moved();
@@ -214,6 +252,7 @@ function rowsOf<Row>({ client, collection, moved, refusal, mayRead }: RowSource<
     get ready() {
       return collection.state === 'live' || collection.state === 'stale';
     },
+    tell,
     refusal: mayRead ? undefined : refusal,
     watch: listener => void listeners.add(listener),
   };

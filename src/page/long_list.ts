@@ -22,6 +22,8 @@ interface LongList<R extends Row> {
   /** To be called once the view is painted. */
   painted(): void;
   focus(id?: string): void;
+  /** The row of this id goes on as that of another one: what stands in it, and the focus, stay. */
+  rename(from: string, to: string): void;
 }
 
 const OVERSCAN = 6;
@@ -37,6 +39,7 @@ export function createLongList<R extends Row>(
   let current: string | undefined;
   let anchor: { id: string; offset: number } | undefined;
   let wanted: string | undefined; // to be focused when it is painted
+  const firstIds = new Map<string, string>(); // of rows that were renamed: what they are known by in the document
 
   const heights = () => {
     const style = getComputedStyle(document.documentElement);
@@ -140,7 +143,7 @@ export function createLongList<R extends Row>(
           <div class="rows" role="list" aria-label=${label} .style=${`height:${whole}px`}>
             ${repeat(
               shown(),
-              ({ id }) => id,
+              ({ id }) => firstIds.get(id) ?? id,
               row => {
                 const index = indexes.get(row.id) ?? 0;
                 return html`<div role="listitem" data-id=${row.id} aria-setsize=${rows.length}
@@ -160,6 +163,12 @@ export function createLongList<R extends Row>(
       wanted = undefined;
       element.focus({ preventScroll: true });
       element.scrollIntoView({ block: 'nearest' });
+    },
+    rename(from, to) {
+      firstIds.set(to, firstIds.get(from) ?? from);
+      if (current === from) current = to;
+      if (wanted === from) wanted = to;
+      if (anchor?.id === from) anchor = { ...anchor, id: to };
     },
     focus(id = current) {
       if (id === undefined) return;

@@ -1,6 +1,7 @@
 // The head of a panel: what it is, of when, and what went wrong.
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { type App, wordsFor } from './app.ts';
+import type { App } from './app.ts';
+import { wordsFor } from './fault_words.ts';
 
 interface PanelHead {
   id: string;

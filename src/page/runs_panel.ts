@@ -1,6 +1,8 @@
 // The background jobs: when they run next, how a run goes while it goes, and why one failed.
 import { html, nothing } from 'lit-html';
-import { type App, lacking, wordsFor } from './app.ts';
+import type { App } from './app.ts';
+import { resultOf } from './event_words.ts';
+import { lacking, wordsFor } from './fault_words.ts';
 import { PLAY, WARN } from './icons.ts';
 import { painter } from './paint.ts';
 import { panelHead } from './panel_head.ts';
@@ -89,24 +91,17 @@ export function createRunsPanel(root: HTMLElement, app: App): void {
     }
   }
 
-  function resultView(run: Run) {
-    const { fetched, created, updated, unchanged, rejected } = run;
-    const told = { fetched, created, updated, unchanged, rejected };
-    const names = Object.keys(told) as (keyof typeof told)[];
-    const parts = names.filter(name => told[name] > 0 || name === 'fetched');
-    return parts.map(name => words[name].replace('{n}', speech.number(told[name]))).join(', ');
-  }
-
   const timeOf = (run: Run) => speech.moment(run.finished_at ?? run.started_at ?? run.queued_at);
 
   function stateView(run: Run | undefined) {
     if (!run) return html`<span class="muted">${words.neverRan}</span>`;
     if (run.status === 'queued') return html`<span>${words.queued}</span>`;
     const attempt = run.attempt > 1 ? `, ${words.attempt.replace('{n}', String(run.attempt))}` : '';
-    if (run.status === 'running') return html`<span>${words.running}${attempt}: ${resultView(run)}</span>`;
+    if (run.status === 'running')
+      return html`<span>${words.running}${attempt}: ${resultOf(run, speech)}</span>`;
     if (run.status === 'failed')
       return html`<span class="fault">${WARN} ${words.failed}, ${timeOf(run)}: ${run.error}</span>`;
-    return html`<span>${words.succeeded}, ${timeOf(run)}: ${resultView(run)}</span>`;
+    return html`<span>${words.succeeded}, ${timeOf(run)}: ${resultOf(run, speech)}</span>`;
   }
 
   function jobView(job: Job) {

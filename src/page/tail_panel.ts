@@ -79,7 +79,7 @@ export function createTailPanel(root: HTMLElement, app: App): TailPanel {
     const who = whoOf({ ...event, actor: event.actor?.name }, speech);
     const change = changes.of(event.subject);
     const isNew = change?.position === position && moment.value === undefined;
-    const told = event.data.previous ? describeEvent(event, speech) : '';
+    const told = event.data.previous || type === 'run_succeeded' ? describeEvent(event, speech) : '';
     return html`<li class="event ${isNew ? changes.light(event.subject) : ''}"
       .style=${`transform:translateY(${index * height}px)`}>
       <button class="at" aria-label=${words.seeThen.replace('{n}', speech.number(position))} title=${words.seeThen.replace('{n}', speech.number(position))}

@@ -1,7 +1,8 @@
 // The form in which a task is edited, in its own row. It holds what the person has typed, whatever comes in meanwhile.
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { type App, wordsFor } from './app.ts';
+import type { App } from './app.ts';
 import { describeEvent, whoOf } from './event_words.ts';
+import { wordsFor } from './fault_words.ts';
 import {
   PRIORITIES,
   type Priority,
@@ -16,6 +17,8 @@ import type { Page } from './service.ts';
 interface TaskEditor {
   readonly id: string | undefined;
   open(task: Task): void;
+  /** What is edited is called otherwise from now on. */
+  rename(from: string, to: string): void;
   close(): void;
   /** The form, beside the task as it is by now. */
   view(task: Task): TemplateResult;
@@ -52,7 +55,7 @@ export function createTaskEditor(
     mine.isBusy = true;
     changed();
     // Where another one has changed it, the person was told before he pressed the button: it is his to decide.
-    const sent = live.tasks.update(task.id, patch, { version: task.version });
+    const sent = live.tasks.update(task.id, patch, task.version > 0 ? { version: task.version } : {});
     try {
       await sent;
       close();
@@ -80,6 +83,10 @@ export function createTaskEditor(
     open(task) {
       draft = { first: task, error: undefined, isBusy: false, history: undefined };
       changed();
+    },
+    rename(from, to) {
+      // The service has made what is known of it.
+      if (draft?.first.id === from) draft.first = { ...draft.first, id: to, version: 1 };
     },
     close,
     view(task) {

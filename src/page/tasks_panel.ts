@@ -1,9 +1,10 @@
 // The tasks: added, edited in their rows, completed, deleted and brought back; searched, filtered, sorted; now or then.
 import { html, nothing } from 'lit-html';
 import { live as bound } from 'lit-html/directives/live.js';
-import { type App, lacking, wordsFor } from './app.ts';
+import type { App } from './app.ts';
 import { LIGHT } from './changes.ts';
 import { whoOf } from './event_words.ts';
+import { lacking, wordsFor } from './fault_words.ts';
 import { DELETE, DOING, DONE, EDIT, SEARCH, TODO } from './icons.ts';
 import { createLongList } from './long_list.ts';
 import { painter } from './paint.ts';
@@ -200,6 +201,10 @@ export function createTasksPanel(root: HTMLElement, app: App): TasksPanel {
     () => list.painted(),
   );
 
+  live.tasks.renamed((from, to) => {
+    list.rename(from, to);
+    editor.rename(from, to);
+  });
   live.tasks.watch(() => {
     paint();
     // Once more when the light has gone out.

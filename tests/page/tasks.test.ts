@@ -142,3 +142,31 @@ inBrowser('two tabs stay equal', async t => {
   const shown = (page: Page) => page.locator('#tasks .row .title').allTextContents();
   t.deepEqual((await shown(one)).sort(), (await shown(other)).sort());
 });
+
+inBrowser(
+  'a task that the service has yet to answer can be edited at once; its form stays when the answer comes',
+  async t => {
+    const page = await openPage(t);
+    const held = Promise.withResolvers<void>();
+    await page.route('**/tasks/batch', async route => {
+      await held.promise;
+      await route.continue();
+    });
+    await add(page, 'Edited before it was made');
+    const row = rowOf(page, 'Edited before it was made');
+    await row.getByText('Not sent yet').waitFor();
+    await row.getByRole('button', { name: 'Edit', exact: true }).click();
+    await row.getByRole('textbox', { name: 'Description' }).fill('typed meanwhile');
+    held.resolve();
+    await row.getByText('Not sent yet').waitFor({ state: 'detached' });
+    t.is(await row.getByRole('textbox', { name: 'Description' }).inputValue(), 'typed meanwhile');
+    await row.getByRole('textbox', { name: 'Description' }).and(page.locator(':focus')).waitFor();
+    await row.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.locator('.editor').waitFor({ state: 'detached' });
+    const psql = await t.context.database.psql();
+    const { rows } = await psql.query(
+      `SELECT description FROM tasks WHERE title = 'Edited before it was made'`,
+    );
+    t.deepEqual(rows, [{ description: 'typed meanwhile' }]);
+  },
+);
