@@ -1,9 +1,8 @@
 # The service alone, without the Node and the PostgreSQL that npm would bring: the image has its own Node, and PostgreSQL
-# comes by DATABASE_URL. It listens for others, so AUTH=none is written out here: put it behind a proxy that only those
-# you trust can reach. One stage: nothing is compiled, and the layer that installs cleans up behind itself.
+# comes by DATABASE_URL. It listens for others, so it asks them for tokens unless AUTH=none is written out. One stage: nothing is compiled, and the layer that installs cleans up behind itself.
 FROM node:24-bookworm-slim
 WORKDIR /app
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 AUTH=none
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional && rm -rf /root/.npm
 COPY migrations ./migrations

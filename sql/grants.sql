@@ -1,4 +1,4 @@
--- Who may do what. taskwire_app is the role the service works under: it may write the resources and read the log, and
+-- Who may do what. taskwire_app is the role the service works under: it may write the resources, read the log and work on jobs, and
 -- cannot touch the log's tables; only the functions of feed.wanted_rights() change them, with their owner's rights.
 -- taskwire_reader is people's read-only role. Where the server lets the migrating role make none, the service works as the
 -- owner, and the triggers of sql/sequence/triggers.sql protect the log alone. Roles belong to the whole server, so two
@@ -39,6 +39,7 @@ $$;
 DO $$
 DECLARE
   wanted record;
+  closed regclass;
 BEGIN
   IF to_regrole('taskwire_app') IS NOT NULL AND NOT pg_has_role(current_user, 'taskwire_app', 'SET') THEN
     BEGIN
@@ -52,10 +53,17 @@ BEGIN
     SELECT w.*
     FROM feed.wanted_rights() AS w
     JOIN pg_roles AS r ON r.rolname = w.role
-    WHERE w.role <> 'taskwire_app' OR pg_has_role(current_user, r.oid, 'SET')
+    WHERE (w.role <> 'taskwire_app' OR pg_has_role(current_user, r.oid, 'SET'))
+      -- Of two services that start at once in a database only one could write its row.
+      AND (w.kind <> 'DATABASE' OR NOT has_database_privilege(r.oid, current_database(), w.privileges[1]))
   LOOP
     EXECUTE format(
       'GRANT %s ON %s %s TO %I', array_to_string(wanted.privileges, ', '), wanted.kind, wanted.object, wanted.role);
+  END LOOP;
+  FOR closed IN
+    SELECT c FROM feed.closed_queue() AS c JOIN pg_roles AS r ON r.rolname = 'taskwire_app' AND pg_has_role(current_user, r.oid, 'SET')
+  LOOP
+    EXECUTE format('CREATE POLICY taskwire_app ON %s TO taskwire_app USING (true) WITH CHECK (true)', closed);
   END LOOP;
 EXCEPTION
   WHEN insufficient_privilege THEN

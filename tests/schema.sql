@@ -441,6 +441,10 @@ CREATE FUNCTION feed.closed_functions() RETURNS SETOF regprocedure
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.closed_functions() TO taskwire_app;
 
+CREATE FUNCTION feed.closed_queue() RETURNS SETOF regclass
+  LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.closed_queue() TO taskwire_app;
+
 CREATE FUNCTION feed.closed_tables() RETURNS TABLE(relation text, role text, commands text)
   LANGUAGE sql STABLE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION feed.closed_tables() TO taskwire_app;
@@ -463,6 +467,7 @@ GRANT EXECUTE ON FUNCTION feed.end_strangers(text) TO taskwire_app;
 
 CREATE FUNCTION feed.end_stuck_leader(seen_leader integer, seen_batch bigint, OUT leader integer, OUT batch bigint, OUT ended boolean) RETURNS record
   LANGUAGE plpgsql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.end_stuck_leader(integer,bigint) TO taskwire_app;
 
 CREATE FUNCTION feed.ensure_trigger(relation regclass, name name, timing text, level text, call text) RETURNS void
   LANGUAGE plpgsql VOLATILE SET quote_all_identifiers=off SET search_path=pg_catalog, pg_temp;
@@ -484,6 +489,7 @@ CREATE FUNCTION feed.forget_batches(most integer) RETURNS integer
 
 CREATE FUNCTION feed.is_working(backend integer) RETURNS boolean
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.is_working(integer) TO taskwire_app;
 
 CREATE FUNCTION feed.keep_batches() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
@@ -509,6 +515,10 @@ GRANT EXECUTE ON FUNCTION feed.list_past(text,bigint,text,text,integer) TO taskw
 CREATE FUNCTION feed.lock_key(purpose text) RETURNS bigint
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION feed.lock_key(text) TO taskwire_app;
+
+CREATE FUNCTION feed.make_room(staged boolean) RETURNS integer
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.make_room(boolean) TO taskwire_app;
 
 CREATE FUNCTION feed.most_bytes() RETURNS integer
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -589,7 +599,8 @@ CREATE FUNCTION feed.sequence_events("the database is of a newer version" intege
   LANGUAGE sql VOLATILE SET search_path=pg_catalog, pg_temp;
 
 CREATE FUNCTION feed.sequence_staged(most integer) RETURNS TABLE("position" bigint, topic text, type text, subject text, "time" text, origin text, actor text, transaction text, requestid text, data text, previous text, entity text, last_position bigint)
-  LANGUAGE sql VOLATILE SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+  LANGUAGE sql VOLATILE SECURITY DEFINER SET enable_seqscan=off SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.sequence_staged(integer) TO taskwire_app;
 
 CREATE FUNCTION feed.service_name() RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -603,7 +614,8 @@ CREATE FUNCTION feed.stage(topic text, type text, subject text, data json, previ
   LANGUAGE plpgsql VOLATILE;
 
 CREATE FUNCTION feed.take_up_log() RETURNS uuid
-  LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+GRANT EXECUTE ON FUNCTION feed.take_up_log() TO taskwire_app;
 
 CREATE FUNCTION feed.trimmed(value text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

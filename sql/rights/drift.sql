@@ -22,6 +22,7 @@ AS $$
       AND CASE w.kind
         WHEN 'SCHEMA' THEN has_schema_privilege(r.oid, to_regnamespace(w.object), privilege)
         WHEN 'TABLE' THEN has_table_privilege(r.oid, to_regclass(w.object), privilege)
+        WHEN 'DATABASE' THEN has_database_privilege(r.oid, current_database(), privilege)
         WHEN 'FUNCTION' THEN has_function_privilege(r.oid, to_regprocedure(w.object), privilege)
       END IS NOT TRUE
   ), wanted_triggers (relation, topic, is_ours, name) AS (
@@ -55,6 +56,12 @@ AS $$
   SELECT NULL, format('the role %I lacks %s on the %s %s', role, string_agg(privilege, ', '), lower(kind), object), true
   FROM missing
   GROUP BY role, kind, object
+  UNION ALL
+  SELECT NULL, format('row security keeps the table %s from the role %I', closed, r.rolname), true
+  FROM feed.closed_queue() AS closed
+  JOIN pg_roles AS r ON r.rolname = 'taskwire_app'
+  CROSS JOIN owner
+  WHERE pg_has_role(owner.oid, r.oid, 'SET')
   UNION ALL
   SELECT w.topic, format('the trigger %I of %s does not fire always', w.name, c.oid::regclass) ||
       CASE WHEN here.mend THEN '' ELSE ': watch the table again' END,

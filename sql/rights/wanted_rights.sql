@@ -1,6 +1,8 @@
 -- What the service's two roles may do, one row for each object: the one list of it. Called by grants.sql, which grants it,
 -- and by feed.drift(), which looks whether it is so. `object` is written as GRANT takes it. A function that is missing here
 -- answers the application's role with "permission denied". Of a partition of the log its table has the rights.
+-- The application's role may do all that an instance does, numbering and jobs included, so that an instance can log in as a
+-- member of it. What only takes away from the log is the owner's: retention.
 -- Called by: feed.drift(), sql/grants.sql.
 CREATE OR REPLACE FUNCTION feed.wanted_rights() RETURNS TABLE (role name, privileges text[], kind text, object text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -32,13 +34,28 @@ AS $$
     ('taskwire_reader', 'public.rejected_messages', ARRAY['SELECT'])
   ) AS tables (role, name, privileges)
   UNION ALL
+  SELECT 'taskwire_app', ARRAY['USAGE'], 'SCHEMA', 'graphile_worker'
+  UNION ALL
+  SELECT 'taskwire_app', CASE WHEN c.relrowsecurity THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] ELSE ARRAY['SELECT'] END,
+    'TABLE', c.oid::regclass::text
+  FROM pg_class AS c
+  WHERE c.relnamespace = to_regnamespace('graphile_worker') AND c.relkind IN ('r', 'v')
+  UNION ALL
+  SELECT roles.role::name, ARRAY['CONNECT'], 'DATABASE', quote_ident(d.datname) -- where it is the log's owner to give
+  FROM unnest(ARRAY['taskwire_app', 'taskwire_reader']) AS roles (role)
+  CROSS JOIN pg_database AS d
+  JOIN pg_class AS log ON log.oid = to_regclass('feed.log')
+  WHERE d.datname = current_database() AND pg_has_role(log.relowner, d.datdba, 'USAGE')
+  UNION ALL
   SELECT 'taskwire_app', ARRAY['EXECUTE'], 'FUNCTION', functions.name
   FROM unnest(ARRAY[
     'feed.render(public.tasks)', 'feed.render(public.runs)', 'feed.render(public.currencies)', 'feed.rfc3339(timestamptz)',
     'feed.compact_json(json)', 'feed.service_name()', 'feed.lock_key(text)', 'feed.channel(text)', 'feed.verify()', 'feed.passed_over()',
     'feed.prove(bigint, bigint)', 'feed.clean_staged(xid8, bigint, integer)',
+    'feed.take_up_log()', 'feed.sequence_staged(integer)', 'feed.make_room(boolean)', 'feed.is_working(integer)',
+    'feed.end_stuck_leader(integer, bigint)',
     'feed.end_strangers(text)', 'feed.closed_tables()', 'feed.most_bytes()',
-    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.partitions()', 'feed.positions_of_types(text[], text[], bigint, bigint, integer)',
+    'feed.wanted_rights()', 'feed.closed_functions()', 'feed.closed_queue()', 'feed.partitions()', 'feed.positions_of_types(text[], text[], bigint, bigint, integer)',
     'feed.last_of_entities(bigint[], text[], bigint)', 'feed.drift()', 'feed.key_of(regclass)',
     'feed.unnumbered(text)', 'feed.snapshot_page(text, bigint, text, integer, text[])',
     'feed.list_past(text, bigint, text, text, integer)', 'public.restore_task(uuid)',

@@ -1,11 +1,11 @@
 -- Partitions of the log, made until there is room up to and with a position; says how many it made. Called ahead of need by the
--- leader, and by numbering where none is left. Each belongs to the owner of the log. No session that reads or writes the log waits for it: a table of its own is
+-- leader, and before numbering where none is left. Each belongs to the owner of the log. No session that reads or writes the log waits for it: a table of its own is
 -- made and then attached, for which SHARE UPDATE EXCLUSIVE is enough (PostgreSQL's manual, ALTER TABLE, ATTACH PARTITION);
 -- `CREATE TABLE … PARTITION OF` would wait for each open transaction, and all others behind it.
 -- From the twelfth partition on each is twice as wide as the one before: a log that is kept for ever, too, has few, for
 -- a statement that reads it locks them all.
 -- A guard against TRUNCATE is not handed down to a partition, and is put on each.
--- Called by: feed.new_log(), src/sequencer/partitions.ts.
+-- Called by: feed.make_room(), feed.new_log().
 CREATE OR REPLACE FUNCTION feed.add_partitions(through bigint) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

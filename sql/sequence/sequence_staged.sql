@@ -1,5 +1,7 @@
 -- The gapless sequence: gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
--- holds the leader lock and runs READ COMMITTED; no other role may execute it. Its caller names the columns that it wants: there may be more in a later version.
+-- holds the leader lock and runs READ COMMITTED. It works with its owner's rights, so that a sequencer needs none on the log's
+-- tables; and it numbers for nobody else: beside a leader, or in a transaction that keeps its snapshot, it finds nothing. A
+-- caller without the lock takes it until the end of its transaction, if it is free. A caller names the columns that it wants: there may be more in a later version.
 -- One statement, because the snapshot stored with the batch must be the one its scan used. New is what the last
 -- batch's snapshot could not see and this one can: transactions at or above its xmax, or in progress then.
 -- Positions are given after the commit, by one writer, so they are dense, appear in order, and a reader that has seen N
@@ -15,15 +17,14 @@ RETURNS TABLE (
   "position" bigint, topic text, type text, subject text, "time" text, origin text, actor text, transaction text,
   requestid text, data text, previous text, entity text, last_position bigint
 )
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- whatever the statistics say, only the new end of staged may be read
 AS $$
   WITH last AS MATERIALIZED (
-    SELECT last_position, snapshot
-    FROM feed.event_batches
-    ORDER BY id DESC
-    LIMIT 1
+    SELECT b.last_position, b.snapshot
+    FROM (SELECT last_position, snapshot FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS b
+    WHERE current_setting('transaction_isolation') = 'read committed' AND pg_try_advisory_xact_lock(feed.lock_key('leader'))
   ), fresh AS MATERIALIZED (
     SELECT s.*
     FROM last

@@ -245,7 +245,8 @@ async function stream(
   channel.onClose(entry.left);
   entry.signedIn(callerOf(ctx.req));
   channel.onClose(place.leave);
-  const options = { channel, hub, log, head, filter, snapshot: [], logger };
+  const visible = topicsOf(callerOf(ctx.req));
+  const options = { channel, hub, log, head, filter, visible, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }
 

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { z } from 'zod';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
 import type { ClusterPaths } from './cluster.ts';
 import { processStamp } from './process.ts';
@@ -18,6 +19,24 @@ const NOT_NOW: ReadonlySet<string> = new Set([
 ]);
 // Two that create it at once: the second finds the name, or only the index entry of it, taken.
 const CREATED_MEANWHILE: ReadonlySet<string> = new Set([SQLSTATE.databaseExists, SQLSTATE.uniqueViolation]);
+
+// A role that a person makes on this server gets into the database when it is let in, and not by being there: an advisory lock
+// is open to every role that may connect. Only where nobody has granted anything yet, so that a person's GRANT stays; and
+// one at a time, for two cannot write the row at once.
+const CLOSE = `
+  do $$
+  begin
+    perform pg_advisory_xact_lock(hashtextextended('taskwire:close', 0));
+    if (select datacl is null from pg_database where datname = current_database()) then
+      revoke connect on database taskwire from public;
+    end if;
+  end
+  $$`;
+const LOOK = `
+  select json_build_object('folder', current_setting('data_directory'), 'open', datacl is null)
+  from pg_database
+  where datname = current_database()`;
+const Found = z.object({ folder: z.string(), open: z.boolean() });
 
 /** The address as `pg` and `psql` take it. The password is of characters that need no escape. */
 export function databaseUrl(port: number, password: string, database = 'taskwire'): string {
@@ -42,8 +61,11 @@ export async function untilReady(
 
 async function answers({ port }: RunningServer, paths: ClusterPaths, password: string): Promise<boolean> {
   try {
-    const folder = await ask(databaseUrl(port, password), "select current_setting('data_directory')");
-    if (folder && (await isSame(folder, paths.cluster))) return true;
+    const { folder, open } = Found.parse(await ask(databaseUrl(port, password), LOOK));
+    if (await isSame(folder, paths.cluster)) {
+      if (open) await ask(databaseUrl(port, password), CLOSE);
+      return true;
+    }
     throw new Error(`The server on port ${port} has its data in ${folder}, not in ${paths.cluster}`);
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
@@ -65,14 +87,14 @@ async function createDatabase(url: string): Promise<void> {
 }
 
 // Gives the first value of the first row.
-async function ask(connectionString: string, query: string): Promise<string | undefined> {
+async function ask(connectionString: string, query: string): Promise<unknown> {
   // ssl said here, or PGSSLMODE in the environment would decide.
   const client = new pg.Client({ connectionString, ssl: false, connectionTimeoutMillis: 10_000 });
   // A connection cut between two answers reports here; the query that follows rejects by itself.
   client.on('error', () => {});
   try {
     await client.connect();
-    return (await client.query<string[]>({ text: query, rowMode: 'array' })).rows[0]?.[0];
+    return (await client.query<unknown[]>({ text: query, rowMode: 'array' })).rows[0]?.[0];
   } finally {
     await client.end().catch(() => {});
   }

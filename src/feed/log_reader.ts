@@ -81,6 +81,8 @@ interface SnapshotRequest {
 /** The log, read fairly. Whatever rejects may be asked again. */
 export interface Log {
   head(): Promise<Head>;
+  /** Where a snapshot may be taken: at the head, or in a crowd where another one is that began less than a second ago. */
+  moment(): Promise<Head>;
   /** Some of what was asked for: at least one position, unless it is cut off. Rejects in another epoch. */
   page(request: LogPageRequest): Promise<LogPage>;
   /** As page(), but of each entity the last event up to the goal alone, of what is in the database. Its fields are not asked for. */
@@ -97,6 +99,10 @@ const PAGE = 500;
 const SPARSE = 10; // of so many events fewer than one is meant: then they are found by their topic and type
 const COMPACTED = 5_000; // events that are looked at for one page of the last ones
 const KEPT_CHARACTERS = 8 * 1024 * 1024; // twice that and more once they are framed
+const KEPT_SNAPSHOTS = 8 * 1024 * 1024; // characters of their pages
+const KEPT_FOR = 5_000; // ms that a page of a snapshot is kept
+const CROWD = 8; // pages of snapshots that are being read or waited for
+const MOMENT = 1_000; // ms for which a crowd's snapshots are of one position
 // At a time, of the three connections that there are for the log. The third is for what everybody waits for, and what is
 // short: the relay's reading, the head, the topics, and the cleaner.
 const READERS = 2;
@@ -115,10 +121,10 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     note((await limiter.take(query)).map(toEvent));
   const blocks = createBlocks((log, after, through) => read(() => queries.range(log, after, through)));
 
-  // The state as of a position is one state, for every client: a crowd that comes at once has each page read once.
-  const snapshots = singleFlightByRequest((request: SnapshotRequest) =>
+  const snapshots = createSnapshotPages(request =>
     noticeSnapshots(() => snapshotLimiter.take(() => limiter.take(() => queries.snapshot(request)))),
   );
+  const moment = createMoment(head, () => snapshots.waiting >= CROWD);
 
   // What an index finds in the database. The floor is asked for afterwards: if it has risen, some may have gone unseen.
   async function pageByIndex(
@@ -195,6 +201,7 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
 
   return {
     head,
+    moment: moment.take,
     page: async request => {
       const found = await noticeEvents(() => page(request));
       // A crowd that reads on takes one page in a turn of the event loop: between two there is room for who is live.
@@ -203,10 +210,11 @@ export function createLogReader(queries: LogQueries, logger: Logger): Log {
     },
     compacted: request => noticeEvents(() => compacted(request)),
     topics: singleFlight(queries.topics),
-    snapshot: snapshots.ask,
+    snapshot: snapshots.read,
     forget() {
       blocks.forget();
       snapshots.forget();
+      moment.forget();
     },
   };
 }
@@ -250,6 +258,79 @@ function createNoteOfWithheld(logger: Logger) {
       );
     }
     return events;
+  };
+}
+
+// Pages of snapshots. The state as of a position is one state, for every client: a crowd that comes at once, or one shortly
+// after the other, has each page read once.
+function createSnapshotPages(read: (request: SnapshotRequest) => Promise<readonly SnapshotRow[]>) {
+  let kept = new Map<string, { rows: readonly SnapshotRow[]; size: number; at: number }>(); // the oldest first
+  let characters = 0;
+  let waiting = 0;
+
+  function drop(key: string): void {
+    characters -= kept.get(key)?.size ?? 0;
+    kept.delete(key);
+  }
+
+  function keep(key: string, rows: readonly SnapshotRow[]): void {
+    const size = rows.reduce((sum, { document }) => sum + (document?.length ?? 0), 0);
+    drop(key);
+    kept.set(key, { rows, size, at: performance.now() });
+    characters += size;
+    for (const [oldest, page] of kept) {
+      if (characters <= KEPT_SNAPSHOTS && isFresh(page)) break;
+      drop(oldest);
+    }
+  }
+
+  const isFresh = ({ at }: { at: number }) => performance.now() - at < KEPT_FOR;
+
+  const reads = singleFlightByRequest(async (request: SnapshotRequest) => {
+    const among = kept;
+    waiting++;
+    try {
+      const rows = await read(request);
+      if (among === kept) keep(JSON.stringify(request), rows);
+      return rows;
+    } finally {
+      waiting--;
+    }
+  });
+
+  return {
+    get waiting() {
+      return waiting;
+    },
+    async read(request: SnapshotRequest): Promise<readonly SnapshotRow[]> {
+      const page = kept.get(JSON.stringify(request));
+      return page && isFresh(page) ? page.rows : reads.ask(request);
+    },
+    forget(): void {
+      kept = new Map();
+      characters = 0;
+      reads.forget();
+    },
+  };
+}
+
+// While writers write every snapshot would be of another position, and a crowd would share nothing. What follows the position
+// comes as events in any case.
+function createMoment(head: () => Promise<Head>, isCrowded: () => boolean) {
+  let known: { last?: { head: Head; at: number } } = {};
+  return {
+    async take(): Promise<Head> {
+      const { last } = known;
+      if (last && isCrowded() && performance.now() - last.at < MOMENT) return last.head;
+      const among = known;
+      const taken = await head();
+      among.last = { head: taken, at: performance.now() };
+      return taken;
+    },
+    // A head that is being asked for is none of the log that it has become.
+    forget(): void {
+      known = {};
+    },
   };
 }
 

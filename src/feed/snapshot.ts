@@ -64,6 +64,8 @@ interface Place {
   after: string | undefined;
   /** How many rows to read. */
   limit: number;
+  /** Up to which of them the page was written: all who take the snapshot read the same pages, however they get on. */
+  written?: string | undefined;
 }
 
 interface Outcome {
@@ -75,8 +77,13 @@ interface Outcome {
 async function sendSome(options: SnapshotOptions, place: Place): Promise<Outcome> {
   const { topic, limit } = place;
   const found = await read(options, place);
-  const rows = found.filter(isDocument);
-  const isEnd = found.length < limit && rows.length === found.length;
+  const documents = found.filter(isDocument);
+  const isEnd = found.length < limit && documents.length === found.length;
+  const from = documents.findIndex(({ subject }) => subject === place.written) + 1;
+  // Read again, a page may end elsewhere.
+  if (place.written !== undefined && from === 0)
+    return { isFull: false, rest: { topic, after: place.written, limit } };
+  const rows = documents.slice(from);
   let written = 0;
   let isFull = false;
   for (const page of cut(rows)) {
@@ -87,9 +94,8 @@ async function sendSome(options: SnapshotOptions, place: Place): Promise<Outcome
     if (last) return { isFull, rest: undefined };
     if (isFull) break;
   }
-  // A row that only tells how far it came counts once all before it were written.
-  const reached = written === rows.length ? found.at(-1) : rows[written - 1];
-  return { isFull, rest: { topic, after: reached?.subject, limit: limitFor(rows) } };
+  if (written < rows.length) return { isFull, rest: { ...place, written: rows[written - 1]?.subject } };
+  return { isFull, rest: { topic, after: found.at(-1)?.subject, limit: limitFor(documents) } };
 }
 
 type Document = SnapshotRow & { document: string };
@@ -122,14 +128,14 @@ function cut(rows: readonly Document[]): readonly (readonly Document[])[] {
 
 async function read(
   { log, position, filter: { subjects }, signal, patience = PATIENCE }: SnapshotOptions,
-  place: Place,
+  { topic, after, limit }: Place,
 ): Promise<readonly SnapshotRow[]> {
   const wanted = subjects.size > 0 ? [...subjects] : undefined;
   const began = performance.now();
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await log.snapshot({ ...place, position, subjects: wanted });
+      return await log.snapshot({ topic, after, limit, position, subjects: wanted });
     } catch (error) {
       if (error instanceof CutOff) throw error;
       if (performance.now() - began >= patience)

@@ -70,7 +70,7 @@ export function createHttpServer({
   let draining = false;
   let closed: Promise<unknown> | undefined;
   const underWay = new Set<ServerResponse>();
-  const connections = new Map<Socket, number>(); // those that were asked something, and the requests under way on each
+  const connections = new Map<Socket, (() => void)[]>(); // those that were asked something: a turn for each request, in order
   const server = createServer({
     requestTimeout,
     connectionsCheckingInterval: checkEvery,
@@ -82,20 +82,33 @@ export function createHttpServer({
 
   const serve: RequestListener = (request, response) => {
     const { socket } = request;
-    const before = connections.get(socket);
-    if (before === undefined) socket.once('close', () => connections.delete(socket));
-    connections.set(socket, (before ?? 0) + 1);
+    const turns = connections.get(socket) ?? note(socket);
+    const turn = () => {
+      if (draining) response.shouldKeepAlive = false;
+      cutUnread(response, unreadFor);
+      requests(request, response);
+    };
+    // What is sent without waiting for answers is done one after the other, as it was meant (RFC 9112, section 9.3.2). A client
+    // that sends a thousand requests at once has one under way, and one that reads no answer lets one lie here.
+    turns.push(turn);
     underWay.add(response);
     response.once('close', () => {
       underWay.delete(response);
-      const left = (connections.get(socket) ?? 1) - 1;
-      if (!socket.destroyed) connections.set(socket, left); // one that has closed may have left before its answer
-      if (draining && left === 0) socket.destroySoon(); // an event stream's, which was told of no end
+      const isNextDue = turns[0] === turn && !socket.destroyed;
+      turns.splice(turns.indexOf(turn), 1);
+      if (draining && turns.length === 0) socket.destroySoon(); // an event stream's, which was told of no end
+      if (isNextDue) turns[0]?.();
     });
-    if (draining) response.shouldKeepAlive = false;
-    cutUnread(response, unreadFor);
-    requests(request, response);
+    if (turns.length === 1) turn();
   };
+
+  function note(socket: Socket): (() => void)[] {
+    const turns: (() => void)[] = [];
+    connections.set(socket, turns);
+    socket.once('close', () => connections.delete(socket));
+    return turns;
+  }
+
   server.on('request', serve);
   server.on('checkContinue', (request, response) => {
     holdBody(request, response);
@@ -134,7 +147,7 @@ export function createHttpServer({
         if (!server.listening) return;
         closed = once(server, 'close');
         await stopListening(server);
-        for (const [socket, requests] of connections) if (requests === 0) socket.destroySoon();
+        for (const [socket, turns] of connections) if (turns.length === 0) socket.destroySoon();
       },
     },
     answers: {

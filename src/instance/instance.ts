@@ -17,9 +17,9 @@ import type { Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { createAvailability } from '../postgres/availability.ts';
 import { isAway } from '../postgres/errors.ts';
-import { migrate } from '../postgres/migrate.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
+import { prepareSchema } from '../postgres/prepare_schema.ts';
 import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
 import { noteTokenUse, readTokens } from '../queries/tokens.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
@@ -106,13 +106,19 @@ export function createInstance(options: InstanceOptions): Instance {
 
   async function open(): Promise<void> {
     const { service, partition } = config;
-    await migrate({ url: options.directUrl, service, partition, logger, signal: stopping.signal });
+    const { owns } = await prepareSchema({
+      url: options.directUrl,
+      service,
+      partition,
+      logger,
+      signal: stopping.signal,
+    });
     const pool = await connect('pool', config.poolSize);
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
     const tokens = config.auth === 'token' ? createTokens(logPool, logger) : undefined;
     const access = tokens ?? OPEN_ACCESS;
-    const feed = await createFeed({ pool, logPool, tokens }, options, metrics);
+    const feed = await createFeed({ pool, logPool, tokens, owns }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = createJobs(pool, kinds, options);
@@ -244,7 +250,12 @@ interface Feed {
 }
 
 async function createFeed(
-  { pool, logPool, tokens }: { pool: DatabasePool; logPool: DatabasePool; tokens: TokenStore | undefined },
+  {
+    pool,
+    logPool,
+    tokens,
+    owns,
+  }: { pool: DatabasePool; logPool: DatabasePool; tokens: TokenStore | undefined; owns: boolean },
   options: InstanceOptions,
   metrics: Metrics,
 ): Promise<Feed> {
@@ -272,7 +283,7 @@ async function createFeed(
     rang: metrics.rang,
     logger,
   });
-  const retention = createRetentionPart(pool, { sequencer, archive, config, url, logger });
+  const retention = createRetentionPart(pool, { sequencer, archive, config, url, owns, logger });
   return { receiver, sequencer, retention, sessions: createSessions(logger) };
 }
 
@@ -291,11 +302,25 @@ function createRetentionPart(
     archive,
     config,
     url,
+    owns,
     logger,
-  }: { sequencer: Sequencer; archive: Archive | undefined; config: Config; url: string; logger: Logger },
+  }: {
+    sequencer: Sequencer;
+    archive: Archive | undefined;
+    config: Config;
+    url: string;
+    owns: boolean;
+    logger: Logger;
+  },
 ): Retention | undefined {
   const { service, retention: seconds } = config;
   if (seconds === undefined) return undefined;
+  if (!owns) {
+    logger.warn(
+      'this login does not own the log, and lets nothing of it go: npm run retention does, as the owner',
+    );
+    return undefined;
+  }
   const isLeading = () => sequencer.leading;
   // On the requests' connections: those of the log are for who listens.
   const clean = (after: StagedRow) => cleanStaged(pool, after);

@@ -31,12 +31,8 @@ export interface Migrated {
   warnings: readonly string[];
 }
 
-/**
- * Migrates the database at `url` (a session-level address), and applies sql/ unless it stands there as it should. What a
- * newer program has put there stays, and is worked with. Idempotent. Throws a ServiceError for a server or database the
- * service cannot work with.
- */
-export async function migrate(options: {
+/** Where to migrate, and who is told. */
+export interface Target {
   url: string;
   service: string;
   logger: Logger;
@@ -46,10 +42,49 @@ export async function migrate(options: {
   signal?: AbortSignal;
   /** Told the migrations that are missing, before the first is applied. */
   begins?: (migrations: readonly string[]) => void;
-}): Promise<Migrated> {
-  return prepare(options).catch((error: unknown) => {
-    throw explainRefusal(error, options.service);
-  });
+}
+
+/**
+ * Migrates the database at `url` (a session-level address), and applies sql/ unless it stands there as it should. What a
+ * newer program has put there stays, and is worked with. Idempotent. Throws a ServiceError for a server or database the
+ * service cannot work with.
+ */
+export async function migrate(options: Target): Promise<Migrated> {
+  return onSession(options, client => migrateOn(client, options));
+}
+
+/** Lends a session for work on the schema. A refusal is told in an operator's words, a lost session as `unavailable`. */
+export async function onSession<Result>(
+  { url, service, signal }: Target,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = await openSession({ url, service, name: 'migrate' }, signal);
+  try {
+    return await work(client);
+  } catch (error) {
+    if (!isAway(error) && (await isLost(client))) throw unavailable(error);
+    throw explainRefusal(error, service);
+  } finally {
+    await closeSession(client);
+  }
+}
+
+/** migrate() on a session that its caller has. */
+export async function migrateOn(
+  client: pg.Client,
+  { url, service, logger, partition, signal, begins }: Target,
+): Promise<Migrated> {
+  const warning = await refuseUnfit(client, service);
+  if (warning !== undefined) logger.warn(warning);
+  await takeTurn(client, service, logger, signal);
+  if (partition !== undefined)
+    await client.query("SELECT set_config('taskwire.event_partition', $1, false)", [String(partition)]);
+  const migrations = await addMigrations(client, service, logger, begins);
+  await prepareJobQueue(client, url, service);
+  client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
+  const sql = await patiently(client, 'sql/', logger, () => renewSql(client, service, logger));
+  await comparePartition(client, partition, logger);
+  return { migrations, sql, warnings: await warn(client, service, logger) };
 }
 
 /** What a database has that this program has migrated. */
@@ -58,37 +93,11 @@ export async function readProgramSchema(): Promise<ProgramSchema> {
   return { migrations: await readMigrations(), sql: { version, hash } };
 }
 
-interface Target {
-  url: string;
-  service: string;
-  logger: Logger;
-  partition?: number | undefined;
-  signal?: AbortSignal;
-  begins?: (migrations: readonly string[]) => void;
-}
-
-async function prepare({ url, service, logger, partition, signal, begins }: Target): Promise<Migrated> {
-  const client = await openSession({ url, service, name: 'migrate' }, signal);
-  try {
-    const warning = await refuseUnfit(client, service);
-    if (warning !== undefined) logger.warn(warning);
-    await takeTurn(client, service, logger, signal);
-    if (partition !== undefined)
-      await client.query("SELECT set_config('taskwire.event_partition', $1, false)", [String(partition)]);
-    const migrations = await addMigrations(client, service, logger, begins);
-    await prepareJobQueue(client, url, service);
-    client.on('notice', notice => logger.warn(notice.message ?? 'notice'));
-    const sql = await patiently(client, 'sql/', logger, () => renewSql(client, service, logger));
-    await comparePartition(client, partition, logger);
-    const warnings = await readWarnings(client, service);
-    if (warnings.length > 0) logger.warn({ warnings }, 'the schema is not as this version makes it');
-    return { migrations, sql, warnings };
-  } catch (error) {
-    if (!isAway(error) && (await isLost(client))) throw unavailable(error);
-    throw error;
-  } finally {
-    await closeSession(client);
-  }
+/** Warns of what differs from what this program makes, and tells it as sentences. */
+export async function warn(client: pg.Client, service: string, logger: Logger): Promise<string[]> {
+  const warnings = await readWarnings(client, service);
+  if (warnings.length > 0) logger.warn({ warnings }, 'the schema is not as this version makes it');
+  return warnings;
 }
 
 // Not by waiting in the server: a statement that waits for a lock keeps a snapshot, and so all dead rows from vacuum.
@@ -216,7 +225,8 @@ async function comparePartition(
     logger.warn({ wanted, size }, 'EVENT_PARTITION is what a log is made with: this one keeps its own');
 }
 
-async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {
+/** Brings graphile-worker's schema up to date; writes nothing where it is. */
+export async function prepareJobQueue(client: pg.Client, url: string, service: string): Promise<void> {
   const schema = schemasOf(service).jobs;
   const { rowCount: found } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
   const pool = openSessionPool({ url, service, name: 'migrate jobs' }, 1);
@@ -283,7 +293,8 @@ function faultsOf(rows: unknown): string[] {
 
 const Stored = z.object({ sql_version: z.number().nullable(), sql_hash: z.string().nullable() });
 
-async function readDatabaseSchema(client: pg.Client, service: string): Promise<DatabaseSchema> {
+/** What the database has of a program's schema. */
+export async function readDatabaseSchema(client: pg.Client, service: string): Promise<DatabaseSchema> {
   const migrations = await readApplied(client, service);
   const { rows } = await client.query('SELECT sql_version, sql_hash FROM feed.log');
   const { sql_version: sqlVersion, sql_hash: sqlHash } = z.tuple([Stored]).parse(rows)[0];

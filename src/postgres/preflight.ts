@@ -20,6 +20,7 @@ const Fitness = z.object({
   role: z.string(),
   word: z.boolean(),
   may_create: z.boolean(),
+  is_member: z.boolean(),
 });
 type Fitness = z.infer<typeof Fitness>;
 
@@ -40,15 +41,48 @@ type FoundSchema = z.infer<typeof FoundSchema>;
 export async function refuseUnfit(client: pg.Client, service: string): Promise<string | undefined> {
   const found = await describe(client, service);
   refuseServer(found);
-  if (found.word) {
-    throw new ServiceError('unfit_settings', `SERVICE_NAME ${service} is a word of SQL: choose another name`);
-  }
   const faults = (await describeSchemas(client, service)).flatMap(schema => [...faultsOf(schema, found)]);
   if (faults.length > 0) {
     const list = faults.map(fault => `  - ${fault}`).join('\n');
     throw new ServiceError('unfit_database', `the service cannot work in this database:\n${list}`);
   }
   return warnOfServer(found);
+}
+
+/** The same of the server alone, for a session that will change nothing. */
+export async function refuseUnfitServer(client: pg.Client, service: string): Promise<string | undefined> {
+  const found = await describe(client, service);
+  refuseServer(found);
+  return warnOfServer(found);
+}
+
+/** A login that works for the service and does not own it. */
+export interface Member {
+  role: string;
+  /** The role that owns the service's tables, and migrates them. */
+  owner: string;
+  /** Whether it has the rights of the service's role without taking that role first. */
+  inherits: boolean;
+}
+
+const Member = z.object({ role: z.string(), owner: z.string(), inherits: z.boolean() });
+
+/**
+ * What a session's role is, if it is a member of the service's role and may not act as the owner of the log; undefined for any
+ * other, and where there is no log yet. Catalogues alone are read: a role without a right on the schema may not even name it.
+ */
+export async function findMember(client: pg.Client, service: string): Promise<Member | undefined> {
+  const { rows } = await client.query(
+    `SELECT quote_ident(current_user) AS role, quote_ident(pg_get_userbyid(log.relowner)) AS owner,
+       pg_has_role(app.oid, 'USAGE') AS inherits
+     FROM pg_class AS log
+     JOIN pg_namespace AS n ON n.oid = log.relnamespace
+     JOIN pg_roles AS app ON app.rolname = $2
+     WHERE n.nspname = $1 AND log.relname = 'log'
+       AND pg_has_role(app.oid, 'MEMBER') AND NOT pg_has_role(log.relowner, 'USAGE')`,
+    [schemasOf(service).feed, appRole(service)],
+  );
+  return z.array(Member).parse(rows)[0];
 }
 
 /** What is wrong with a server's minor release; undefined if nothing is known. */
@@ -77,8 +111,8 @@ export function explainRefusal(error: unknown, service: string): unknown {
   if (error.code === SQLSTATE.insufficientPrivilege) {
     const app = appRole(service);
     return refusal(
-      `a role lacks a right: ${said}. DATABASE_URL has to log in as the owner of what the service has in the database; ` +
-        `beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role; the owner needs ` +
+      `a role lacks a right: ${said}. DATABASE_URL has to log in as the owner of what the service has in the database, or as ` +
+        `a member of ${app} after the owner's npm run migrate; beside a DATABASE_DIRECT_URL, which has to then, it needs no more than GRANT ${app} TO its role; the owner needs ` +
         `that grant too, or the right to make it, before the service is started: it gives ${app} its rights`,
     );
   }
@@ -88,15 +122,16 @@ export function explainRefusal(error: unknown, service: string): unknown {
   return error;
 }
 
-async function describe(client: pg.Client, service: string): Promise<Fitness> {
+async function describe(client: pg.Client, service: string): Promise<Fitness & { service: string }> {
   const { rows } = await client.query(
     `SELECT current_setting('server_version_num')::integer AS version, current_setting('server_version') AS shown,
        current_setting('server_encoding') AS encoding, quote_ident(current_database()) AS database,
        quote_ident(current_user) AS role, quote_ident($1) <> $1 AS word,
-       has_database_privilege(current_database(), 'CREATE') AS may_create`,
-    [service],
+       has_database_privilege(current_database(), 'CREATE') AS may_create,
+       EXISTS (SELECT FROM pg_roles AS app WHERE app.rolname = $2 AND pg_has_role(app.oid, 'MEMBER')) AS is_member`,
+    [service, appRole(service)],
   );
-  return Fitness.parse(rows[0]);
+  return { ...Fitness.parse(rows[0]), service };
 }
 
 // Of the resources' schema only the right to create counts: it may be shared, and what of it is ours has the owner of feed.
@@ -120,7 +155,10 @@ async function describeSchemas(client: pg.Client, service: string): Promise<Foun
   return z.array(FoundSchema).parse(rows);
 }
 
-function refuseServer({ version, shown, encoding }: Fitness): void {
+function refuseServer({ version, shown, encoding, word, service }: Fitness & { service: string }): void {
+  if (word) {
+    throw new ServiceError('unfit_settings', `SERVICE_NAME ${service} is a word of SQL: choose another name`);
+  }
   if (version < OLDEST_SERVER) {
     throw new ServiceError('unfit_database', `PostgreSQL ${shown} is too old: 16 or later is needed`);
   }
@@ -132,11 +170,14 @@ function refuseServer({ version, shown, encoding }: Fitness): void {
   }
 }
 
-function* faultsOf(schema: FoundSchema, { role, database, may_create }: Fitness): Generator<string> {
+function* faultsOf(
+  schema: FoundSchema,
+  { role, database, may_create, is_member }: Fitness,
+): Generator<string> {
   const { name, ident, owner, foreign_owner: foreign } = schema;
   if (schema.used_by_others) yield `the schema ${name} is in use by something else. ${ANOTHER_NAME}`;
   if (owner === null && !may_create) {
-    yield `there is no schema ${name}, and ${role} may not create it: GRANT CREATE ON DATABASE ${database} TO ${role}`;
+    yield `there is no schema ${name}, and ${role} may not create it: GRANT CREATE ON DATABASE ${database} TO ${role}${is_member ? ', or let the owner run npm run migrate first' : ''}`;
   }
   if (foreign !== null) {
     yield `the tables in the schema ${name} belong to ${foreign}: log in as ${foreign}, or GRANT ${foreign} TO ${role}`;

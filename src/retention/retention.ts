@@ -49,6 +49,19 @@ const PAGE = 1_000; // positions that are read at once for the archive
 const BATCHES = 5_000; // forgotten by one statement
 const STOP_WITHIN = 3_000; // ms, then the session is cut
 
+/** One round of letting go, for an operator who has the owner's login and asks for it; returns the floor of the log then. */
+export async function letGoOnce(
+  options: Omit<RetentionOptions, 'isLeading'>,
+  cut: AbortSignal,
+): Promise<number | undefined> {
+  const strangers = createStrangers({
+    purpose: 'retention',
+    lock: 'the lock of retention',
+    logger: options.logger,
+  });
+  return letGo(options, strangers, cut);
+}
+
 /** Rounds of letting go, for as long as it runs. A round that fails is logged once per outage, and comes again. */
 export function createRetention(options: RetentionOptions): Retention {
   const { seconds, isLeading, logger } = options;
@@ -101,7 +114,12 @@ export function createRetention(options: RetentionOptions): Retention {
 const Floor = z.tuple([z.object({ floor: z.number() })]);
 const Forgotten = z.tuple([z.object({ number: z.number() })]);
 
-async function letGo(options: RetentionOptions, strangers: Strangers, cut: AbortSignal): Promise<void> {
+// Undefined where another session is at it.
+async function letGo(
+  options: Omit<RetentionOptions, 'isLeading'>,
+  strangers: Strangers,
+  cut: AbortSignal,
+): Promise<number | undefined> {
   const { url, service, seconds, archive } = options;
   const lock = await openLockSession({ url, service, name: 'retention' }, cut);
   const { client: session } = lock;
@@ -110,7 +128,7 @@ async function letGo(options: RetentionOptions, strangers: Strangers, cut: Abort
   try {
     // The leader before may be at its last round.
     if (!(await lock.take('retention')) && !((await strangers.end(lock)) && (await lock.take('retention'))))
-      return;
+      return undefined;
     strangers.gone();
     await session.query(`SET idle_session_timeout = '${IDLE}'`);
     if (archive) await archivePartitions(session, archive, options, cut);
@@ -118,8 +136,10 @@ async function letGo(options: RetentionOptions, strangers: Strangers, cut: Abort
       'SELECT feed.raise_floor(make_interval(secs => $1), $2)::float8 AS floor',
       [seconds, archive !== undefined],
     );
-    await dropPartitions(session, Floor.parse(raised.rows)[0].floor, options);
+    const [{ floor }] = Floor.parse(raised.rows);
+    await dropPartitions(session, floor, options);
     await forgetBatches(session);
+    return floor;
   } finally {
     cut.removeEventListener('abort', end);
     await lock.close();
@@ -132,7 +152,7 @@ const ToArchive = z.array(z.object({ log: z.string(), first: z.number(), last: z
 async function archivePartitions(
   session: pg.Client,
   archive: Archive,
-  { seconds, range, logger }: RetentionOptions,
+  { seconds, range, logger }: Omit<RetentionOptions, 'isLeading'>,
   cut: AbortSignal,
 ): Promise<void> {
   const { rows } = await session.query(

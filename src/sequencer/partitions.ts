@@ -17,7 +17,7 @@ const BRIEFLY = '200ms';
 const Size = z.tuple([z.object({ head: z.number(), size: z.number() })]);
 const Made = z.tuple([z.object({ made: z.number() })]);
 
-/** Looks after the room on the leader's session, from which it is called between two looks; see sql/sequence/add_partitions.sql. */
+/** Looks after the room on the leader's session, from which it is called between two looks; see sql/sequence/make_room.sql. */
 export async function createPartitions(session: LeaderSession, logger: Logger): Promise<Partitions> {
   const { rows } = await session.queryPatiently(`
     SELECT (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1)::float8 AS head, partition_size::float8 AS size
@@ -34,7 +34,7 @@ export async function createPartitions(session: LeaderSession, logger: Logger): 
     if (position < enough) return;
     try {
       // There is room: numbering does not wait for a session that works on the log's definition.
-      const made = await add(`${position + size}`, BRIEFLY);
+      const made = await makeRoom(false, BRIEFLY);
       if (made > 0) logger.info({ made, position }, 'the log has got its next partition');
       enough = position + size / 2;
       outage.end();
@@ -44,9 +44,9 @@ export async function createPartitions(session: LeaderSession, logger: Logger): 
     }
   }
 
-  async function add(through: string, wait: string): Promise<number> {
+  async function makeRoom(staged: boolean, wait: string): Promise<number> {
     const { rows: made } = await session.queryPatiently(
-      `SELECT feed.add_partitions(${through}) AS made FROM (SELECT set_config('lock_timeout', '${wait}', false) OFFSET 0) AS set`,
+      `SELECT feed.make_room(${staged}) AS made FROM (SELECT set_config('lock_timeout', '${wait}', false) OFFSET 0) AS set`,
     );
     return Made.parse(made)[0].made;
   }
@@ -55,10 +55,7 @@ export async function createPartitions(session: LeaderSession, logger: Logger): 
   return {
     numbered,
     async makeRoom() {
-      const made = await add(
-        '(SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) + (SELECT count(*) FROM feed.staged)',
-        '0',
-      );
+      const made = await makeRoom(true, '0');
       logger.info({ made }, 'the log had no partition for what was to be numbered: it was made first');
     },
   };

@@ -128,6 +128,7 @@ function subjectOf(index: number): string {
 const notRead = () => Promise.reject(new Error('nobody is behind'));
 const NOT_READ: Log = {
   head: notRead,
+  moment: notRead,
   page: notRead,
   compacted: notRead,
   topics: notRead,

@@ -31,7 +31,7 @@ async function answerTo(port: number, request: string): Promise<string> {
 }
 
 test('a socket that talks for longer than headersTimeout stays open', async t => {
-  const server = createServer({ headersTimeout: 40, requestTimeout: 80, connectionsCheckingInterval: 10 });
+  const server = createServer({ headersTimeout: 300, requestTimeout: 600, connectionsCheckingInterval: 50 });
   const { address, port } = await listen(server);
   const socket = openSocket(address, '/ws/tasks');
   await socket.next();

@@ -58,6 +58,18 @@ test('the server is for this machine alone, and for those who know the password'
   await t.throwsAsync(ask(db.url.replace(/:[^:@]+@/, ':guessed@'), 'select 1'), { code: '28P01' });
 });
 
+test('a role that a person makes on the server gets into the database when it is let in', async t => {
+  const { db } = await build(t, stopped);
+  await db.start();
+  await ask(db.url, "create role guest login password 'guest'");
+  const asGuest = () => ask(db.url.replace(/\/\/[^@]+@/, '//guest:guest@'), 'select 1');
+  await t.throwsAsync(asGuest(), { code: '42501' });
+  await ask(db.url, 'grant connect on database taskwire to public');
+  await db.stop();
+  await db.start();
+  t.is(await asGuest(), 1, 'and what a person has granted stays');
+});
+
 test('nothing in the data folder is for the eyes of other users', async t => {
   const { db, folder } = await build(t);
   await db.start();

@@ -162,7 +162,8 @@ test('who may see tasks sees nothing of currencies, be it live, in the past, or 
   const token = await makeToken(owner, ['tasks:read']);
   const headers = bearing(token);
   const socket = openSocket(address, '/ws/events?snapshot=true', headers);
-  t.like(await socket.next(), { type: 'ready' });
+  const ready = (await socket.next()) as { type: string; topics?: string[] };
+  t.deepEqual([ready.type, ready.topics], ['ready', ['tasks']]);
   t.like(await socket.next(), { type: 'snapshot', topic: 'tasks', last: true });
   await owner.query(`UPDATE currencies SET rate = 84; INSERT INTO tasks (title) VALUES ('later')`);
   t.like(await socket.event(), { type: 'task_created', position: 4 });

@@ -143,6 +143,77 @@ test('a crowd that asks for the same page of a snapshot has it read once, and wh
   t.is(asked.length, 1 + others.length);
 });
 
+test('a page of a snapshot that was read is given to those who ask for it shortly after, until the log goes back', async t => {
+  let asked = 0;
+  const log = reader({
+    snapshot: async () => {
+      asked++;
+      return [{ subject: 'x', document: '{}' }];
+    },
+  });
+  const place = { topic: 'tasks', position: 7, subjects: undefined, after: undefined, limit: 100 };
+  const page = await log.snapshot(place);
+  t.is(await log.snapshot({ ...place }), page);
+  t.is(asked, 1);
+  log.forget();
+  t.not(await log.snapshot(place), page);
+  t.is(asked, 2);
+});
+
+test('pages of snapshots that are kept do not grow without end', async t => {
+  const asked: number[] = [];
+  const document = 'x'.repeat(1024 * 1024);
+  const log = reader({
+    snapshot: async ({ position }) => {
+      asked.push(position);
+      return [{ subject: 'x', document }];
+    },
+  });
+  const of = (position: number) =>
+    log.snapshot({ topic: 'tasks', position, subjects: undefined, after: undefined, limit: 100 });
+  for (let position = 0; position < 20; position++) await of(position);
+  await of(19);
+  t.is(asked.length, 20, 'the newest is kept');
+  await of(0);
+  t.is(asked.length, 21, 'the oldest is not');
+});
+
+test('while others write a crowd takes its snapshots of one position, and a client alone takes the newest', async t => {
+  let head = 0;
+  const pages: PromiseWithResolvers<readonly SnapshotRow[]>[] = [];
+  const log = reader({
+    head: async () => ({ log: LOG_ID, head: ++head, first: 1 }),
+    snapshot: () => {
+      pages.push(Promise.withResolvers<readonly SnapshotRow[]>());
+      return (pages.at(-1) as PromiseWithResolvers<readonly SnapshotRow[]>).promise;
+    },
+  });
+  const begin = async () => {
+    const { head: position } = await log.moment();
+    const page = log.snapshot({
+      topic: 'tasks',
+      position,
+      subjects: undefined,
+      after: undefined,
+      limit: 100,
+    });
+    return { position, page };
+  };
+  const crowd = [];
+  for (let client = 0; client < 20; client++) crowd.push(await begin());
+  t.deepEqual(
+    crowd.map(({ position }) => position),
+    Array.from({ length: 20 }, (_, client) => Math.min(client + 1, 8)),
+  );
+  for (let turn = 0; turn < 8; turn++) {
+    await until(() => pages.length > turn);
+    pages[turn]?.resolve([]);
+  }
+  await Promise.all(crowd.map(({ page }) => page));
+  t.is(pages.length, 8);
+  t.is((await log.moment()).head, 9, 'the crowd has gone');
+});
+
 test('a page of a snapshot that is being read as the log goes back is not given to who asks after it', async t => {
   const answers = [
     Promise.withResolvers<readonly SnapshotRow[]>(),

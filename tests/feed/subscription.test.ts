@@ -21,6 +21,7 @@ function createLog(now: Head): Log & { now: Head } {
       if (through <= after) throw new Error(`the log does not show its position ${goal}`);
       return { from: after, through, events: logRows(after, through).map(toEvent) };
     },
+    moment: () => Promise.reject(new Error('nobody asks')),
     compacted: () => Promise.reject(new Error('nobody asks')),
     topics: async () => [],
     snapshot: async () => [],

@@ -39,9 +39,14 @@ export async function refusal(statement: Promise<unknown>): Promise<pg.DatabaseE
   throw new Error('the statement was accepted');
 }
 
-/** Numbers what has committed, as the sequencer does, and returns it. */
+const UNNUMBERED = 'SELECT EXISTS (SELECT FROM feed.topics AS t CROSS JOIN LATERAL feed.unnumbered(t.topic))';
+
+/** Numbers what has committed, as the sequencer does, and returns it. Where an instance leads, it resolves when that one has. */
 export async function sequence(session: pg.Client): Promise<Logged[]> {
   const { rows } = await session.query('SELECT * FROM feed.sequence_staged(1000000)');
+  while (await readValue<boolean>(session, UNNUMBERED)) {
+    // nobody numbers beside the leader
+  }
   const { position = 0, last_position = 0 } = rows.at(-1) ?? {};
   // What is more than a page is left in the log.
   const { rows: rest } = await session.query(

@@ -49,18 +49,12 @@ test('white space and the order of fields make no other request', async t => {
   t.is(await count('spaces'), 1);
 });
 
-test('another body, another path or other credentials under the same key are refused', async t => {
+test('another body or another path under the same key is refused', async t => {
   const { body: task } = await post(api.send, 'taken', { title: 'taken' });
   await api.send('DELETE', `/tasks/${task.id}`);
   const others = [
     await post(api.send, 'taken', { title: 'taken!' }),
     await post(api.send, 'taken', undefined, `/tasks/${task.id}/restore`),
-    await api.send(
-      'POST',
-      '/tasks',
-      { title: 'taken' },
-      { 'Idempotency-Key': 'taken', Authorization: 'Bearer x' },
-    ),
   ];
   for (const { status, body } of others) {
     t.is(status, 422);

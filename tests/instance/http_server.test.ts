@@ -215,6 +215,26 @@ test('more connections than the process may have are turned away, which the log 
   connections[1]?.destroy();
 });
 
+test('requests that are sent without waiting for answers are done one after the other, in their order', async t => {
+  const begun: string[] = [];
+  const waiting: (() => void)[] = [];
+  const { port } = await start(t, (request, response) => {
+    begun.push(request.url ?? '');
+    waiting.push(() => response.end(`answer to ${request.url}`));
+  });
+  const socket = connect(port, '127.0.0.1');
+  const ask = (name: string) => `GET /${name} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  socket.write(`${ask('first')}${ask('second')}${ask('third')}`);
+  for (const name of ['first', 'second', 'third']) {
+    const answer = await until(() => waiting.shift());
+    t.is(begun.at(-1), `/${name}`, 'none is begun before the one before it is answered');
+    answer();
+    t.regex(String(await once(socket, 'data')), new RegExp(`answer to /${name}`));
+  }
+  t.deepEqual(begun, ['/first', '/second', '/third']);
+  socket.destroy();
+});
+
 test('an answer that its client does not read is cut off, and one that is read slowly is not', async t => {
   const answer = 'x'.repeat(32 * 1024 * 1024);
   const ended: boolean[] = [];

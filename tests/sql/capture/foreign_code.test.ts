@@ -18,6 +18,9 @@ const REACHED: Record<string, string[]> = {
     `SELECT * FROM feed.snapshot_page('docs', 1, NULL, 10, ARRAY['a', 'b'])`,
   ],
   'feed.verify()': ['SELECT * FROM feed.verify()'],
+  'feed.sequence_staged(integer)': ['SELECT FROM feed.sequence_staged(10)'],
+  'feed.make_room(boolean)': ['SELECT FROM feed.make_room(true)', 'SELECT FROM feed.make_room(false)'],
+  'feed.take_up_log()': ['SELECT FROM feed.take_up_log()'],
   'feed.end_strangers(text)': [`SELECT feed.end_strangers('leader')`],
   'feed.clean_staged(xid8,bigint,integer)': [`SELECT feed.clean_staged('0', 0, 10)`],
   'tasks_before_write()': [

@@ -37,7 +37,12 @@ for (const role of ['taskwire_app', 'taskwire_reader']) {
       await session.query(`SET ROLE ${role}`);
       for (const call of [
         `feed.stage('tasks', 'task_created', 'x', '{}', NULL)`,
-        'feed.sequence_staged(1)',
+        'feed.sequence_events(1)',
+        'feed.add_partitions(1)',
+        'feed.new_log()',
+        `feed.raise_floor('1 day', false)`,
+        'feed.forget_batches(1)',
+        'feed.let_go(1)',
         `feed.next_version('tasks', 'x')`,
         `feed.remember_version('tasks', '{}', 'id')`,
         `feed.watch('tasks', 'x', 'x')`,

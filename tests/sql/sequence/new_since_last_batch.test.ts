@@ -93,7 +93,7 @@ test(
       t.deepEqual(faults, [], `verify, step ${at}`);
       if (!random.chance(0.15)) continue;
       t.is(await countNumbered(observer), numberedOnce, `verify without a log, step ${at}`);
-      await observer.query('SELECT feed.sequence_staged(0)');
+      await leader.query('SELECT feed.sequence_staged(0)');
       const last = await observer.query(
         `SELECT e.staged_id::text AS id FROM feed.events AS e WHERE e.position > $1 ORDER BY e.staged_id`,
         [numberedOnce],
