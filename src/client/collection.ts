@@ -152,12 +152,13 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     link.open();
   }
 
-  // In one step, once the socket has come as far, if the rows could show a change of ours before its event comes.
+  // In one step. The rows may show a change of ours of which neither answer nor event has come, nor will the event, if it lies
+  // before where the socket began: beside what is shown of it already it would stand twice.
   function swap(): void {
     const position = fresh?.position;
     if (!fresh || position === undefined || listener.from === undefined) return;
     if (position < listener.from) return void readAnew(); // what lies between came to nobody
-    if (overlay?.isWaiting && (feed.position as number) < position) return;
+    if (overlay?.isWaiting && (rows || (feed.position as number) < position)) return;
     rows = fresh.rows;
     base = position;
     for (const event of since) if (event.position > position) take(rows, event);
@@ -205,6 +206,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   // At once: a page that answers its user's typing cannot wait.
   function touch(): void {
     dirty = 'all';
+    swap();
     call();
   }
 

@@ -25,7 +25,7 @@ export interface Feed {
   remove(listener: Listener): void;
   /** Begins after a position of a log, unless it has begun already. Without one: with what is new. */
   begin(position?: number, log?: string): void;
-  /** Whether the events of a topic come. */
+  /** Whether the events of a topic come, or will. */
   follows(topic: string): boolean;
   close(): void;
 }
@@ -133,7 +133,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     get log() {
       return log;
     },
-    follows: topic => link.state !== 'idle' && isCovered(topic),
+    follows: topic => [...listeners].some(each => (each.topic ?? topic) === topic),
     add(listener) {
       listeners.add(listener);
       if (link.state === 'idle') return;

@@ -26,6 +26,8 @@ interface Request extends Pending {
   at: number;
   steps: Step[];
   isSent?: boolean;
+  /** Whether it was sent before. */
+  isTried?: boolean;
   isAnswered?: boolean;
   /** How many control frames came since. */
   told: number;
@@ -48,7 +50,7 @@ interface OutboxOptions {
 /** The changes under way. */
 interface Outbox {
   readonly pending: readonly Pending[];
-  /** Whether one was sent of which the event has not come. */
+  /** Whether one may have happened of which nobody knows. */
   readonly isWaiting: boolean;
   /** The ids of the rows that changes are about. */
   ids(): Iterable<string>;
@@ -105,7 +107,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   async function send(request: Request): Promise<void> {
-    request.isSent = true;
+    request.isSent = request.isTried = true;
     try {
       const { id, steps } = request;
       const [first] = steps;
@@ -199,7 +201,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return pending;
     },
     get isWaiting() {
-      return requests.some(each => each.isSent);
+      return requests.some(each => each.isTried && !each.isAnswered && !each.steps.some(step => step.isTold));
     },
     ids: () => new Set(requests.flatMap(idsOf)),
     over(id, row) {
