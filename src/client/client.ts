@@ -118,7 +118,7 @@ export function connect(options: Options): Client {
       lookers.add(act);
       return () => lookers.delete(act);
     },
-    events: (query: EventQuery = {}) => iterateEvents({ feed, ask, query }) as never,
+    events: (query: EventQuery = {}) => iterateEvents(feed, ask, query) as never,
     collection(topic, { from, isOptimistic = true, ...query } = {}) {
       const key = JSON.stringify([topic, query.where, query.sort, isOptimistic]);
       const overlay = isOptimistic && topic === 'tasks' ? outbox : undefined;

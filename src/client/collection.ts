@@ -4,7 +4,7 @@ import type { Feed, Listener } from './feed.ts';
 import { createLink } from './link.ts';
 import { compareBy, isSame, meets } from './order.ts';
 import { type Ask, queryOf } from './rest.ts';
-import type { AnyRow, OtherEvent, Query } from './types.ts';
+import type { AnyRow, Frame, OtherEvent, Query } from './types.ts';
 
 const LINGER = 5_000; // ms that it is kept up when nobody looks any more
 const FRAME = 10; // ms for which changes are gathered before they are told
@@ -123,27 +123,27 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     },
   };
 
-  const link = createLink(env, {
-    path() {
-      if (topic !== 'tasks') return `/ws/events${queryOf({ topic, snapshot: true })}`;
-      const { status, priority, label, source } = query.where ?? {}; // what the service can tell apart
-      return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
-    },
-    hear(frame) {
-      if (frame.type === 'ready') {
-        fresh = { rows: new Map() };
-        log = frame.log;
-        feed.begin(frame.head, frame.log);
-      }
-      if (frame.type !== 'snapshot' || !fresh) return;
-      for (const row of frame.data) if (meets(query.where, row)) fresh.rows.set(row.id, row);
-      if (!frame.last) return;
-      link.close(true);
-      fresh.position = frame.position as number;
-      swap();
-    },
-    changed: () => tell(),
-  });
+  const link = createLink(env, path, hear, tell);
+
+  function path(): string {
+    if (topic !== 'tasks') return `/ws/events${queryOf({ topic, snapshot: true })}`;
+    const { status, priority, label, source } = query.where ?? {}; // what the service can tell apart
+    return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
+  }
+
+  function hear({ type, head, log: of, data, last, position }: Frame): void {
+    if (type === 'ready') {
+      fresh = { rows: new Map() };
+      log = of;
+      feed.begin(head, of);
+    }
+    if (type !== 'snapshot' || !fresh) return;
+    for (const row of data) if (meets(query.where, row)) fresh.rows.set(row.id, row);
+    if (!last) return;
+    link.close(true);
+    fresh.position = position as number;
+    swap();
+  }
 
   function readAnew(): void {
     since = [];

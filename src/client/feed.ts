@@ -45,19 +45,15 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   let log: string | undefined;
   let covered: ReadonlySet<string | undefined> = new Set();
 
-  const link = createLink(env, {
-    path: () =>
-      `/ws/events${queryOf({
-        topic: isEverything() ? [] : [...covered],
-        after: position,
-        log: position === undefined ? undefined : log,
-      })}`,
-    hear,
-    changed() {
-      options.changed();
-      tellMoved();
-    },
+  const link = createLink(env, path, hear, () => {
+    options.changed();
+    tellMoved();
   });
+
+  function path(): string {
+    const topic = isEverything() ? [] : [...covered];
+    return `/ws/events${queryOf({ topic, ...(position !== undefined && { after: position, log }) })}`;
+  }
 
   const isEverything = () => covered.has(undefined);
   const isCovered = (topic: string | undefined) => isEverything() || covered.has(topic);

@@ -11,14 +11,6 @@ const BAD_PARAMETERS = 4400;
 const NOT_SIGNED_IN = 4401;
 const RESET = 4410;
 
-/** What is to be connected with, and who hears what comes. */
-interface LinkOptions {
-  /** The path and query; asked for at each attempt. */
-  path(): string;
-  hear(frame: Frame): void;
-  changed(state: State): void;
-}
-
 /** A connection. */
 export interface Link {
   readonly state: State;
@@ -29,8 +21,16 @@ export interface Link {
   close(isDone?: boolean): void;
 }
 
-/** A link that is not open yet. A denied one stays so until it is opened again. */
-export function createLink(env: Environment, options: LinkOptions): Link {
+/**
+ * A link that is not open yet. A denied one stays so until it is opened again. The path and query are asked for at each
+ * attempt.
+ */
+export function createLink(
+  env: Environment,
+  path: () => string,
+  hear: (frame: Frame) => void,
+  changed: () => void,
+): Link {
   let state: State = 'idle';
   let socket: Socket | undefined;
   let heard = 0;
@@ -43,7 +43,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
   function become(next: State): void {
     if (state === next) return;
     state = next;
-    options.changed(next);
+    changed();
   }
 
   function later(act: () => void, ms: number): void {
@@ -73,7 +73,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
     if (mine !== attempt) return;
     heard = Date.now();
     const protocols = token ? ['taskwire.v1', `bearer.${token}`] : undefined;
-    const next = new env.Socket(env.url.replace('http', 'ws') + options.path(), protocols);
+    const next = new env.Socket(env.url.replace('http', 'ws') + path(), protocols);
     socket = next;
     next.onerror = () => {}; // it closes, too
     next.onclose = ({ code, reason }) => mine === attempt && lost(code, reason);
@@ -85,7 +85,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
         liveSince = heard;
         become('live');
       }
-      options.hear(frame);
+      hear(frame);
     };
     watch();
   }
