@@ -23,6 +23,7 @@ export interface Dehydrated<Row = AnyRow> {
   topic: string;
   query: Query;
   rows: Row[];
+  /** -1 where it was not looked at: the rows are shown, and read anew. */
   position: number;
   log: string;
 }
@@ -82,8 +83,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   const lookers = new Set<() => void>();
   // What is synced: the rows as of a position, and what came since.
   let rows: RowMap | undefined = from && mapOf(from.rows);
-  let base = from?.position;
-  let log = from?.log;
+  let base = from?.position ?? -1; // -1: there is nothing to go on from
   // What is read anew, beside them.
   let fresh: { rows: RowMap; position?: number } | undefined; // with a position once it is whole
   let since: OtherEvent[] = [];
@@ -107,7 +107,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     topic,
     event(event) {
       if (fresh) since.push(event);
-      if (rows && event.position > (base as number)) {
+      if (rows && event.position > base) {
         take(rows, event);
         if (dirty !== 'all') dirty.add(event.subject);
         tell();
@@ -118,7 +118,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
       tell();
     },
     reset() {
-      base = -1; // of another log, perhaps: there is nothing to go on from
+      base = -1;
       readAnew();
     },
   };
@@ -131,11 +131,10 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
   }
 
-  function hear({ type, head, log: of, data, last, position }: Frame): void {
+  function hear({ type, head, log, data, last, position }: Frame): void {
     if (type === 'ready') {
       fresh = { rows: new Map() };
-      log = of;
-      feed.begin(head, of);
+      feed.begin(head, log);
     }
     if (type !== 'snapshot' || !fresh) return;
     for (const row of data) if (meets(query.where, row)) fresh.rows.set(row.id, row);
@@ -179,9 +178,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     if (isKept) return;
     isKept = true;
     feed.add(listener);
-    const at = base ?? -1;
-    if (at >= 0 && feed.position === undefined) feed.begin(at, log);
-    if ((feed.position ?? Infinity) > at) readAnew();
+    if (base >= 0) feed.begin(base, from?.log);
+    if ((feed.position ?? Infinity) > base) readAnew();
     tell();
   }
 
@@ -195,8 +193,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     clearTimeout(closing);
     if (!isKept) return;
     isKept = false;
-    if (rows && !fresh) base = Math.max(base as number, feed.position ?? 0);
-    log = feed.log ?? log;
+    base = -1;
     listener.from = undefined;
     link.close();
     feed.remove(listener);
@@ -287,7 +284,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     },
     get position() {
       if (past) return past.position;
-      return rows && !fresh ? Math.max(base as number, (isKept && feed.position) || 0) : undefined;
+      return base < 0 || fresh ? undefined : Math.max(base, feed.position ?? 0);
     },
     get items() {
       return snapshot().items;
@@ -325,9 +322,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     versionOf: id => rows?.get(id)?.version,
     close,
     dehydrate() {
-      const { position, topic, query } = collection;
-      if (!rows || position === undefined) throw new Error('await ready first');
-      return { topic, query, rows: [...rows.values()], position, log: feed.log ?? (log as string) };
+      const { position = -1 } = collection;
+      return { topic, query, rows: [...(rows?.values() ?? [])], position, log: feed.log ?? '' };
     },
   };
   return collection;

@@ -61,7 +61,12 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   function hear(frame: Frame): void {
     const at = frame.position as number;
     if (frame.specversion) {
-      if (!isNext(at)) return;
+      const last = position as number;
+      if (isEverything() && at !== last + 1) {
+        env.report(new Error(`position ${at} came after ${last}`));
+        return void link.again(true); // the log has what is missing, for the next attempt
+      }
+      if (at <= last) return;
       position = at;
       for (const each of listeners) if (hears(each, frame)) each.event(frame as OtherEvent);
       options.event(frame as OtherEvent);
@@ -87,18 +92,6 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   // What comes from here on comes to everybody who is covered.
   function place(): void {
     for (const each of listeners) each.from ??= position;
-  }
-
-  // The log is still there to be read: what is missing comes with the next attempt, or is missing again.
-  function isNext(at: number): boolean {
-    const last = position as number;
-    const isAll = isEverything();
-    if (isAll && at !== last + 1) {
-      env.report(new Error(`position ${at} came after ${last}`));
-      link.again(true);
-      return false;
-    }
-    return at > last;
   }
 
   function reset(reason: string): void {

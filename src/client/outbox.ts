@@ -82,28 +82,34 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   const save = (request: Request) => storage?.setItem(prefix + request.id, JSON.stringify(request));
+  const isTold = (step: Step) => step.isTold;
   const idsOf = (request: Pending) => request.steps.map(step => step.id);
 
   function load(): void {
-    for (let index = 0; index < (storage?.length ?? 0); index++) {
-      const key = storage?.key(index) ?? '';
+    for (let index = 0; storage && index < storage.length; index++) {
+      const key = storage.key(index) as string;
       if (key.startsWith(prefix))
-        requests.push({ ...JSON.parse(storage?.getItem(key) ?? ''), isSent: false });
+        requests.push({ ...JSON.parse(storage.getItem(key) as string), isSent: false });
     }
     requests.sort((one, other) => one.at - other.at);
-    pending = [...requests];
+    changed();
   }
 
   // What changes the same row waits for what was asked before.
   function pump(): void {
-    clearTimeout(timer);
-    timer = undefined;
+    if (timer !== undefined) return;
     const busy = new Set<string>();
     for (const request of requests) {
       const ids = idsOf(request);
       if (!request.isSent && !ids.some(id => busy.has(id))) void send(request);
       if (!request.isAnswered) for (const id of ids) busy.add(id);
     }
+  }
+
+  function retry(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    pump();
   }
 
   async function send(request: Request): Promise<void> {
@@ -123,7 +129,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (isClosed || status === 401) return; // kept, for when somebody signs in
       if (status && wait === undefined) return void end(request, error as Problem);
       // Another one may have been sent meanwhile and wait already.
-      timer ??= setTimeout(pump, Math.max(wait ?? 0, backOff(failures++)));
+      timer ??= setTimeout(retry, Math.max(wait ?? 0, backOff(failures++)));
     }
   }
 
@@ -139,7 +145,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     });
     changed();
     finish(request);
-    if (timer === undefined) pump();
+    pump();
   }
 
   // A row that was created here is called otherwise from now on, in what waits for it, too.
@@ -168,19 +174,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     storage?.removeItem(prefix + request.id);
     requests = requests.filter(each => each !== request);
     // What was told of has happened: what was refused is asking again.
-    if (!error || request.steps.some(step => step.isTold))
-      request.resolve?.(request.steps.map(step => step.row ?? null));
+    if (!error || request.steps.some(isTold)) request.resolve?.(request.steps.map(step => step.row ?? null));
     else (request.reject ?? env.report)(error);
     changed();
-    if (!error) return;
-    for (const { op, id } of request.steps)
-      if (op === 'create') for (const each of requests) if (idsOf(each).includes(id)) end(each, error);
-    if (timer === undefined) pump();
+    pump(); // what waited for one that was never created is refused in its turn
   }
 
   // A step is over when its event has come, or a row that is as new; what changes nothing has no event.
   function finish(request: Request): void {
-    const isOver = ({ isTold, row, id }: Step) => isTold || options.isSynced(id, row?.version ?? Infinity);
+    const isOver = (step: Step) => isTold(step) || options.isSynced(step.id, step.row?.version ?? Infinity);
     if (
       request.isAnswered &&
       (request.told >= MOST_TOLD || !options.isFollowed() || request.steps.every(isOver))
@@ -192,7 +194,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     for (const each of [...requests]) finish(each);
   }
 
-  env.onWake(pump);
+  env.onWake(retry);
   load();
   queueMicrotask(pump);
 
@@ -201,13 +203,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return pending;
     },
     get isWaiting() {
-      return requests.some(each => each.isTried && !each.isAnswered && !each.steps.some(step => step.isTold));
+      return requests.some(each => each.isTried && !each.isAnswered && !each.steps.some(isTold));
     },
     ids: () => new Set(requests.flatMap(idsOf)),
     over(id, row) {
       let result = row;
       for (const { steps, at } of requests)
-        for (const step of steps) if (step.id === id && !step.isTold) result = applied(step, result, at);
+        for (const step of steps) if (step.id === id && !isTold(step)) result = applied(step, result, at);
       return result;
     },
     push(wanted) {
@@ -223,14 +225,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
         requests.push(request);
         save(request);
         changed();
-        if (timer === undefined) pump();
+        pump();
       });
     },
     event({ requestid, subject, type, data }) {
       const request = requests.find(each => each.id === requestid);
       const isCreation = type.endsWith('_created');
       const step = request?.steps.find(
-        each => !each.isTold && (each.id === subject || (each.op === 'create' && !each.row && isCreation)),
+        each => !isTold(each) && (each.id === subject || (each.op === 'create' && isCreation)),
       );
       if (!request || !step) return void finishAll();
       step.isTold = true;
@@ -244,8 +246,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
       finishAll();
     },
     feedChanged(state) {
-      if (state === 'live' && timer !== undefined) pump();
-      if (state === 'idle') finishAll();
+      if (state === 'live') retry();
+      finishAll();
     },
     close() {
       isClosed = true;
