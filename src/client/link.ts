@@ -90,7 +90,7 @@ export function createLink(
     else lost();
   }
 
-  function lost(code = 0, reason = ''): void {
+  function lost(code = 0, reason?: string): void {
     if (state === 'live' && Date.now() - liveSince >= SETTLED) failures = 0;
     leave();
     if (REFUSED.includes(code) || (code === NOT_SIGNED_IN && !env.token.refused())) {

@@ -73,6 +73,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let requests: Request[] = [];
   let pending: readonly Pending[] = [];
   let failures = 0;
+  let count = 0; // of those in the same millisecond, the order
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
@@ -220,7 +221,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
           ...step,
           id: step.id ? (names.get(step.id) ?? step.id) : index ? `${id}.${index}` : id,
         }));
-        const at = Math.max(Date.now(), (requests.at(-1)?.at ?? 0) + 1);
+        const at = Date.now() + count++ / 1000;
         const request: Request = { id, at, steps, told: 0, resolve, reject };
         requests.push(request);
         save(request);

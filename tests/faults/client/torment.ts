@@ -78,6 +78,7 @@ export async function torment(
   cable.mend();
   cable.unstall();
   await Promise.all(instances.map(instance => instance.isUp()));
+  world.calm();
   world.say('online');
   await Promise.all(writers);
   await until(() => client.pending.length === 0);
