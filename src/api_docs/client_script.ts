@@ -30,8 +30,8 @@ async function gather(module: URL, into: Map<string, string>): Promise<void> {
   into.set(module.href, code);
 }
 
-// Node says each time that this may change: whoever runs the service can do nothing about it.
-function strip(code: string): string {
+/** A module without its types. Node says that this may change, and no operator could do anything about it. */
+export function strip(code: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {

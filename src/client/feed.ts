@@ -95,7 +95,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   }
 
   function reset(reason: string): void {
-    position = undefined;
+    position = log = undefined;
     link.close();
     for (const each of listeners) {
       each.from = undefined;

@@ -243,7 +243,7 @@ async function change(client: Client, random: Random, witness: Witness, signal: 
   for (let made = 0; !signal.aborted; made++) {
     const work = one(client, `own ${made}`, random.fork(), witness).finally(() => under.delete(work));
     under.add(work);
-    await delay(30 + random.below(100));
+    await delay(50 + random.below(200));
   }
   await Promise.all(under);
 }
@@ -262,7 +262,7 @@ async function one(client: Client, key: string, random: Random, witness: Witness
       version = task.version;
       witness.changes.made++;
     }
-    if (random.chance(0.5)) {
+    if (random.chance(0.9)) {
       witness.deleting(key);
       await client.tasks.delete(made.id);
     }
