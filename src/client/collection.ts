@@ -67,7 +67,7 @@ interface CollectionOptions {
   /** What lies over the rows. */
   overlay?:
     | {
-        readonly isWaiting: boolean;
+        doubts(): readonly object[];
         ids(): Iterable<string>;
         over(id: string, row: AnyRow | undefined): AnyRow | undefined;
       }
@@ -87,6 +87,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   // What is read anew, beside them.
   let fresh: { rows: RowMap; position?: number } | undefined; // with a position once it is whole
   let since: OtherEvent[] = [];
+  let doubts: readonly object[] | undefined;
   let past: { rows: RowMap; position: number | undefined } | undefined;
   let journeys = 0;
   let isKept = false;
@@ -134,6 +135,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   function hear({ type, head, log, data, last, position }: Frame): void {
     if (type === 'ready') {
       fresh = { rows: new Map() };
+      doubts = overlay?.doubts(); // what is sent from here on comes behind them
       feed.begin(head, log);
     }
     if (type !== 'snapshot' || !fresh) return;
@@ -151,13 +153,13 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     link.open();
   }
 
-  // In one step. The rows may show a change of ours of which neither answer nor event has come, nor will the event, if it lies
+  // In one step. The rows may show a change of ours of which neither answer nor event has come; nor will the event, if it lies
   // before where the socket began: beside what is shown of it already it would stand twice.
   function swap(): void {
     const position = fresh?.position;
     if (!fresh || position === undefined || listener.from === undefined) return;
     if (position < listener.from) return void readAnew(); // what lies between came to nobody
-    if (overlay?.isWaiting && (rows || (feed.position as number) < position)) return;
+    if (overlay?.doubts().some(each => doubts?.includes(each))) return;
     rows = fresh.rows;
     base = position;
     for (const event of since) if (event.position > position) take(rows, event);

@@ -50,8 +50,8 @@ interface OutboxOptions {
 /** The changes under way. */
 interface Outbox {
   readonly pending: readonly Pending[];
-  /** Whether one may have happened of which nobody knows. */
-  readonly isWaiting: boolean;
+  /** Those that may have happened, and nobody knows. */
+  doubts(): readonly Pending[];
   /** The ids of the rows that changes are about. */
   ids(): Iterable<string>;
   /** A row as it will be. */
@@ -203,9 +203,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     get pending() {
       return pending;
     },
-    get isWaiting() {
-      return requests.some(each => each.isTried && !each.isAnswered && !each.steps.some(isTold));
-    },
+    doubts: () => requests.filter(each => each.isTried && !each.isAnswered && !each.steps.some(isTold)),
     ids: () => new Set(requests.flatMap(idsOf)),
     over(id, row) {
       let result = row;
