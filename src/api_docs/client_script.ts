@@ -32,7 +32,11 @@ async function gather(module: URL, into: Map<string, string>): Promise<void> {
 
 /** A module as a browser can read it: without types, and without comments that stand on lines of their own. */
 export function withoutTypes(code: string): string {
-  // Node says each time that this may change: whoever runs the service can do nothing about it.
+  return strip(code.replaceAll(COMMENT, '\n'));
+}
+
+/** A module without its types. Node says that this may change, and no operator could do anything about it. */
+export function strip(code: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {

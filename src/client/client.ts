@@ -118,18 +118,18 @@ export function connect(options: Options): Client {
       lookers.add(act);
       return () => lookers.delete(act);
     },
-    events: (query: EventQuery = {}) => iterateEvents({ feed, ask, query }) as never,
+    events: (query: EventQuery = {}) => iterateEvents(feed, ask, query) as never,
     collection(topic, { from, isOptimistic = true, ...query } = {}) {
-      const key = JSON.stringify([topic, query.where, query.sort, isOptimistic]);
+      const key = JSON.stringify([topic, query, isOptimistic]);
       const overlay = isOptimistic && topic === 'tasks' ? outbox : undefined;
-      const found = collections.get(key) ?? createCollection({ env, feed, ask, topic, query, from, overlay });
-      collections.set(key, found);
-      return found as unknown as Collection<never>;
+      if (!collections.has(key))
+        collections.set(key, createCollection({ env, feed, ask, topic, query, from, overlay }));
+      return collections.get(key) as unknown as Collection<never>;
     },
     tasks: {
       create: task => push({ op: 'create', task }) as Promise<never>,
       update: (id, task, { version } = {}) => push({ op: 'update', id, task, version }) as Promise<never>,
-      delete: async (id, { version } = {}) => void (await push({ op: 'delete', id, version })),
+      delete: (id, { version } = {}) => push({ op: 'delete', id, version }) as Promise<never>,
       restore: id => push({ op: 'restore', id }) as Promise<never>,
     },
     batch: operations => outbox.push(operations) as Promise<(AnyRow | null)[]> as Promise<never>,

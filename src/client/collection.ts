@@ -4,7 +4,7 @@ import type { Feed, Listener } from './feed.ts';
 import { createLink } from './link.ts';
 import { compareBy, isSame, meets } from './order.ts';
 import { type Ask, queryOf } from './rest.ts';
-import type { AnyRow, OtherEvent, Query } from './types.ts';
+import type { AnyRow, Frame, OtherEvent, Query } from './types.ts';
 
 const LINGER = 5_000; // ms that it is kept up when nobody looks any more
 const FRAME = 10; // ms for which changes are gathered before they are told
@@ -23,6 +23,7 @@ export interface Dehydrated<Row = AnyRow> {
   topic: string;
   query: Query;
   rows: Row[];
+  /** -1 where it was not looked at: the rows are shown, and read anew. */
   position: number;
   log: string;
 }
@@ -66,7 +67,7 @@ interface CollectionOptions {
   /** What lies over the rows. */
   overlay?:
     | {
-        readonly isWaiting: boolean;
+        doubts(): readonly object[];
         ids(): Iterable<string>;
         over(id: string, row: AnyRow | undefined): AnyRow | undefined;
       }
@@ -82,11 +83,11 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   const lookers = new Set<() => void>();
   // What is synced: the rows as of a position, and what came since.
   let rows: RowMap | undefined = from && mapOf(from.rows);
-  let base = from?.position;
-  let log = from?.log;
+  let base = from?.position ?? -1; // -1: there is nothing to go on from
   // What is read anew, beside them.
   let fresh: { rows: RowMap; position?: number } | undefined; // with a position once it is whole
   let since: OtherEvent[] = [];
+  let doubts: readonly object[] | undefined;
   let past: { rows: RowMap; position: number | undefined } | undefined;
   let journeys = 0;
   let isKept = false;
@@ -107,7 +108,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     topic,
     event(event) {
       if (fresh) since.push(event);
-      if (rows && event.position > (base as number)) {
+      if (rows && event.position > base) {
         take(rows, event);
         if (dirty !== 'all') dirty.add(event.subject);
         tell();
@@ -118,32 +119,32 @@ export function createCollection(options: CollectionOptions): KeptCollection {
       tell();
     },
     reset() {
-      base = -1; // of another log, perhaps: there is nothing to go on from
+      base = -1;
       readAnew();
     },
   };
 
-  const link = createLink(env, {
-    path() {
-      if (topic !== 'tasks') return `/ws/events${queryOf({ topic, snapshot: true })}`;
-      const { status, priority, label, source } = query.where ?? {}; // what the service can tell apart
-      return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
-    },
-    hear(frame) {
-      if (frame.type === 'ready') {
-        fresh = { rows: new Map() };
-        log = frame.log;
-        feed.begin(frame.head, frame.log);
-      }
-      if (frame.type !== 'snapshot' || !fresh) return;
-      for (const row of frame.data) if (meets(query.where, row)) fresh.rows.set(row.id, row);
-      if (!frame.last) return;
-      link.close(true);
-      fresh.position = frame.position as number;
-      swap();
-    },
-    changed: () => tell(),
-  });
+  const link = createLink(env, path, hear, tell);
+
+  function path(): string {
+    if (topic !== 'tasks') return `/ws/events${queryOf({ topic, snapshot: true })}`;
+    const { status, priority, label, source } = query.where ?? {}; // what the service can tell apart
+    return `/ws/tasks${queryOf({ snapshot: true, status, priority, label, source })}`;
+  }
+
+  function hear({ type, head, log, data, last, position }: Frame): void {
+    if (type === 'ready') {
+      fresh = { rows: new Map() };
+      doubts = overlay?.doubts(); // what is sent from here on comes behind them
+      feed.begin(head, log);
+    }
+    if (type !== 'snapshot' || !fresh) return;
+    for (const row of data) if (meets(query.where, row)) fresh.rows.set(row.id, row);
+    if (!last) return;
+    link.close(true);
+    fresh.position = position as number;
+    swap();
+  }
 
   function readAnew(): void {
     since = [];
@@ -152,12 +153,13 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     link.open();
   }
 
-  // In one step, once the socket has come as far, if the rows could show a change of ours before its event comes.
+  // In one step. The rows may show a change of ours of which neither answer nor event has come; nor will the event, if it lies
+  // before where the socket began: beside what is shown of it already it would stand twice.
   function swap(): void {
     const position = fresh?.position;
     if (!fresh || position === undefined || listener.from === undefined) return;
     if (position < listener.from) return void readAnew(); // what lies between came to nobody
-    if (overlay?.isWaiting && (feed.position as number) < position) return;
+    if (overlay?.doubts().some(each => doubts?.includes(each))) return;
     rows = fresh.rows;
     base = position;
     for (const event of since) if (event.position > position) take(rows, event);
@@ -178,9 +180,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     if (isKept) return;
     isKept = true;
     feed.add(listener);
-    const at = base ?? -1;
-    if (at >= 0 && feed.position === undefined) feed.begin(at, log);
-    if ((feed.position ?? Infinity) > at) readAnew();
+    if (base >= 0) feed.begin(base, from?.log);
+    if ((feed.position ?? Infinity) > base) readAnew();
     tell();
   }
 
@@ -194,8 +195,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     clearTimeout(closing);
     if (!isKept) return;
     isKept = false;
-    if (rows && !fresh) base = Math.max(base as number, feed.position ?? 0);
-    log = feed.log ?? log;
+    base = -1;
     listener.from = undefined;
     link.close();
     feed.remove(listener);
@@ -205,6 +205,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
   // At once: a page that answers its user's typing cannot wait.
   function touch(): void {
     dirty = 'all';
+    swap();
     call();
   }
 
@@ -285,7 +286,7 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     },
     get position() {
       if (past) return past.position;
-      return rows && !fresh ? Math.max(base as number, (isKept && feed.position) || 0) : undefined;
+      return base < 0 || fresh ? undefined : Math.max(base, feed.position ?? 0);
     },
     get items() {
       return snapshot().items;
@@ -323,9 +324,8 @@ export function createCollection(options: CollectionOptions): KeptCollection {
     versionOf: id => rows?.get(id)?.version,
     close,
     dehydrate() {
-      const { position, topic, query } = collection;
-      if (!rows || position === undefined) throw new Error('await ready first');
-      return { topic, query, rows: [...rows.values()], position, log: feed.log ?? (log as string) };
+      const { position = -1 } = collection;
+      return { topic, query, rows: [...(rows?.values() ?? [])], position, log: feed.log ?? '' };
     },
   };
   return collection;

@@ -19,16 +19,12 @@ export interface EventQuery {
   signal?: AbortSignal | undefined;
 }
 
-/** What it takes to read them. */
-interface EventOptions {
-  feed: Feed;
-  ask: Ask;
-  query: EventQuery;
-}
-
 /** Every event that is wanted, in order, once, until the signal aborts. Throws a Problem (410) for what is not kept. */
-export async function* iterateEvents(options: EventOptions): AsyncGenerator<OtherEvent, void, undefined> {
-  const { feed, ask, query } = options;
+export async function* iterateEvents(
+  feed: Feed,
+  ask: Ask,
+  query: EventQuery,
+): AsyncGenerator<OtherEvent, void, undefined> {
   const { topic, type, subject, signal } = query;
   let position = query.after;
   let log = query.log;

@@ -25,7 +25,7 @@ export interface Feed {
   remove(listener: Listener): void;
   /** Begins after a position of a log, unless it has begun already. Without one: with what is new. */
   begin(position?: number, log?: string): void;
-  /** Whether the events of a topic come. */
+  /** Whether the events of a topic come, or will. */
   follows(topic: string): boolean;
   close(): void;
 }
@@ -45,19 +45,15 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   let log: string | undefined;
   let covered: ReadonlySet<string | undefined> = new Set();
 
-  const link = createLink(env, {
-    path: () =>
-      `/ws/events${queryOf({
-        topic: isEverything() ? [] : [...covered],
-        after: position,
-        log: position === undefined ? undefined : log,
-      })}`,
-    hear,
-    changed() {
-      options.changed();
-      tellMoved();
-    },
+  const link = createLink(env, path, hear, () => {
+    options.changed();
+    tellMoved();
   });
+
+  function path(): string {
+    const topic = isEverything() ? [] : [...covered];
+    return `/ws/events${queryOf({ topic, ...(position !== undefined && { after: position, log }) })}`;
+  }
 
   const isEverything = () => covered.has(undefined);
   const isCovered = (topic: string | undefined) => isEverything() || covered.has(topic);
@@ -65,7 +61,12 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   function hear(frame: Frame): void {
     const at = frame.position as number;
     if (frame.specversion) {
-      if (!isNext(at)) return;
+      const last = position as number;
+      if (isEverything() && at !== last + 1) {
+        env.report(new Error(`position ${at} came after ${last}`));
+        return void link.again(true); // the log has what is missing, for the next attempt
+      }
+      if (at <= last) return;
       position = at;
       for (const each of listeners) if (hears(each, frame)) each.event(frame as OtherEvent);
       options.event(frame as OtherEvent);
@@ -93,20 +94,8 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     for (const each of listeners) each.from ??= position;
   }
 
-  // The log is still there to be read: what is missing comes with the next attempt, or is missing again.
-  function isNext(at: number): boolean {
-    const last = position as number;
-    const isAll = isEverything();
-    if (isAll && at !== last + 1) {
-      env.report(new Error(`position ${at} came after ${last}`));
-      link.again(true);
-      return false;
-    }
-    return at > last;
-  }
-
   function reset(reason: string): void {
-    position = undefined;
+    position = log = undefined;
     link.close();
     for (const each of listeners) {
       each.from = undefined;
@@ -133,7 +122,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     get log() {
       return log;
     },
-    follows: topic => link.state !== 'idle' && isCovered(topic),
+    follows: topic => [...listeners].some(each => (each.topic ?? topic) === topic),
     add(listener) {
       listeners.add(listener);
       if (link.state === 'idle') return;

@@ -5,19 +5,9 @@ import type { Frame, State } from './types.ts';
 const SILENCE = 30_000; // ms: twice what the service lets pass at most
 const SETTLED = 10_000; // ms of being live after which earlier failures are forgotten
 const GOING_AWAY = 1001;
-const NOT_ALLOWED = 1008;
+const REFUSED: readonly number[] = [1008, 4400]; // the page is not allowed; bad parameters
 const TRY_LATER = 1013;
-const BAD_PARAMETERS = 4400;
 const NOT_SIGNED_IN = 4401;
-const RESET = 4410;
-
-/** What is to be connected with, and who hears what comes. */
-interface LinkOptions {
-  /** The path and query; asked for at each attempt. */
-  path(): string;
-  hear(frame: Frame): void;
-  changed(state: State): void;
-}
 
 /** A connection. */
 export interface Link {
@@ -29,13 +19,20 @@ export interface Link {
   close(isDone?: boolean): void;
 }
 
-/** A link that is not open yet. A denied one stays so until it is opened again. */
-export function createLink(env: Environment, options: LinkOptions): Link {
+/**
+ * A link that is not open yet. A denied one stays so until it is opened again. The path and query are asked for at each
+ * attempt.
+ */
+export function createLink(
+  env: Environment,
+  path: () => string,
+  hear: (frame: Frame) => void,
+  changed: () => void,
+): Link {
   let state: State = 'idle';
   let socket: Socket | undefined;
   let heard = 0;
   let failures = 0;
-  let hasHurried = false;
   let liveSince = 0;
   let timer: ReturnType<typeof setTimeout> | undefined; // until the next attempt or, connected, the next look whether it still is
   let attempt = 0;
@@ -43,7 +40,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
   function become(next: State): void {
     if (state === next) return;
     state = next;
-    options.changed(next);
+    changed();
   }
 
   function later(act: () => void, ms: number): void {
@@ -64,19 +61,15 @@ export function createLink(env: Environment, options: LinkOptions): Link {
     leave();
     become('connecting');
     const mine = attempt;
-    let token: string | undefined;
-    try {
-      token = await env.token.get();
-    } catch {
-      if (mine === attempt) lost(0, '');
-    }
+    const token = await env.token.get().catch(() => null);
     if (mine !== attempt) return;
+    if (token === null) return void lost();
     heard = Date.now();
     const protocols = token ? ['taskwire.v1', `bearer.${token}`] : undefined;
-    const next = new env.Socket(env.url.replace('http', 'ws') + options.path(), protocols);
+    const next = new env.Socket(env.url.replace('http', 'ws') + path(), protocols);
     socket = next;
     next.onerror = () => {}; // it closes, too
-    next.onclose = ({ code, reason }) => mine === attempt && lost(code, reason);
+    next.onclose = ({ code, reason }) => lost(code, reason);
     next.onmessage = ({ data }) => {
       heard = Date.now();
       const frame = JSON.parse(data as string);
@@ -85,7 +78,7 @@ export function createLink(env: Environment, options: LinkOptions): Link {
         liveSince = heard;
         become('live');
       }
-      options.hear(frame);
+      hear(frame);
     };
     watch();
   }
@@ -94,29 +87,20 @@ export function createLink(env: Environment, options: LinkOptions): Link {
   function watch(): void {
     const left = heard + SILENCE - Date.now();
     if (left > 0) later(watch, left);
-    else lost(0, '');
+    else lost();
   }
 
-  function forget(): void {
-    failures = 0;
-    hasHurried = false;
-  }
-
-  function lost(code: number, reason: string): void {
-    if (state === 'live' && Date.now() - liveSince >= SETTLED) forget();
+  function lost(code = 0, reason?: string): void {
+    if (state === 'live' && Date.now() - liveSince >= SETTLED) failures = 0;
     leave();
-    const isRefused = code === NOT_ALLOWED || code === BAD_PARAMETERS;
-    if (isRefused || (code === NOT_SIGNED_IN && !env.token.refused())) {
+    if (REFUSED.includes(code) || (code === NOT_SIGNED_IN && !env.token.refused())) {
       become('denied');
       return void env.report(new Error(`refused: ${code} ${reason}`));
     }
-    const atOnce = code === GOING_AWAY || code === NOT_SIGNED_IN || code === RESET;
-    if (atOnce && !hasHurried) {
-      hasHurried = true;
-      return void dial();
-    }
+    // Not again and again: an instance that goes away may be found again at the same address.
+    if ((code === GOING_AWAY || code === NOT_SIGNED_IN) && !failures++) return void dial();
     become('waiting');
-    if (code === TRY_LATER) failures = Math.max(failures, 2);
+    if (code === TRY_LATER) failures ||= 2;
     later(dial, backOff(failures++));
   }
 
@@ -132,11 +116,11 @@ export function createLink(env: Environment, options: LinkOptions): Link {
       if (state === 'idle' || state === 'denied') void dial();
     },
     again(isFailure) {
-      if (isFailure) lost(0, '');
+      if (isFailure) lost();
       else void dial();
     },
     close(isDone) {
-      if (isDone) forget();
+      if (isDone) failures = 0;
       leave();
       become('idle');
     },

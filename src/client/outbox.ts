@@ -26,6 +26,8 @@ interface Request extends Pending {
   at: number;
   steps: Step[];
   isSent?: boolean;
+  /** Whether it was sent before. */
+  isTried?: boolean;
   isAnswered?: boolean;
   /** How many control frames came since. */
   told: number;
@@ -48,8 +50,8 @@ interface OutboxOptions {
 /** The changes under way. */
 interface Outbox {
   readonly pending: readonly Pending[];
-  /** Whether one was sent of which the event has not come. */
-  readonly isWaiting: boolean;
+  /** Those that may have happened, and nobody knows. */
+  doubts(): readonly Pending[];
   /** The ids of the rows that changes are about. */
   ids(): Iterable<string>;
   /** A row as it will be. */
@@ -71,6 +73,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let requests: Request[] = [];
   let pending: readonly Pending[] = [];
   let failures = 0;
+  let count = 0; // of those in the same millisecond, the order
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
@@ -80,22 +83,22 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   const save = (request: Request) => storage?.setItem(prefix + request.id, JSON.stringify(request));
+  const isTold = (step: Step) => step.isTold;
   const idsOf = (request: Pending) => request.steps.map(step => step.id);
 
   function load(): void {
-    for (let index = 0; index < (storage?.length ?? 0); index++) {
-      const key = storage?.key(index) ?? '';
+    for (let index = 0; storage && index < storage.length; index++) {
+      const key = storage.key(index) as string;
       if (key.startsWith(prefix))
-        requests.push({ ...JSON.parse(storage?.getItem(key) ?? ''), isSent: false });
+        requests.push({ ...JSON.parse(storage.getItem(key) as string), isSent: false });
     }
     requests.sort((one, other) => one.at - other.at);
-    pending = [...requests];
+    changed();
   }
 
   // What changes the same row waits for what was asked before.
   function pump(): void {
-    clearTimeout(timer);
-    timer = undefined;
+    if (timer !== undefined) return;
     const busy = new Set<string>();
     for (const request of requests) {
       const ids = idsOf(request);
@@ -104,8 +107,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     }
   }
 
+  function retry(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    pump();
+  }
+
   async function send(request: Request): Promise<void> {
-    request.isSent = true;
+    request.isSent = request.isTried = true;
     try {
       const { id, steps } = request;
       const [first] = steps;
@@ -121,7 +130,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (isClosed || status === 401) return; // kept, for when somebody signs in
       if (status && wait === undefined) return void end(request, error as Problem);
       // Another one may have been sent meanwhile and wait already.
-      timer ??= setTimeout(pump, Math.max(wait ?? 0, backOff(failures++)));
+      timer ??= setTimeout(retry, Math.max(wait ?? 0, backOff(failures++)));
     }
   }
 
@@ -137,7 +146,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     });
     changed();
     finish(request);
-    if (timer === undefined) pump();
+    pump();
   }
 
   // A row that was created here is called otherwise from now on, in what waits for it, too.
@@ -166,19 +175,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     storage?.removeItem(prefix + request.id);
     requests = requests.filter(each => each !== request);
     // What was told of has happened: what was refused is asking again.
-    if (!error || request.steps.some(step => step.isTold))
-      request.resolve?.(request.steps.map(step => step.row ?? null));
+    if (!error || request.steps.some(isTold)) request.resolve?.(request.steps.map(step => step.row ?? null));
     else (request.reject ?? env.report)(error);
     changed();
-    if (!error) return;
-    for (const { op, id } of request.steps)
-      if (op === 'create') for (const each of requests) if (idsOf(each).includes(id)) end(each, error);
-    if (timer === undefined) pump();
+    pump(); // what waited for one that was never created is refused in its turn
   }
 
   // A step is over when its event has come, or a row that is as new; what changes nothing has no event.
   function finish(request: Request): void {
-    const isOver = ({ isTold, row, id }: Step) => isTold || options.isSynced(id, row?.version ?? Infinity);
+    const isOver = (step: Step) => isTold(step) || options.isSynced(step.id, step.row?.version ?? Infinity);
     if (
       request.isAnswered &&
       (request.told >= MOST_TOLD || !options.isFollowed() || request.steps.every(isOver))
@@ -190,7 +195,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     for (const each of [...requests]) finish(each);
   }
 
-  env.onWake(pump);
+  env.onWake(retry);
   load();
   queueMicrotask(pump);
 
@@ -198,14 +203,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
     get pending() {
       return pending;
     },
-    get isWaiting() {
-      return requests.some(each => each.isSent);
-    },
+    doubts: () => requests.filter(each => each.isTried && !each.isAnswered && !each.steps.some(isTold)),
     ids: () => new Set(requests.flatMap(idsOf)),
     over(id, row) {
       let result = row;
       for (const { steps, at } of requests)
-        for (const step of steps) if (step.id === id && !step.isTold) result = applied(step, result, at);
+        for (const step of steps) if (step.id === id && !isTold(step)) result = applied(step, result, at);
       return result;
     },
     push(wanted) {
@@ -216,19 +219,19 @@ export function createOutbox(options: OutboxOptions): Outbox {
           ...step,
           id: step.id ? (names.get(step.id) ?? step.id) : index ? `${id}.${index}` : id,
         }));
-        const at = Math.max(Date.now(), (requests.at(-1)?.at ?? 0) + 1);
+        const at = Date.now() + count++ / 1000;
         const request: Request = { id, at, steps, told: 0, resolve, reject };
         requests.push(request);
         save(request);
         changed();
-        if (timer === undefined) pump();
+        pump();
       });
     },
     event({ requestid, subject, type, data }) {
       const request = requests.find(each => each.id === requestid);
       const isCreation = type.endsWith('_created');
       const step = request?.steps.find(
-        each => !each.isTold && (each.id === subject || (each.op === 'create' && !each.row && isCreation)),
+        each => !isTold(each) && (each.id === subject || (each.op === 'create' && isCreation)),
       );
       if (!request || !step) return void finishAll();
       step.isTold = true;
@@ -242,8 +245,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
       finishAll();
     },
     feedChanged(state) {
-      if (state === 'live' && timer !== undefined) pump();
-      if (state === 'idle') finishAll();
+      if (state === 'live') retry();
+      finishAll();
     },
     close() {
       isClosed = true;

@@ -2,7 +2,6 @@
 import type { Environment } from './environment.ts';
 
 const PATIENCE = 30_000; // ms for an answer
-const NOT_NOW: readonly number[] = [408, 429, 500, 502, 503, 504];
 
 /** What the service refused, as it said it (RFC 9457). */
 export class Problem extends Error {
@@ -54,7 +53,7 @@ export function createAsk(env: Environment): Ask {
     if (status === 401 && env.token.refused()) return ask(path, id, body);
     const wait = Number(headers.get('Retry-After')) * 1_000;
     // Of a conflict only that with a request under the same key, which still runs, passes.
-    const isPassing = NOT_NOW.includes(status) || (status === 409 && wait);
+    const isPassing = status >= 500 || status === 429 || (status === 409 && wait);
     throw new Problem(status, said as object, isPassing ? wait : undefined);
   };
 }
