@@ -105,7 +105,7 @@ export async function* iterateEvents(
   }
 }
 
-const pause = (ms: number) => new Promise(resolve => void setTimeout(resolve, Math.max(ms, RETRY)));
+const pause = (ms: number) => new Promise(resolve => void setTimeout(resolve, ms || RETRY));
 
 interface Page {
   data: OtherEvent[];

@@ -95,7 +95,7 @@ export function createLink(
     leave();
     if (REFUSED.includes(code) || (code === NOT_SIGNED_IN && !env.token.refused())) {
       become('denied');
-      return void env.report(new Error(`refused: ${code} ${reason}`));
+      return void env.report(new Error(`${code} ${reason}`));
     }
     // Not again and again: an instance that goes away may be found again at the same address.
     if ((code === GOING_AWAY || code === NOT_SIGNED_IN) && !failures++) return void dial();

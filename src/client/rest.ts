@@ -15,8 +15,8 @@ export class Problem extends Error {
   declare wait?: number;
 
   /** Without a status nobody answered. */
-  constructor(status: number, said?: { title?: string; detail?: string; reason?: string }, wait?: number) {
-    super(said?.detail ?? said?.title ?? `${status}`);
+  constructor(status: number, said?: { detail?: string; reason?: string }, wait?: number) {
+    super(said?.detail ?? `${status}`);
     Object.assign(this, said, { name: 'Problem', status, wait });
   }
 }
