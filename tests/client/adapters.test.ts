@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { createCollection } from '@tanstack/db';
 import anyTest, { type TestFn } from 'ava';
-import { build } from 'esbuild';
+import { build } from 'esbuild-wasm';
 import type { Task } from '../../src/client/client.ts';
 import { taskwireCollectionOptions } from '../../src/client/tanstack_db.ts';
 import { clientOf } from '../helpers/client.ts';
