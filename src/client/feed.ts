@@ -44,6 +44,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   let position: number | undefined;
   let log: string | undefined;
   let covered: ReadonlySet<string | undefined> = new Set();
+  let isDense = false; // every position comes: everything is asked for, and the token may be told of it
 
   const link = createLink(env, path, hear, () => {
     options.changed();
@@ -51,18 +52,18 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   });
 
   function path(): string {
-    const topic = isEverything() ? [] : [...covered];
+    const topic = isCovered() ? [] : [...covered];
     return `/ws/events${queryOf({ topic, ...(position !== undefined && { after: position, log }) })}`;
   }
 
-  const isEverything = () => covered.has(undefined);
-  const isCovered = (topic: string | undefined) => isEverything() || covered.has(topic);
+  // Without a topic: whether everything is.
+  const isCovered = (topic?: string) => covered.has(undefined) || covered.has(topic);
 
   function hear(frame: Frame): void {
     const at = frame.position as number;
     if (frame.specversion) {
       const last = position as number;
-      if (isEverything() && at !== last + 1) {
+      if (isDense && at !== last + 1) {
         env.report(new Error(`position ${at} came after ${last}`));
         return void link.again(true); // the log has what is missing, for the next attempt
       }
@@ -75,12 +76,12 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     }
     if (frame.type === 'reset') return void reset(frame.reason as string);
     if (frame.type === 'ready') {
+      isDense = isCovered() && !frame.topics;
       position ??= frame.head;
       place();
     }
     // One that hears everything knows its position from the events: what lies between is never passed over.
-    if (frame.type === 'position' && position !== undefined && !isEverything())
-      position = Math.max(position, at);
+    if (frame.type === 'position' && position !== undefined && !isDense) position = Math.max(position, at);
     log = frame.log;
     if (frame.type === 'position') options.told();
     tellMoved();
@@ -95,8 +96,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   }
 
   function reset(reason: string): void {
-    position = log = undefined;
-    link.close();
+    close();
     for (const each of listeners) {
       each.from = undefined;
       each.reset(reason);
@@ -150,7 +150,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
   };
 
   function close(): void {
-    link.close();
     position = log = undefined;
+    link.close();
   }
 }

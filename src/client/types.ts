@@ -99,6 +99,7 @@ export interface Frame extends Partial<Omit<OtherEvent, 'position'>> {
   log?: string;
   head?: number;
   reason?: string;
+  topics?: unknown;
   last?: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: a row, by the entity's name, or rows: the service made it
   data?: any;
