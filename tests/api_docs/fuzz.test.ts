@@ -1,7 +1,7 @@
 // Whatever is sent, the service answers, and as its own document says. The requests are made up from that document, so
 // an operation that comes later is tried as well. FUZZ=100000 tries for long; TEST_SEED=<seed> repeats a run.
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import anyTest, { type TestFn } from 'ava';
 import fc from 'fast-check';
 import { type Conformance, conformanceAt, type Exchange } from '../helpers/conformance.ts';
@@ -81,8 +81,15 @@ async function send(address: string, made: MadeUp, agent: Agent): Promise<Exchan
 async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  const bytes = Buffer.concat(chunks);
+  const decode = DECODERS[response.headers['content-encoding'] ?? ''];
+  return String(decode && bytes.length > 0 ? decode(bytes) : bytes);
 }
+
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  br: brotliDecompressSync,
+  gzip: gunzipSync,
+};
 
 function pairsOf({ rawHeaders }: IncomingMessage): [string, string][] {
   return rawHeaders.flatMap((name, at): [string, string][] =>
