@@ -26,6 +26,7 @@ import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
+import { type Finding, findings } from '../runbook.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Access } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
@@ -87,11 +88,11 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sequencer,
     schema: await readProgramSchema(),
     stopping,
-    obstacles: () => (tokens?.obstacle === undefined ? [] : [tokens.obstacle]),
+    obstacles: () => findings('the-tokens-cannot-be-read', [tokens?.obstacle]),
     warnings: () => [
-      ...(nats?.state().incidents ?? []),
-      ...(retention?.obstacles ?? []),
-      ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
+      ...findingsOfNats(nats),
+      ...findings('retention-lets-nothing-go', retention?.obstacles ?? []),
+      ...findings('a-stranger-holds-a-lock', [sequencer.disturbance]),
     ],
   });
   const sources = {
@@ -131,6 +132,12 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     answered,
   });
   return app;
+}
+
+function findingsOfNats(nats: Nats | undefined): Finding[] {
+  if (nats === undefined) return [];
+  const { needsOperator, incidents } = nats.state();
+  return findings(needsOperator ? 'nats-waits-for-a-person' : 'nats-is-away', incidents);
 }
 
 function readPresent(
