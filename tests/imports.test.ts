@@ -39,7 +39,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'within.ts': [],
   parsing: [],
   'config.ts': [...LEAVES, 'postgres/names.ts', 'postgres/tls.ts', 'jobs/schedule.ts'],
-  metrics: ['version.ts', 'within.ts'],
+  metrics: ['runbook.ts', 'version.ts', 'within.ts'],
   web: LEAVES,
   embedded: [...LEAVES, 'postgres/sqlstate.ts'],
   postgres: LEAVES,

@@ -1,6 +1,7 @@
 // What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
 // tells here what to look at when Prometheus scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { z } from 'zod';
 import { readVersion } from '../version.ts';
 import { within } from '../within.ts';
 import { createNatsMetrics, type NatsMetrics, type NatsPresent } from './nats_metrics.ts';
@@ -48,7 +49,37 @@ export function createMetrics({ hasNats }: { hasNats: boolean }) {
   build.set({ version: readVersion(), node: process.version }, 1);
   const nats = hasNats ? createNatsMetrics(registry) : undefined;
   const scrape = createScrape(registry, nats);
-  return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...scrape, nats };
+  return {
+    ...createFeedMetrics(registers),
+    ...createHttpMetrics(registers),
+    ...scrape,
+    nats,
+    /** Which there are: dashboard and alerts are made of it, and held against it. */
+    list: (): Described[] => registry.getMetricsAsArray().map(metric => describe(metric)),
+  };
+}
+
+/** A metric, and the labels that it has beside those of the scrape. */
+export interface Described {
+  name: string;
+  help: string;
+  type: 'gauge' | 'counter' | 'histogram';
+  labels: readonly string[];
+}
+
+function describe(metric: object): Described {
+  if (metric instanceof Gauge) return { ...namesOf(metric), type: 'gauge' };
+  if (metric instanceof Counter) return { ...namesOf(metric), type: 'counter' };
+  if (metric instanceof Histogram) return { ...namesOf(metric), type: 'histogram' };
+  throw new Error('a metric of a kind that nobody here uses');
+}
+
+// The package's types leave out what every metric has.
+const Names = z.object({ name: z.string(), help: z.string(), labelNames: z.array(z.string()) });
+
+function namesOf(metric: object): Omit<Described, 'type'> {
+  const { name, help, labelNames } = Names.parse(metric);
+  return { name, help, labels: labelNames };
 }
 
 // Those that every Node process has; without three whose names break Prometheus's rules (a gauge that ends in _total) and
