@@ -3,6 +3,7 @@ import { constants, existsSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { schemasOf } from '../postgres/names.ts';
 import { readFeedState } from '../queries/log.ts';
 import { isStuck } from '../queries/numbering.ts';
 import { ask, askOne, number, type Patient } from './patient.ts';
@@ -90,13 +91,14 @@ export async function lookAtSizes(patient: Patient): Promise<Remark[]> {
     patient.session,
     Sizes,
     `SELECT
-       pg_total_relation_size('feed.staged') AS outbox,
-       (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('feed.events')) AS log,
+       pg_total_relation_size(to_regclass($1 || '.staged')) AS outbox,
+       (SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass($1 || '.events'))) AS log,
        pg_database_size(current_database()) AS database,
        (SELECT last_position FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS head,
        (SELECT floor FROM feed.log) AS floor,
        (SELECT max(last_position) FROM feed.event_batches WHERE at <= clock_timestamp() - interval '1 day') AS day,
        (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS directory`,
+    [schemasOf(patient.service).feed],
   );
   const growth = growthOf(found);
   const space = isLocal(patient) && found.directory !== null ? await spaceOf(found.directory) : undefined;
@@ -127,10 +129,10 @@ function growthOf({
 
 /** The outbox, of so many bytes. */
 export function judgeOutbox(bytes: number): Remark {
-  const text = `feed.staged has ${showBytes(bytes)}`;
+  const text = `the table staged has ${showBytes(bytes)}`;
   const grade = gradeOf(bytes, OUTBOX);
   if (grade === 'ok') return fine('outbox', text);
-  const advice = 'end the oldest transactions, then VACUUM feed.staged';
+  const advice = 'end the oldest transactions, then VACUUM the table staged';
   return { subject: 'outbox', grade, text, advice, section: 'the-outbox-is-large' };
 }
 

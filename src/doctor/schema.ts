@@ -89,7 +89,7 @@ export async function lookAtRemains({ session, service }: Patient): Promise<Rema
     ),
     ...partitions.map(({ name }) =>
       note('remains', `${name} is being taken off the log, or that was cut off`, {
-        advice: `retention finishes it; by hand: ALTER TABLE feed.events DETACH PARTITION ${name} FINALIZE`,
+        advice: `retention finishes it; by hand: ALTER TABLE ${feed}.events DETACH PARTITION ${name} FINALIZE`,
         section,
       }),
     ),

@@ -4,6 +4,7 @@ import { createTestDatabase } from '../helpers/database.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { runToEnd } from '../helpers/process.ts';
 import { withDatabase } from '../helpers/sql.ts';
+import { migrateAs, QUOTED, setScene, startAs } from '../helpers/two_logins.ts';
 import { until } from '../helpers/until.ts';
 
 const doctor = (url: string, settings: Record<string, string> = {}) =>
@@ -84,3 +85,32 @@ test(
     t.deepEqual(remarkOn(output, 'numbering'), []);
   }),
 );
+
+test('with an instance’s login and with the owner’s it sees all it needs; one that may do nothing is told so', async t => {
+  const { name, admin, owner, member, loginAs } = await setScene(t);
+  t.is((await migrateAs(owner)).code, 0);
+  const { address } = await startAs(t, member);
+  await until(async () => (await fetch(`${address}/health/ready`)).status === 200);
+  for (const login of [member, owner]) {
+    const { output } = await runToEnd(login, 'src/commands/doctor.ts');
+    t.notRegex(output, /could not be looked at/);
+    t.regex(
+      output,
+      new RegExp(`^ok +login +${login === member ? `${name}, a member` : `${name}_owner, which owns`}`, 'm'),
+    );
+    t.regex(output, /^ok +schema /m);
+    t.regex(output, /^ok +numbering +one leads/m);
+  }
+  await admin.query(`CREATE ROLE ${name}_nobody LOGIN PASSWORD ${QUOTED}`);
+  await admin.query(`GRANT CONNECT ON DATABASE ${name} TO ${name}_nobody`);
+  const { code, output } = await runToEnd(loginAs(`${name}_nobody`), 'src/commands/doctor.ts');
+  t.is(code, 1);
+  t.regex(
+    output,
+    new RegExp(
+      `^WRONG +login +${name}_nobody is neither the owner of the log nor a member of ${name}_app`,
+      'm',
+    ),
+  );
+  t.regex(output, /^WRONG +schema +this could not be looked at: permission denied/m);
+});
