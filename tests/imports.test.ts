@@ -47,7 +47,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   access: [...LEAVES, 'queries', 'web'],
   archive: [...LEAVES, 'feed/limiter.ts'],
   retention: [...LEAVES, ...DATABASE, 'archive'],
-  doctor: [...LEAVES, ...DATABASE],
+  doctor: [...LEAVES, ...DATABASE, 'nats/connection.ts'],
   sequencer: [...LEAVES, ...DATABASE],
   relay: [...LEAVES, ...DATABASE, 'feed', 'archive'],
   feed: LEAVES,

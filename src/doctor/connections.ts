@@ -44,9 +44,9 @@ export async function lookAtConnections({ session, service, settings }: Patient)
 /** The same, of these numbers. */
 export function judgeConnections(
   { most, all, ours, instances }: Omit<Found, 'hidden'>,
-  { poolSize, hasNats }: Pick<Patient['settings'], 'poolSize' | 'hasNats'>,
+  { poolSize, natsUrl }: Pick<Patient['settings'], 'poolSize' | 'natsUrl'>,
 ): Remark[] {
-  const each = poolSize + BESIDE_POOL + (hasNats ? OF_NATS : 0);
+  const each = poolSize + BESIDE_POOL + (natsUrl === undefined ? 0 : OF_NATS);
   const others = all - ours;
   const running = Math.max(1, instances);
   const needed = running * each + others;

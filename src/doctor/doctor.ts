@@ -2,7 +2,8 @@
 // cannot be looked at is said to be so and keeps nothing else from being looked at.
 import { lookAtConnections } from './connections.ts';
 import { lookAtQueue, lookAtSlots, lookAtTransactions } from './holders.ts';
-import { lookAtNumbering, lookAtRejected, lookAtRuns, lookAtSizes } from './log.ts';
+import { lookAtNumbering, lookAtRuns, lookAtSizes } from './log.ts';
+import { lookAtNats, lookAtRejected } from './nats.ts';
 import type { Patient } from './patient.ts';
 import { type Remark, wrong } from './remark.ts';
 import { hasLog, lookAtLogin, lookAtRemains, lookAtSchema, NO_LOG } from './schema.ts';
@@ -20,6 +21,7 @@ const OF_THE_SERVER: readonly [string, Look][] = [
   ['transactions', lookAtTransactions],
   ['replication slots', lookAtSlots],
   ['notifications', lookAtQueue],
+  ['NATS', lookAtNats],
 ];
 const OF_THE_SERVICE: readonly [string, Look][] = [
   ['login', lookAtLogin],

@@ -239,20 +239,3 @@ export function judgeRuns(runs: readonly z.infer<typeof Runs>[]): Remark[] {
     section: 'runs-fail',
   }));
 }
-
-/** Messages of NATS that could not be taken in the last day. */
-export async function lookAtRejected({ session, settings }: Patient): Promise<Remark[]> {
-  if (!settings.hasNats) return [];
-  const { rejected } = await askOne(
-    session,
-    z.object({ rejected: number }),
-    `SELECT count(*) AS rejected FROM public.rejected_messages WHERE received_at > now() - interval '1 day'`,
-  );
-  if (rejected === 0) return [fine('messages', 'none was rejected in the last day')];
-  return [
-    note('messages', `${rejected} of NATS were rejected in the last day`, {
-      advice: 'rejected_messages has them, each with its reason: tell their sender',
-      section: 'messages-of-nats-are-rejected',
-    }),
-  ];
-}

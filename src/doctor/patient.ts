@@ -15,7 +15,7 @@ export interface Patient {
     databaseUrl: string | undefined;
     directUrl: string;
     poolSize: number;
-    hasNats: boolean;
+    natsUrl: string | undefined;
     /** How long events are kept, in seconds; undefined for ever. */
     retention: number | undefined;
     archive: string | undefined;

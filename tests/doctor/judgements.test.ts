@@ -12,7 +12,7 @@ const grades = (remarks: readonly Remark[]) => remarks.map(({ grade }) => grade)
 
 test('instances that may open more connections than there are is wrong, and room for none more is a note', t => {
   const judge = (most: number, instances: number) =>
-    judgeConnections({ most, all: 40, ours: 30, instances }, { poolSize: 10, hasNats: false });
+    judgeConnections({ most, all: 40, ours: 30, instances }, { poolSize: 10, natsUrl: undefined });
   t.deepEqual(grades(judge(97, 2)), ['ok']); // 2 × 24, 10 of others, and 24 for one more
   t.deepEqual(grades(judge(81, 2)), ['note']);
   t.deepEqual(grades(judge(57, 2)), ['wrong']);
@@ -21,7 +21,7 @@ test('instances that may open more connections than there are is wrong, and room
   t.deepEqual(grades(judge(33, 0)), ['wrong'], 'one that is to be started does not fit');
   const larger = judgeConnections(
     { most: 97, all: 40, ours: 30, instances: 2 },
-    { poolSize: 20, hasNats: true },
+    { poolSize: 20, natsUrl: 'nats://host' },
   );
   t.deepEqual(grades(larger), ['note']);
 });

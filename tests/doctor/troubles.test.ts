@@ -7,6 +7,7 @@ import { examine } from '../../src/doctor/doctor.ts';
 import { openPatient, type Patient } from '../../src/doctor/patient.ts';
 import type { Remark } from '../../src/doctor/remark.ts';
 import { SERVICE, type TestDatabase } from '../helpers/database.ts';
+import { createTestNats, natsTest } from '../helpers/nats.ts';
 import { refusal, withDatabase } from '../helpers/sql.ts';
 
 async function open(t: ExecutionContext, { url }: TestDatabase, settings: Partial<Patient['settings']> = {}) {
@@ -14,7 +15,7 @@ async function open(t: ExecutionContext, { url }: TestDatabase, settings: Partia
     databaseUrl: url,
     directUrl: url,
     poolSize: 10,
-    hasNats: false,
+    natsUrl: undefined,
     retention: undefined,
     archive: undefined,
     ...settings,
@@ -107,7 +108,14 @@ const TROUBLES: Record<string, Trouble> = {
     subject: 'messages',
     said: /1 of NATS were rejected in the last day/,
     grade: 'note',
-    settings: { hasNats: true },
+    settings: { natsUrl: 'nats://127.0.0.1:1' },
+  },
+  'a NATS that is not there': {
+    made: async () => {},
+    subject: 'NATS',
+    said: /^127\.0\.0\.1:1 takes no connection: /,
+    grade: 'wrong',
+    settings: { natsUrl: 'nats://127.0.0.1:1' },
   },
   'an archive that is not there': {
     made: async () => {},
@@ -134,6 +142,35 @@ for (const [name, { made, subject, said, grade, settings }] of Object.entries(TR
       t.truthy(found[0]?.section);
     }),
   );
+
+test(
+  'the doctor names a replication slot that nobody reads, and what is kept for it',
+  withDatabase(async (t, database) => {
+    const psql = await database.psql();
+    const slot = `taskwire_test_${process.pid}`;
+    await psql.query('SELECT pg_create_physical_replication_slot($1, true)', [slot]);
+    try {
+      const remarks = await remarksOn(t, database);
+      const found = remarks.find(({ text }) => text.startsWith(slot));
+      t.is(found?.grade, 'note');
+      t.regex(found?.text ?? '', / has no reader and keeps \d+(\.\d)? .?B of write-ahead log$/);
+    } finally {
+      await psql.query('SELECT pg_drop_replication_slot($1)', [slot]);
+    }
+  }),
+);
+
+natsTest(
+  'a NATS that answers and has JetStream is well',
+  withDatabase(async (t, database) => {
+    const nats = await createTestNats();
+    t.teardown(() => nats.drop());
+    const remarks = await remarksOn(t, database, { natsUrl: nats.url });
+    const [found] = remarks.filter(({ subject }) => subject === 'NATS');
+    t.is(found?.grade, 'ok');
+    t.regex(found?.text ?? '', /^version \S+, with JetStream$/);
+  }),
+);
 
 test(
   'what cannot be looked at is said to be so, and keeps nothing else from being looked at',
