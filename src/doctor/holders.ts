@@ -6,7 +6,7 @@ import { fine, gradeOf, note, type Remark, showBytes, showSeconds, wrong } from 
 
 const OPEN_FOR = { note: 300, wrong: 3_600 }; // seconds
 const KEPT = 1024 ** 3; // bytes of write-ahead log
-const QUEUE = { note: 0.1, wrong: 0.5 }; // of the 8 GB that it may hold
+const QUEUE = { note: 0.1, wrong: 0.3 }; // of the 8 GB that it may hold
 
 const Transaction = z.object({
   pid: z.number().nullable(),

@@ -154,6 +154,6 @@ function readPresent(
 }
 
 async function readStored(pool: DatabasePool): Promise<StoredState> {
-  const [{ head, floor, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
-  return { head, floor, waiting: Math.max(0, waiting ?? 0), runs };
+  const [{ head, floor, waiting, queue }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
+  return { head, floor, waiting: Math.max(0, waiting ?? 0), queue, runs };
 }

@@ -69,6 +69,14 @@ export const ALERTS: readonly Alert[] = [
     section: 'changes-are-not-numbered',
   },
   {
+    name: 'TaskwireNotificationQueueFills',
+    severity: 'critical',
+    expr: 'max by (job) (taskwire_notification_queue_ratio) > 0.3',
+    for: '5m',
+    summary: 'A listener does not take its messages; once the queue is full, commits fail.',
+    section: 'the-notification-queue-fills',
+  },
+  {
     name: 'TaskwireRelayBehind',
     severity: 'critical',
     expr: 'taskwire_log_head > taskwire_relay_position and changes(taskwire_relay_position[1m]) == 0',

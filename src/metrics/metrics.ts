@@ -22,6 +22,8 @@ export interface StoredState {
   floor: number;
   /** How long the oldest committed change has waited for its position, in seconds. */
   waiting: number;
+  /** How full the server's queue of notifications is, from 0 to 1. */
+  queue: number;
   runs: readonly { kind: string; status: string; count: number }[];
 }
 
@@ -173,6 +175,10 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
     'taskwire_sequencer_lag_seconds',
     'Age of the oldest committed change without a position',
   );
+  const queue = gauge(
+    'taskwire_notification_queue_ratio',
+    "How full PostgreSQL's queue of notifications is; a full one refuses commits",
+  );
   const runs = new Gauge({
     name: 'taskwire_runs',
     help: 'Runs of background jobs, by kind and status',
@@ -193,6 +199,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
     head.set(stored?.head ?? Number.NaN);
     floor.set(stored?.floor ?? Number.NaN);
     waiting.set(stored?.waiting ?? Number.NaN);
+    queue.set(stored?.queue ?? Number.NaN);
     runs.reset();
     for (const { kind, status, count } of stored?.runs ?? []) runs.set({ kind, status }, count);
   }

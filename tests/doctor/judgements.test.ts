@@ -48,9 +48,9 @@ test('a transaction is a note after five minutes, and wrong after an hour', t =>
   t.regex(prepared.advice ?? '', /ROLLBACK PREPARED 'x'/);
 });
 
-test('a queue of notifications that is a tenth full is a note, and wrong when it is half full', t => {
+test('a queue of notifications that is a tenth full is a note, and wrong when it is three tenths full', t => {
   t.deepEqual(
-    [0, 0.09, 0.1, 0.5].map(usage => judgeQueue(usage).grade),
+    [0, 0.09, 0.1, 0.3].map(usage => judgeQueue(usage).grade),
     ['ok', 'ok', 'note', 'wrong'],
   );
 });

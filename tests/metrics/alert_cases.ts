@@ -86,6 +86,14 @@ export const CASES: Readonly<Record<string, { firing: Case; quiet: Case }>> = {
       },
     },
   },
+  TaskwireNotificationQueueFills: {
+    firing: {
+      after: '10m',
+      series: { [`taskwire_notification_queue_ratio{${A}}`]: '0.1+0.02x60' },
+      fires: [JOB],
+    },
+    quiet: { after: '10m', series: { [`taskwire_notification_queue_ratio{${A}}`]: '0.1x30 0.6 0.2x30' } },
+  },
   TaskwireRelayBehind: {
     firing: {
       after: '4m',
