@@ -23,8 +23,8 @@ async function diagnose(context: CommandContext): Promise<number> {
 
 // A database that cannot be reached is what a doctor is called for: it is a remark, and not an error.
 async function* remarksOn({ config, url }: CommandContext): AsyncGenerator<Remark> {
-  const { service, databaseUrl, poolSize, natsUrl, retention, archive } = config;
-  const settings = { databaseUrl, directUrl: url, poolSize, natsUrl, retention, archive };
+  const { service, databaseUrl, poolSize, natsUrl, retention, archive, throughPooler } = config;
+  const settings = { databaseUrl, directUrl: url, poolSize, natsUrl, retention, archive, throughPooler };
   const opened = await openPatient(service, settings).catch((error: unknown) => unreachable(url, error));
   if ('grade' in opened) return yield opened;
   try {

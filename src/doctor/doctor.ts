@@ -2,11 +2,11 @@
 // cannot be looked at is said to be so and keeps nothing else from being looked at.
 import { lookAtConnections } from './connections.ts';
 import { lookAtQueue, lookAtSlots, lookAtTransactions } from './holders.ts';
-import { lookAtNumbering, lookAtRuns, lookAtSizes } from './log.ts';
+import { lookAtNumbering, lookAtRetention, lookAtRuns, lookAtSizes } from './log.ts';
 import { lookAtNats, lookAtRejected } from './nats.ts';
 import type { Patient } from './patient.ts';
 import { type Remark, wrong } from './remark.ts';
-import { hasLog, lookAtLogin, lookAtRemains, lookAtSchema, NO_LOG } from './schema.ts';
+import { hasLog, lookAtLogin, lookAtPooler, lookAtRemains, lookAtSchema, NO_LOG } from './schema.ts';
 import { lookAtClocks, lookAtRelease, lookAtSettings, lookAtTransactionIds, lookAtWrites } from './server.ts';
 
 type Look = (patient: Patient) => Promise<Remark[]>;
@@ -25,11 +25,13 @@ const OF_THE_SERVER: readonly [string, Look][] = [
 ];
 const OF_THE_SERVICE: readonly [string, Look][] = [
   ['login', lookAtLogin],
+  ['pooler', lookAtPooler],
   ['schema', lookAtSchema],
   ['remains', lookAtRemains],
   ['clocks', lookAtClocks],
   ['numbering', lookAtNumbering],
   ['log', lookAtSizes],
+  ['retention', lookAtRetention],
   ['runs', lookAtRuns],
   ['messages', lookAtRejected],
 ];

@@ -204,6 +204,35 @@ async function lookAtArchive(folder: string | undefined): Promise<Remark[]> {
   }
 }
 
+const LATE = 3_600; // seconds
+
+/** Whether the log goes as far back as it should, and no further; with an archive it goes by whole partitions, at no fixed time. */
+export async function lookAtRetention({ session, settings }: Patient): Promise<Remark[]> {
+  const { retention, archive } = settings;
+  if (retention === undefined || archive !== undefined) return [];
+  const [oldest] = await ask(
+    session,
+    z.object({ seconds: z.number() }),
+    `SELECT extract(epoch FROM clock_timestamp() - time)::float8 AS seconds
+     FROM feed.events
+     WHERE position > (SELECT floor FROM feed.log)
+     ORDER BY position
+     LIMIT 1`,
+  );
+  return [judgeRetention(oldest?.seconds ?? 0, retention)];
+}
+
+/** The same, of the age of the oldest event, in seconds. */
+export function judgeRetention(seconds: number, retention: number): Remark {
+  const text = `the oldest event is ${showSeconds(seconds)} old; ${showSeconds(retention)} are kept`;
+  if (seconds < retention + LATE) return fine('retention', text);
+  return wrong('retention', text, {
+    advice:
+      'an instance whose login owns the log lets go, or npm run retention; their logs say what keeps them',
+    section: 'retention-lets-nothing-go',
+  });
+}
+
 const IN_A_ROW = 3;
 
 const Runs = z.object({ kind: z.string(), failed: number, error: z.string().nullable() });

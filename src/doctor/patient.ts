@@ -19,6 +19,8 @@ export interface Patient {
     /** How long events are kept, in seconds; undefined for ever. */
     retention: number | undefined;
     archive: string | undefined;
+    /** databaseUrl leads through a transaction pooler, directUrl past it. */
+    throughPooler: boolean;
   };
 }
 

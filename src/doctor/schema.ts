@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { readProgramSchema } from '../postgres/migrate.ts';
 import { appRole, readerRole, schemasOf } from '../postgres/names.ts';
 import { compareSchemas } from '../postgres/schema_version.ts';
+import { closeSession, openBareSession } from '../postgres/session.ts';
 import { readClosedTables, readSchema } from '../queries/log.ts';
 import { ask, askOne, type Patient } from './patient.ts';
 import { fine, note, type Remark, wrong } from './remark.ts';
@@ -57,6 +58,29 @@ export async function lookAtSchema({ pool }: Patient): Promise<Remark[]> {
       `${found.migrations.length} migrations and sql/ version ${found.sqlVersion}, as they should be`,
     ),
   ];
+}
+
+const Log = z.object({ id: z.string() });
+
+/** Whether both addresses lead to one database, where one of them leads through a pooler. */
+export async function lookAtPooler({ session, service, settings }: Patient): Promise<Remark[]> {
+  const { throughPooler, databaseUrl: url } = settings;
+  if (!throughPooler || url === undefined) return [];
+  const say = (text: string) =>
+    wrong('pooler', text, {
+      advice: 'look at DATABASE_URL and DATABASE_DIRECT_URL, and at what the pooler has for this database',
+      section: 'the-database-is-away',
+    });
+  const WHICH = 'SELECT id::text AS id FROM feed.log';
+  const direct = await askOne(session, Log, WHICH);
+  try {
+    const pooled = await openBareSession({ url, service, name: 'doctor' });
+    const { id } = await askOne(pooled, Log, WHICH).finally(() => closeSession(pooled));
+    if (id !== direct.id) return [say('DATABASE_URL and DATABASE_DIRECT_URL lead to different databases')];
+    return [fine('pooler', 'DATABASE_URL and DATABASE_DIRECT_URL lead to the same database')];
+  } catch (error) {
+    return [say(`DATABASE_URL does not serve: ${error instanceof Error ? error.message : error}`)];
+  }
 }
 
 /** What a migration or retention that was cut off has left. */

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { judgeConnections } from '../../src/doctor/connections.ts';
 import { judgeQueue, judgeSlots, judgeTransaction } from '../../src/doctor/holders.ts';
-import { judgeDisk, judgeNumbering, judgeOutbox, judgeRuns } from '../../src/doctor/log.ts';
+import { judgeDisk, judgeNumbering, judgeOutbox, judgeRetention, judgeRuns } from '../../src/doctor/log.ts';
 import { type Remark, showBytes, showSeconds } from '../../src/doctor/remark.ts';
 import { judgeLogin } from '../../src/doctor/schema.ts';
 import { judgeClocks, judgeTransactionIds } from '../../src/doctor/server.ts';
@@ -87,6 +87,11 @@ test('nobody who leads, a leader that hangs, and a stranger on its lock are wron
   const [stranger] = judgeNumbering({ ...led, leader: 'pid 8, role x, application "psql"', is_ours: false });
   t.is(stranger?.section, 'a-stranger-holds-a-lock');
   t.deepEqual(grades(judgeNumbering({ ...led, leader: null, is_ours: false, instances: 0 })), ['note']);
+});
+
+test('a log that goes back further than it should, by more than an hour, is wrong', t => {
+  const grade = (seconds: number) => judgeRetention(seconds, 86_400).grade;
+  t.deepEqual([grade(0), grade(86_400 + 3_599), grade(86_400 + 3_600)], ['ok', 'ok', 'wrong']);
 });
 
 test('a kind of run that failed is a note, and wrong once three in a row did', t => {

@@ -6,9 +6,9 @@ import test, { type ExecutionContext } from 'ava';
 import { examine } from '../../src/doctor/doctor.ts';
 import { openPatient, type Patient } from '../../src/doctor/patient.ts';
 import type { Remark } from '../../src/doctor/remark.ts';
-import { SERVICE, type TestDatabase } from '../helpers/database.ts';
+import { createTestDatabase, SERVICE, type TestDatabase } from '../helpers/database.ts';
 import { createTestNats, natsTest } from '../helpers/nats.ts';
-import { refusal, withDatabase } from '../helpers/sql.ts';
+import { refusal, sequence, withDatabase } from '../helpers/sql.ts';
 
 async function open(t: ExecutionContext, { url }: TestDatabase, settings: Partial<Patient['settings']> = {}) {
   const { patient, close } = await openPatient(SERVICE, {
@@ -18,6 +18,7 @@ async function open(t: ExecutionContext, { url }: TestDatabase, settings: Partia
     natsUrl: undefined,
     retention: undefined,
     archive: undefined,
+    throughPooler: false,
     ...settings,
   });
   t.teardown(close);
@@ -157,6 +158,43 @@ test(
     } finally {
       await psql.query('SELECT pg_drop_replication_slot($1)', [slot]);
     }
+  }),
+);
+
+test(
+  'an address through a pooler that leads elsewhere, or nowhere, is named; one that leads to the same database is well',
+  withDatabase(async (t, database) => {
+    const another = await createTestDatabase();
+    t.teardown(() => another.drop());
+    const psql = await another.psql();
+    await psql.query('UPDATE feed.log SET id = gen_random_uuid()'); // the template's, like the other one's
+    for (const [databaseUrl, grade, said] of [
+      [database.url, 'ok', /lead to the same database$/],
+      [another.url, 'wrong', /lead to different databases$/],
+      [
+        'postgres://127.0.0.1:1/nowhere',
+        'wrong',
+        /^DATABASE_URL does not serve: the database cannot be reached/,
+      ],
+    ] as const) {
+      const remarks = await remarksOn(t, database, { databaseUrl, throughPooler: true });
+      const [found] = remarks.filter(({ subject }) => subject === 'pooler');
+      t.is(found?.grade, grade);
+      t.regex(found?.text ?? '', said);
+    }
+  }),
+);
+
+test(
+  'the age of the oldest event is held against what is to be kept',
+  withDatabase(async (t, database) => {
+    const psql = await database.psql();
+    await psql.query("INSERT INTO tasks (title) VALUES ('x')");
+    await sequence(psql);
+    const remarks = await remarksOn(t, database, { retention: 86_400 });
+    const [found] = remarks.filter(({ subject }) => subject === 'retention');
+    t.is(found?.grade, 'ok');
+    t.regex(found?.text ?? '', /^the oldest event is \d+ s old; 24 h are kept$/);
   }),
 );
 
