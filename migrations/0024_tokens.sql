@@ -14,7 +14,9 @@ CREATE TABLE public.tokens (
   CONSTRAINT tokens_id_form CHECK (id COLLATE "C" ~ '^[0-9A-Za-z]{8}$'),
   CONSTRAINT tokens_hash_digest CHECK (octet_length(hash) = 32),
   CONSTRAINT tokens_name_length CHECK (char_length(name) BETWEEN 1 AND 100),
-  CONSTRAINT tokens_name_printable CHECK (name = btrim(name) AND name !~ '[[:cntrl:]]'),
+  -- What is printed as nothing, or turns what stands beside it around, would make one name look like another.
+  CONSTRAINT tokens_name_printable CHECK (
+    name = btrim(name) AND name !~ '[[:cntrl:]\u00AD\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]'),
   CONSTRAINT tokens_scopes_known CHECK (
     cardinality(scopes) > 0 AND array_position(scopes, NULL) IS NULL AND scopes <@ ARRAY[
       'tasks:read', 'tasks:write', 'currencies:read', 'currencies:write', 'generator:run', 'events:read', 'admin']),

@@ -34,7 +34,7 @@ export const CATALOGUE = {
     status: 401,
     title: 'A token is needed',
     explanation:
-      'Who asks must say so by a token that is valid: Authorization: Bearer twk_…. It was missing, mistyped, revoked, or has expired.',
+      'A client must show a token that is valid: Authorization: Bearer twk_…. It was missing, mistyped, revoked, or has expired.',
     headers: { 'WWW-Authenticate': 'How to say who asks (RFC 6750).' },
   },
   forbidden: {
@@ -101,7 +101,7 @@ export const CATALOGUE = {
     status: 429,
     title: 'The client asks for too much',
     explanation:
-      'What one client may ask for in a minute is used up (RATE_LIMIT says how much that is, RateLimit in every answer what is left of it), or it has as many sockets and streams as it may (SOCKET_LIMIT). Nothing was changed. Try again after Retry-After seconds.',
+      'What one client may ask for in a minute is used up (RATE_LIMIT says how much that is, RateLimit what is left of it), or it has as many sockets and streams as it may (SOCKET_LIMIT). Nothing was changed. Try again after Retry-After seconds.',
     headers: RETRY_AFTER,
   },
   headers_too_large: {

@@ -48,6 +48,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
   services.push(instance);
   await instance.start();
   logger.info(`the API is at ${instance.address}`);
+  logger.info(`the page is at ${instance.address}/`);
   logger.info(`the docs are at ${instance.address}/docs`);
   if (config.databaseUrl === undefined)
     logger.info(`the database is at: psql ${shownAddress(addresses.databaseUrl, config)}`);

@@ -22,6 +22,13 @@ const LEAVES = [
 ];
 const DATABASE = ['postgres', 'queries'];
 const ANYTHING = ['*'];
+// The client runs elsewhere: it knows what these say of rows and events, as types.
+const CLIENT_TYPES = [
+  'events.ts',
+  'http/tasks/task_fields.ts',
+  'http/currencies/currency_fields.ts',
+  'http/runs/run_fields.ts',
+];
 // They hand their own environment on to the processes they start.
 const PARENTS = ['embedded/binaries.ts', 'embedded/process.ts'];
 
@@ -53,6 +60,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   feed: LEAVES,
   delivery: [...LEAVES, 'web', 'feed'],
   nats: [...LEAVES, 'feed'],
+  client: CLIENT_TYPES,
+  page: ['client/client.ts'],
+  site: [...LEAVES, 'web', 'api_docs/client_script.ts', 'api_docs/static_asset.ts'],
   api_docs: [...LEAVES, 'web', 'http/middleware/problems.ts', 'delivery/frames.ts', 'delivery/parameters.ts'], // what it describes
   http: [...LEAVES, ...DATABASE, 'web'],
   jobs: [...LEAVES, ...DATABASE],
@@ -60,6 +70,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   commands: ANYTHING,
   'main.ts': ANYTHING,
 };
+// What a client's file is for, and takes from the program that it is used in.
+const ADAPTERS: Record<string, string> = { 'client/react.ts': 'react' };
 // Where the parts are put together; nothing below may reach up to it.
 const COMPOSITION = ['main.ts', 'instance', 'commands'];
 const MAY_IMPORT_COMPOSITION: Record<string, string[]> = { 'main.ts': ['instance'] };
@@ -108,6 +120,20 @@ test('every room imports only what it may', async t => {
   const imports = await readImports();
   t.true(imports.length > 50);
   t.deepEqual(imports.filter(each => !isAllowed(each)).map(describe), []);
+});
+
+test('the client takes only types from elsewhere, so that it runs without the service', async t => {
+  const foreign = [...(await readSources())]
+    .filter(([name]) => roomOf(name) === 'client')
+    .flatMap(([name, text]) =>
+      [...text.matchAll(/^(?:import|export)\b[^;]*?from '([^']+)';/gm)]
+        .filter(
+          ([statement, path]) =>
+            !path?.startsWith('./') && !/^import type\b/.test(statement) && ADAPTERS[name] !== path,
+        )
+        .map(([statement]) => `${name}: ${statement}`),
+    );
+  t.deepEqual(foreign, []);
 });
 
 test('main alone imports an instance, and nothing imports main or a command', async t => {

@@ -405,7 +405,7 @@ CREATE TABLE public.tokens (
   CONSTRAINT tokens_hash_digest CHECK ((octet_length(hash) = 32)),
   CONSTRAINT tokens_id_form CHECK (((id COLLATE "C") ~ '^[0-9A-Za-z]{8}$'::text)),
   CONSTRAINT tokens_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
-  CONSTRAINT tokens_name_printable CHECK (((name = btrim(name)) AND (name !~ '[[:cntrl:]]'::text))),
+  CONSTRAINT tokens_name_printable CHECK (((name = btrim(name)) AND (name !~ '[[:cntrl:]\u00AD\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]'::text))),
   CONSTRAINT tokens_pkey PRIMARY KEY (id),
   CONSTRAINT tokens_scopes_known CHECK (((cardinality(scopes) > 0) AND (array_position(scopes, NULL::text) IS NULL) AND (scopes <@ ARRAY['tasks:read'::text, 'tasks:write'::text, 'currencies:read'::text, 'currencies:write'::text, 'generator:run'::text, 'events:read'::text, 'admin'::text])))
 );
@@ -693,9 +693,9 @@ CREATE FUNCTION public.lengths_within(list text[], shortest integer, longest int
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION public.lengths_within(text[],integer,integer) TO PUBLIC;
 
-CREATE FUNCTION public.note_token_use(ids text[]) RETURNS void
+CREATE FUNCTION public.note_token_use(ids text[], seconds double precision[]) RETURNS void
   LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
-GRANT EXECUTE ON FUNCTION public.note_token_use(text[]) TO taskwire_app;
+GRANT EXECUTE ON FUNCTION public.note_token_use(text[],double precision[]) TO taskwire_app;
 
 CREATE FUNCTION public.priority_rank(priority text) RETURNS integer
   LANGUAGE sql IMMUTABLE PARALLEL SAFE;

@@ -16,7 +16,7 @@ AS $$
     'public.revive_run(uuid)', 'public.requeue_run(public.runs)', 'public.add_run_job(public.runs)',
     'public.run_is_forgotten(public.runs)', 'public.restore_task(uuid)',
     'public.claim_idempotency_key(text, bytea, text)', 'public.apply_batch(text, text[], jsonb)',
-    'public.note_token_use(text[])', 'public.tokens_ring()', 'public.tokens_before_update()',
+    'public.note_token_use(text[], float8[])', 'public.tokens_ring()', 'public.tokens_before_update()',
     'public.tasks_before_write()', 'public.runs_before_write()', 'public.currencies_before_write()',
     'public.currencies_keep_rate()'
   ]) AS functions (name)

@@ -63,7 +63,7 @@ AS $$
     'public.import_task(text, text, jsonb)', 'public.import_rates(text, date, jsonb, boolean)',
     'public.convert_currency(numeric, text, text)', 'public.quotient(numeric, numeric)', 'public.quoted_rates(jsonb)',
     'public.claim_idempotency_key(text, bytea, text)', 'public.apply_batch(text, text[], jsonb)',
-    'public.note_token_use(text[])'
+    'public.note_token_use(text[], float8[])'
   ]) AS functions (name)
   UNION ALL
   SELECT 'taskwire_reader', ARRAY['EXECUTE'], 'FUNCTION', functions.name

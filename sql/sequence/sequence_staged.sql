@@ -1,6 +1,7 @@
 -- The gapless sequence: gives every newly committed change its position and appends it to the log. Called by the one sequencer, which
 -- holds the leader lock and runs READ COMMITTED. It works with its owner's rights, so that a sequencer needs none on the log's
--- tables; and it numbers for nobody else: beside a leader, or in a transaction that keeps its snapshot, it finds nothing. A
+-- tables; and it numbers for nobody else: beside a leader, in a transaction that keeps its snapshot, or in one that has written (the snapshot stored would leave out
+-- its own rows: see feed.new_log()), it finds nothing. A
 -- caller without the lock takes it until the end of its transaction, if it is free. A caller names the columns that it wants: there may be more in a later version.
 -- One statement, because the snapshot stored with the batch must be the one its scan used. New is what the last
 -- batch's snapshot could not see and this one can: transactions at or above its xmax, or in progress then.
@@ -24,7 +25,8 @@ AS $$
   WITH last AS MATERIALIZED (
     SELECT b.last_position, b.snapshot
     FROM (SELECT last_position, snapshot FROM feed.event_batches ORDER BY id DESC LIMIT 1) AS b
-    WHERE current_setting('transaction_isolation') = 'read committed' AND pg_try_advisory_xact_lock(feed.lock_key('leader'))
+    WHERE current_setting('transaction_isolation') = 'read committed' AND pg_current_xact_id_if_assigned() IS NULL
+      AND pg_try_advisory_xact_lock(feed.lock_key('leader'))
   ), fresh AS MATERIALIZED (
     SELECT s.*
     FROM last

@@ -11,7 +11,7 @@ export function readCredentials(request: IncomingMessage): string {
   const given = [...headersOf(request), ...subprotocolsOf(request)];
   const [token] = given;
   if (token === undefined)
-    throw unauthenticated('a token is asked for: send it as Authorization: Bearer twk_…', undefined);
+    throw unauthenticated('a token is asked for: send it as Authorization: Bearer twk_…', 'none');
   if (given.length > 1) throw unauthenticated('a token may be sent only once', 'invalid_request');
   return token;
 }
@@ -31,6 +31,7 @@ function headersOf({ headers, rawHeaders }: IncomingMessage): string[] {
 }
 
 function subprotocolsOf({ headers }: IncomingMessage): string[] {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return [];
   return (headers['sec-websocket-protocol'] ?? '')
     .split(',')
     .map(name => name.trim())

@@ -8,12 +8,14 @@ import { ServiceError } from '../errors.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
-import type { ValidToken } from '../queries/tokens.ts';
+import type { TokenUse, ValidToken } from '../queries/tokens.ts';
 import { type Access, type Caller, unauthenticated } from '../web/access.ts';
+import { within } from '../within.ts';
 import { readCredentials } from './credentials.ts';
 import { hashOf, readTokenId } from './token.ts';
 
 const ASK_EVERY = 300; // ms: with a query's time, and that of closing many sockets, it stays below a second
+const ANSWER_WITHIN = 1_000; // ms: a connection that has silently died keeps no revocation back
 const NEW_EVERY = 100; // ms: as often may tokens that are not known make the database be asked
 const KNOWN_FOR = 10_000; // ms that what was read last may be relied on
 const NOTE_EVERY = 60_000; // ms
@@ -21,8 +23,8 @@ const NOTE_EVERY = 60_000; // ms
 interface TokenStoreOptions {
   /** All valid tokens; `undefined` instead if the table is as it was when it was in `known`. */
   read(known: string | undefined): Promise<{ state: string; tokens: readonly ValidToken[] | undefined }>;
-  /** Keeps that these tokens were used until now. */
-  note(ids: readonly string[]): Promise<void>;
+  /** Keeps that these tokens were used so many seconds ago. */
+  note(uses: readonly TokenUse[]): Promise<void>;
   /** For how many ms what was read last may be relied on (10,000). */
   knownFor?: number;
   logger: Logger;
@@ -56,10 +58,12 @@ export function createTokenStore({
     ended: 'the tokens can be read again',
   });
   const held = new Map<string, Held>();
-  const used = new Set<string>();
+  const used = new Map<string, number>(); // ids, and when
   let state: string | undefined;
   let known = Number.NEGATIVE_INFINITY; // when what is held was so
+  let asked = known; // when the database was asked last
   let asking: Promise<void> | undefined;
+  let renewing: Promise<void> | undefined;
   let isStale = false; // what is being read may be older than what was heard
   let timers: NodeJS.Timeout[] = [];
 
@@ -88,11 +92,13 @@ export function createTokenStore({
     for (const [id, { expires }] of held) if (expires <= now) end(id);
   }
 
-  async function ask(): Promise<void> {
+  async function ask(patience = ANSWER_WITHIN): Promise<void> {
     do {
       isStale = false;
       const at = performance.now();
-      const found = await read(state);
+      asked = at;
+      const found = await within(patience, read(state));
+      if (!found) throw new Error('the database did not answer in time');
       if (found.tokens) take(found.tokens, at);
       state = found.state;
       known = at;
@@ -111,19 +117,31 @@ export function createTokenStore({
 
   async function noteUse(): Promise<void> {
     if (used.size === 0) return;
-    const ids = [...used];
+    const uses = [...used];
     used.clear();
-    await note(ids).catch((error: unknown) => {
-      for (const id of ids) used.add(id);
+    const now = performance.now();
+    await note(uses.map(([id, at]) => ({ id, seconds: (now - at) / 1_000 }))).catch((error: unknown) => {
+      for (const [id, at] of uses) if (!used.has(id)) used.set(id, at);
       logger.debug({ err: error }, 'that tokens were used could not be noted');
     });
   }
 
-  // It may have been made a moment ago.
+  // A token that is not known may have been made a moment ago. All that are not wait together, so that their number is
+  // nothing to the database; what was being read when one came may be too old for it.
   async function askAgain(): Promise<void> {
-    const now = performance.now();
-    await (asking ?? pause(Math.max(0, known + NEW_EVERY - now)));
-    if (known < now) hear();
+    const came = performance.now();
+    for (let tries = 0; tries < 2 && known < came; tries++) {
+      renewing ??= renew().finally(() => {
+        renewing = undefined;
+      });
+      await renewing;
+    }
+  }
+
+  async function renew(): Promise<void> {
+    await asking;
+    await pause(Math.max(0, asked + NEW_EVERY - performance.now()));
+    hear();
     await asking;
   }
 
@@ -148,11 +166,11 @@ export function createTokenStore({
       const found = held.get(id);
       if (!found || !timingSafeEqual(found.hash, hashOf(text)) || found.expires <= performance.now())
         throw unauthenticated('the token is not known here, was revoked, or has expired');
-      used.add(id);
+      used.set(id, performance.now());
       return found.caller;
     },
     async start() {
-      await ask();
+      await ask(KNOWN_FOR);
       if (held.size === 0) logger.warn('no token is valid: make one with npm run token -- create');
       const every = (period: number, work: () => void) => setInterval(work, period);
       timers = [
@@ -160,7 +178,10 @@ export function createTokenStore({
           endExpired();
           if (!asking) hear();
         }),
-        every(NOTE_EVERY, () => void noteUse()),
+        every(NOTE_EVERY, () => {
+          state = undefined; // all is read anew: this process's clock and the database's may have parted
+          void noteUse();
+        }),
       ];
     },
     async stop() {

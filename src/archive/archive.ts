@@ -65,7 +65,7 @@ export function createArchive(folder: string): Archive {
       const [first, last] = [rows[0]?.position, rows.at(-1)?.position];
       if (first === undefined || last === undefined)
         throw new RangeError('a file of the archive holds at least one event');
-      const text = rows.map(row => `${JSON.stringify(row)}\n`).join('');
+      const text = rows.map(lineOf).join('');
       const bytes = await compress(text);
       const stored = await store(join(folder, log), `${first}-${last}.jsonl.gz`, { bytes, text });
       const file = { log, first, last, sha256: hashOf(stored) };
@@ -80,6 +80,11 @@ export function createArchive(folder: string): Archive {
       return pageOf(rows.slice(Math.max(0, after + 1 - file.first), Math.max(0, through + 1 - file.first)));
     },
   };
+}
+
+// As versions from before there were tokens write it, and read it: they know no actor.
+function lineOf({ actor, ...row }: LogRow): string {
+  return `${JSON.stringify(actor === null ? row : { ...row, actor })}\n`;
 }
 
 const keyOf = ({ log, first, last, sha256 }: ArchivedFile) => `${log}/${first}-${last} ${sha256}`;
@@ -190,7 +195,7 @@ async function readWhole(
 
 function rowOf(line: string): LogRow | undefined {
   try {
-    return LogRow.parse(JSON.parse(line));
+    return LogRow.strip().parse(JSON.parse(line));
   } catch {
     return undefined; // its caller names the position
   }

@@ -35,7 +35,7 @@ const Creation = z.strictObject({
     .string()
     .trim()
     .min(1)
-    .refine(text => [...text].length <= 100 && !/\p{Cc}|\p{Cs}/u.test(text)),
+    .refine(text => [...text].length <= 100 && !/\p{Cc}|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/u.test(text)),
   scopes,
   expires: lifetime.optional(),
 });
@@ -159,7 +159,7 @@ function explain(error: unknown): unknown {
   if (isRefusal(error))
     return new ServiceError(
       'unfit_database',
-      'this role may not write tokens: set DATABASE_URL to that of the owner, who migrates the database',
+      'this role may neither write nor list tokens: set DATABASE_URL to that of the owner, who migrates the database',
       { cause: error },
     );
   return error;

@@ -10,7 +10,7 @@ import type { Hub } from '../feed/hub.ts';
 import type { Log } from '../feed/log_reader.ts';
 import { canResume } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { type Access, type Caller, requireScope, setCaller } from '../web/access.ts';
+import { type Access, type Caller, requireScope, setCaller, visibleTopicsOf } from '../web/access.ts';
 import { COST } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
@@ -143,7 +143,19 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     if (!channel.open) return undefined;
     if (wanted.snapshot) place.beginSnapshot();
     const { endSnapshot: snapshotEnded } = place;
-    return createSession({ channel, hub, log, head, after, filter, snapshot, snapshotEnded, logger });
+    const visible = endpoint.topic === undefined ? visibleTopicsOf(caller) : undefined;
+    return createSession({
+      channel,
+      hub,
+      log,
+      head,
+      after,
+      filter,
+      visible,
+      snapshot,
+      snapshotEnded,
+      logger,
+    });
   }
 
   // Those that the events can be of.

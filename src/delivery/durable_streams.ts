@@ -8,7 +8,14 @@ import { EventEnvelope, type FeedEvent, PAGE_BYTES } from '../events.ts';
 import { EVERYTHING, type Filter } from '../feed/filter.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { subscribe } from '../feed/subscription.ts';
-import { type Caller, callerOf, requirementOf, requireScope, topicsOf } from '../web/access.ts';
+import {
+  type Caller,
+  callerOf,
+  mayName,
+  requirementOf,
+  requireScope,
+  visibleTopicsOf,
+} from '../web/access.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { type Operation, operation } from '../web/operation.ts';
 import { parameter, wholeNumber } from '../web/query.ts';
@@ -152,8 +159,8 @@ function startOf(offset: string | undefined, { head, first }: Head): number {
 }
 
 async function filterFor(topic: string, log: Log, caller: Caller): Promise<Filter> {
-  if (topic === ALL) return { ...EVERYTHING, topics: topicsOf(caller) ?? EVERYTHING.topics };
-  const known = (await log.topics()).map(each => each.topic);
+  if (topic === ALL) return { ...EVERYTHING, topics: visibleTopicsOf(caller) ?? EVERYTHING.topics };
+  const known = (await log.topics()).map(each => each.topic).filter(each => mayName(caller, each));
   if (known.includes(topic)) {
     requireScope(caller, requirementOf(topic));
     return { ...EVERYTHING, topics: new Set([topic]) };

@@ -8,7 +8,7 @@ import type { Hub } from '../feed/hub.ts';
 import type { Head, Log } from '../feed/log_reader.ts';
 import { canResume, RESETS, type ResetReason, subscribe } from '../feed/subscription.ts';
 import type { Logger } from '../logger.ts';
-import { callerOf, requirementOf, TOKEN_ENDED, topicsOf, unauthenticated } from '../web/access.ts';
+import { callerOf, requirementOf, TOKEN_ENDED, unauthenticated, visibleTopicsOf } from '../web/access.ts';
 import { isKnownTag } from '../web/entity_tag.ts';
 import { readsEventStream } from '../web/event_stream.ts';
 import { COST, type Operation, operation } from '../web/operation.ts';
@@ -140,7 +140,7 @@ async function sendPage(ctx: Context, wanted: Wanted, options: EventOptions): Pr
 
 /** What parts the tag of a page from that of another client's, which may be shown other topics under the same address. */
 export function shownTo(ctx: Context): string {
-  const visible = topicsOf(callerOf(ctx.req));
+  const visible = visibleTopicsOf(callerOf(ctx.req));
   return visible ? `/${[...visible].join('+')}` : '';
 }
 
@@ -245,7 +245,8 @@ async function stream(
   channel.onClose(entry.left);
   entry.signedIn(callerOf(ctx.req));
   channel.onClose(place.leave);
-  const options = { channel, hub, log, head, filter, snapshot: [], logger };
+  const visible = visibleTopicsOf(callerOf(ctx.req));
+  const options = { channel, hub, log, head, filter, visible, snapshot: [], logger };
   entry.serve(createSession({ ...options, after }));
 }
 

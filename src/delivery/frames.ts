@@ -15,6 +15,10 @@ export const CONTROL = {
       type: z.literal('ready'),
       head: position.meta({ description: 'The last position there is.' }),
       log,
+      topics: z.array(z.string()).optional().meta({
+        description:
+          'Of a token that may not be told of everything: of what it is told. Positions of the rest are left out.',
+      }),
     })
     .meta({ id: 'ready', description: 'First: every event after `head`, or after `after`, will come.' }),
   position: z.object({ type: z.literal('position'), position, log }).meta({

@@ -6,9 +6,10 @@ import type { Filter } from '../feed/filter.ts';
 import {
   type Caller,
   lacking,
+  mayName,
   type Requirement,
   requirementOf,
-  topicsOf as visibleTopics,
+  visibleTopicsOf,
 } from '../web/access.ts';
 import { parameter, readQuery, repeated, wholeNumber } from '../web/query.ts';
 
@@ -104,7 +105,7 @@ export async function readParameters(
  * What a query means of a client that may be told of some topics only: of those. Throws what it is told that asks for another one.
  */
 function restrict(filter: Filter, caller: Caller, known: readonly TopicInfo[]): Filter {
-  const visible = visibleTopics(caller);
+  const visible = visibleTopicsOf(caller);
   if (!visible) return filter;
   const isVisible = ({ topic }: TopicInfo) => visible.has(topic);
   for (const topic of filter.topics) if (!visible.has(topic)) throw lacking(requirementOf(topic), caller);
@@ -127,11 +128,13 @@ export async function toWanted(
 ): Promise<Wanted | Violation[]> {
   const { after, log, snapshot, limit, wait, compact, ...filters } = checked as Partial<Wanted> & Lists;
   const asked = toFilter(filters, endpoint);
-  const known = asked.types.size > 0 || filters.topic ? await topics() : [];
+  const isAsked = asked.types.size > 0 || filters.topic !== undefined;
+  const known = isAsked ? (await topics()).filter(({ topic }) => mayName(caller, topic)) : [];
   const violations = snapshot && after !== undefined ? [CONTRADICTION] : [];
   if (compact && wait) violations.push(NOTHING_TO_WAIT_FOR);
-  if (asked.types.size > 0 || filters.topic) violations.push(...unknownNames(asked, known));
-  const filter = endpoint.topic === undefined ? restrict(asked, caller, known) : asked;
+  if (isAsked) violations.push(...unknownNames(asked, known));
+  const filter =
+    endpoint.topic === undefined && violations.length === 0 ? restrict(asked, caller, known) : asked;
   return violations.length > 0 ? violations : { after, log, snapshot, limit, wait, compact, filter };
 }
 

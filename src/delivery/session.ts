@@ -28,6 +28,8 @@ interface ClientSessionOptions {
   /** A position of that log, at or below its head. */
   after: number;
   filter: Filter;
+  /** The topics that the client may be told of; undefined for all. */
+  visible?: ReadonlySet<string> | undefined;
   /** The topics to send the state of first, as of the head. */
   snapshot: readonly string[];
   /** Called when all of it has been sent. */
@@ -99,7 +101,9 @@ export function createSession(options: ClientSessionOptions): Session {
     drained();
     subscription?.resume();
   });
-  channel.control({ type: 'ready', head: head.head, log: head.log });
+  const { visible } = options;
+  const ready = { type: 'ready', head: head.head, log: head.log } as const;
+  channel.control(visible ? { ...ready, topics: [...visible] } : ready);
   begin()
     .then(options.snapshotEnded)
     .then(follow)

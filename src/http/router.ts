@@ -69,7 +69,7 @@ async function admit(ctx: Context, { access: required, isExempt }: Operation, ac
 
 async function answer(ctx: Context, operation: Operation, rateLimit: RateLimit = NO_LIMIT): Promise<void> {
   const { params, query, headers, body, cost, handle } = operation;
-  const least = leastCostOf(operation);
+  const least = Math.max(leastCostOf(operation), body ? costOfReading(ctx) : 0);
   rateLimit.charge(ctx, least);
   const input = {
     params: params && checkParams(params, ctx),
@@ -81,6 +81,13 @@ async function answer(ctx: Context, operation: Operation, rateLimit: RateLimit =
   await handle(ctx, input);
   // What a cache keeps for others must not tell them what is left of this client's.
   if (/\bpublic\b/.test(ctx.response.get('Cache-Control'))) ctx.remove('RateLimit');
+}
+
+// A body is read and checked before it is known what it asks for: a large one costs something, also if it is refused.
+const BYTES_FOR_ONE = 2_000;
+
+function costOfReading({ req: { headers } }: Context): number {
+  return Math.floor(Number(headers['content-length'] ?? 0) / BYTES_FOR_ONE) || 0;
 }
 
 // OpenAPI writes /tasks/{id}, the router /tasks/:id.

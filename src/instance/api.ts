@@ -1,6 +1,7 @@
 // What an instance serves over HTTP: the operations of every part, what readiness asks for, and what a scrape looks at.
 
 import type { TokenStore } from '../access/token_store.ts';
+import { createClientOperations } from '../api_docs/client_operations.ts';
 import { createDocsOperations } from '../api_docs/docs_operations.ts';
 import { createDocumentOperations } from '../api_docs/document_operations.ts';
 import type { Config } from '../config.ts';
@@ -12,6 +13,7 @@ import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
 import { createRunOperations } from '../http/runs/run_operations.ts';
+import { createAccessOperations } from '../http/system/access_operations.ts';
 import { createMetricsOperations } from '../http/system/metrics_operations.ts';
 import { createTestOperations } from '../http/system/test_operations.ts';
 import { createTaskOperations } from '../http/tasks/task_operations.ts';
@@ -28,6 +30,7 @@ import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import { type Finding, findings } from '../runbook.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
+import { createPageOperations } from '../site/page_operations.ts';
 import type { Access } from '../web/access.ts';
 import type { Origins } from '../web/origins.ts';
 import type { RateLimit } from '../web/rate_limit.ts';
@@ -103,6 +106,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   const lanes = {
     searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
     lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+    batches: laneOf(pool, { poolSize, of: 'batches' }),
+    changes: laneOf(pool, { poolSize, of: 'changes and deletions', share: 2 / 3 }),
   };
   const operations = [
     ...createTaskOperations({ pool, lanes }),
@@ -111,6 +116,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
     ...createEventOperations({ ...receiver, sessions, places, logger }),
     ...createStreamOperations({ ...receiver, sessions, places }),
+    ...createAccessOperations(),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
     ...createDocumentOperations({
       operations: () => app.operations,
@@ -118,6 +124,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
       asksForToken: access.isAsked,
     }),
     ...createDocsOperations(),
+    ...createPageOperations(),
+    ...createClientOperations(),
     ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;

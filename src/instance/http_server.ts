@@ -24,6 +24,9 @@ import { type ListenAddress, listen, stopListening } from './listening.ts';
 const REQUEST_TIMEOUT = 30_000; // ms for a request to arrive, its body included
 const UNREAD_FOR = 30_000; // ms that an answer may wait while its client reads nothing of it
 const CHECK_EVERY = 2_000; // ms; Node's own 30 s would double it
+const MOST_WAITING = 16; // requests of one connection that wait for their turn; then no more are read from it
+const FAR_TOO_MANY = 500; // what one piece that was read may bring: a client that sends so many is cut off
+const ROOM_AGAIN = 0.9; // of the connections that there may be: below it the log is told that there is room
 const LAST_ANSWERS = 3_000; // ms for requests under way when it stops
 
 interface HttpServerOptions extends WaitingOptions {
@@ -91,6 +94,8 @@ export function createHttpServer({
     // What is sent without waiting for answers is done one after the other, as it was meant (RFC 9112, section 9.3.2). A client
     // that sends a thousand requests at once has one under way, and one that reads no answer lets one lie here.
     turns.push(turn);
+    if (turns.length > FAR_TOO_MANY) return void socket.destroy();
+    if (turns.length > MOST_WAITING) socket.pause();
     underWay.add(response);
     response.once('close', () => {
       underWay.delete(response);
@@ -98,6 +103,7 @@ export function createHttpServer({
       turns.splice(turns.indexOf(turn), 1);
       if (draining && turns.length === 0) socket.destroySoon(); // an event stream's, which was told of no end
       if (isNextDue) turns[0]?.();
+      if (turns.length === MOST_WAITING && !socket.destroyed) socket.resume();
     });
     if (turns.length === 1) turn();
   };
@@ -185,7 +191,14 @@ function limitConnections(
     outage.begin();
     refused();
   });
-  server.on('connection', () => outage.end());
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    open++;
+    socket.once('close', () => {
+      open--;
+      if (open < most * ROOM_AGAIN) outage.end();
+    });
+  });
 }
 
 // An answer that is complete here lies in the memory until its client has read it. Node's time-out counts from the last byte

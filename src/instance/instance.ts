@@ -290,7 +290,7 @@ async function createFeed(
 function createTokens(pool: DatabasePool, logger: Logger): TokenStore {
   return createTokenStore({
     read: known => readTokens(pool, known),
-    note: ids => noteTokenUse(pool, ids),
+    note: uses => noteTokenUse(pool, uses),
     logger,
   });
 }

@@ -35,6 +35,7 @@ const ADDRESS = 'postgresql://';
 const CONNECT_WITHIN = 5_000; // ms
 const STATEMENT_TIMEOUT = 30_000; // ms
 const PATIENCE = 5_000; // ms
+const LOCK_TIMEOUT = '5s'; // for a row that another transaction holds: so long a connection is kept from others by it
 const WRITES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE']);
 const ON_THE_WAY = 3_000; // ms that the server's answer may take to get here
 
@@ -56,6 +57,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
         config: { connectionTimeoutMillis: CONNECT_WITHIN },
         settings: {
           statement_timeout: String(statementTimeout),
+          lock_timeout: LOCK_TIMEOUT,
           idle_in_transaction_session_timeout: '30s',
         },
       },
@@ -80,12 +82,15 @@ const One = z.strictObject({ one: z.number() });
 export const noRow = z.strictObject({});
 
 /**
- * A lane of a pool: a third of its connections, for what may take long, so that the rest stay free for what does not.
+ * A lane of a pool: `share` of its connections (a third), for what may take long, so that the rest stay free for what does not.
  * Callers who find the lane full wait for as long as they would for the pool, and are told of what there was too much.
  */
-export function laneOf(pool: DatabasePool, options: { poolSize: number; of: string }): DatabasePool {
-  const size = Math.max(1, Math.floor(options.poolSize / 3));
-  const detail = `others are asking for as many ${options.of} as may be read at a time`;
+export function laneOf(
+  pool: DatabasePool,
+  { poolSize, of, share = 1 / 3 }: { poolSize: number; of: string; share?: number },
+): DatabasePool {
+  const size = Math.max(1, Math.floor(poolSize * share));
+  const detail = `others are asking for as many ${of} as may be under way at a time`;
   return withQueue(pool, { size, patience: PATIENCE, detail });
 }
 

@@ -101,8 +101,16 @@ export async function revokeToken(owner: pg.Client, id: string): Promise<void> {
   await owner.query('UPDATE public.tokens SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL', [id]);
 }
 
-/** Notes that these were used until now. */
-export async function noteTokenUse(pool: DatabasePool, ids: readonly string[]): Promise<void> {
+/** A token, and how many seconds ago it was used last. */
+export interface TokenUse {
+  id: string;
+  seconds: number;
+}
+
+/** Notes when these were used last. */
+export async function noteTokenUse(pool: DatabasePool, uses: readonly TokenUse[]): Promise<void> {
+  const ids = uses.map(({ id }) => id);
+  const seconds = uses.map(each => each.seconds);
   await pool.query(sql.prepared('note_token_use', noRow)`
-    SELECT FROM public.note_token_use(${sql.array([...ids], 'text')})`);
+    SELECT FROM public.note_token_use(${sql.array(ids, 'text')}, ${sql.array(seconds, 'float8')})`);
 }

@@ -59,9 +59,9 @@ export function callerOf(request: IncomingMessage): Caller {
 /** The refusal of a client that is not known; RFC 6750, section 3: one that sent nothing is not told of an error. */
 export function unauthenticated(
   message: string,
-  error: 'invalid_request' | 'invalid_token' | undefined = 'invalid_token',
+  error: 'invalid_request' | 'invalid_token' | 'none' = 'invalid_token',
 ): ServiceError {
-  const challenge = `Bearer realm="taskwire"${error ? `, error="${error}"` : ''}`;
+  const challenge = `Bearer realm="taskwire"${error === 'none' ? '' : `, error="${error}"`}`;
   return new ServiceError('unauthenticated', message, { headers: { 'WWW-Authenticate': challenge } });
 }
 
@@ -87,23 +87,26 @@ export function lacking(required: readonly Scope[], { token }: Caller): ServiceE
 }
 
 // Which scope shows which topic, besides events:read, which shows all. Tables of an operator's own have none.
-const SCOPE_OF_TOPIC: Readonly<Record<string, Scope>> = {
-  tasks: 'tasks:read',
-  currencies: 'currencies:read',
-  runs: 'generator:run',
-};
+const SCOPE_OF_TOPIC: ReadonlyMap<string, Scope> = new Map([
+  ['tasks', 'tasks:read'],
+  ['currencies', 'currencies:read'],
+  ['runs', 'generator:run'],
+]);
 
 /** What a place that tells of a topic requires, or of any topic, if none is given. */
 export function requirementOf(topic: string | undefined): readonly [Scope, ...Scope[]] {
-  if (topic === undefined) return ['events:read', ...Object.values(SCOPE_OF_TOPIC)];
-  const own = SCOPE_OF_TOPIC[topic];
+  if (topic === undefined) return ['events:read', ...SCOPE_OF_TOPIC.values()];
+  const own = SCOPE_OF_TOPIC.get(topic);
   return own ? [own, 'events:read'] : ['events:read'];
 }
 
 /** The topics that a client may be told of; undefined for all. */
-export function topicsOf({ scopes }: Caller): ReadonlySet<string> | undefined {
+export function visibleTopicsOf({ scopes }: Caller): ReadonlySet<string> | undefined {
   if (scopes.includes('events:read')) return undefined;
-  return new Set(
-    Object.keys(SCOPE_OF_TOPIC).filter(topic => scopes.some(scope => scope === SCOPE_OF_TOPIC[topic])),
-  );
+  return new Set([...SCOPE_OF_TOPIC].filter(([, scope]) => scopes.includes(scope)).map(([topic]) => topic));
+}
+
+/** Whether a client may know that there is such a topic: those of every service it may, an operator's own it must be told of. */
+export function mayName(caller: Caller, topic: string): boolean {
+  return SCOPE_OF_TOPIC.has(topic) || visibleTopicsOf(caller) === undefined;
 }

@@ -14,13 +14,14 @@ function requestWith(...rawHeaders: string[]): IncomingMessage {
 }
 
 const AUTHORIZATION = ['Authorization', 'Bearer one'];
-const PROTOCOLS = ['Sec-WebSocket-Protocol', 'taskwire.v1, bearer.two'];
+const UPGRADE = ['Upgrade', 'websocket'];
+const PROTOCOLS = [...UPGRADE, 'Sec-WebSocket-Protocol', 'taskwire.v1, bearer.two'];
 
 test('a token stands in Authorization, whatever the case of its scheme, or among the subprotocols', t => {
   t.is(readCredentials(requestWith(...AUTHORIZATION)), 'one');
   t.is(readCredentials(requestWith('authorization', 'bearer   one ')), 'one');
   t.is(readCredentials(requestWith(...PROTOCOLS)), 'two');
-  t.is(readCredentials(requestWith('Sec-WebSocket-Protocol', 'bearer.two,taskwire.v1')), 'two');
+  t.is(readCredentials(requestWith(...UPGRADE, 'Sec-WebSocket-Protocol', 'bearer.two,taskwire.v1')), 'two');
 });
 
 test('a request that sends two, in whatever way, is refused: nobody guesses which one counts', t => {
@@ -28,7 +29,8 @@ test('a request that sends two, in whatever way, is refused: nobody guesses whic
     [...AUTHORIZATION, ...AUTHORIZATION],
     [...AUTHORIZATION, 'AUTHORIZATION', 'Bearer other'],
     [...AUTHORIZATION, ...PROTOCOLS],
-    ['Sec-WebSocket-Protocol', 'bearer.one, bearer.two'],
+    [...UPGRADE, 'Sec-WebSocket-Protocol', 'bearer.one, bearer.two'],
+    ['Sec-WebSocket-Protocol', 'bearer.two'],
     ['Authorization', 'Bearer one two'],
     ['Authorization', 'Bearer one, Bearer two'],
   ])

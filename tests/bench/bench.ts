@@ -15,6 +15,7 @@ import { filtered } from './filtered.ts';
 import { growth } from './growth.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { page } from './page.ts';
 import { rest } from './rest.ts';
 import { type Row, reached, table } from './rounds.ts';
 import { sequence } from './sequence.ts';
@@ -51,6 +52,7 @@ const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   sequence,
   growth,
   memory,
+  page,
   start,
 };
 

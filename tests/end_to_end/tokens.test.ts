@@ -162,7 +162,8 @@ test('who may see tasks sees nothing of currencies, be it live, in the past, or 
   const token = await makeToken(owner, ['tasks:read']);
   const headers = bearing(token);
   const socket = openSocket(address, '/ws/events?snapshot=true', headers);
-  t.like(await socket.next(), { type: 'ready' });
+  const ready = (await socket.next()) as { type: string; topics?: string[] };
+  t.deepEqual([ready.type, ready.topics], ['ready', ['tasks']]);
   t.like(await socket.next(), { type: 'snapshot', topic: 'tasks', last: true });
   await owner.query(`UPDATE currencies SET rate = 84; INSERT INTO tasks (title) VALUES ('later')`);
   t.like(await socket.event(), { type: 'task_created', position: 4 });
@@ -184,6 +185,33 @@ test('who may see tasks sees nothing of currencies, be it live, in the past, or 
   t.like(await openSocket(address, '/ws/currencies', headers).closed, { code: 1008 });
   t.is((await fetch(`${address}/currencies/USD/history`, { headers })).status, 403);
   socket.drop();
+});
+
+test('of a table of the operator’s own a token that may not see it learns nothing, not even its name', async t => {
+  const { owner, address } = await start(t);
+  await owner.query('CREATE TABLE plans (id integer PRIMARY KEY)');
+  await owner.query(`SELECT feed.watch('plans', 'secret_plans', 'secret_plan')`);
+  const headers = bearing(await makeToken(owner, ['tasks:read']));
+  const ask = async (path: string) => {
+    const response = await fetch(`${address}${path}`, { headers });
+    return [
+      response.status,
+      (await response.text()).replaceAll(/nosuch|secret_plans?(_created)?|"request_id":"[^"]*"/g, '…'),
+    ];
+  };
+  for (const [real, none] of [
+    ['/events?topic=secret_plans', '/events?topic=nosuch'],
+    ['/events?type=secret_plan_created', '/events?type=nosuch'],
+    ['/streams/secret_plans', '/streams/nosuch'],
+  ] as const) {
+    const [told, other] = [await ask(real), await ask(none)];
+    t.deepEqual(told, other);
+    t.false(String(await fetch(`${address}${none}`, { headers }).then(each => each.text())).includes('plan'));
+  }
+  for (const name of ['constructor', '__proto__', 'toString'])
+    t.is((await ask(`/events?topic=${name}`))[0], 400, name);
+  const seen = bearing(await makeToken(owner, ['events:read']));
+  t.is((await fetch(`${address}/events?topic=secret_plans`, { headers: seen })).status, 200);
 });
 
 test('a page of events that never changes may be kept by the client that asked, not by what stands between', async t => {

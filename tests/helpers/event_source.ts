@@ -19,6 +19,8 @@ export interface Heard {
 export interface SourceClient {
   /** Opens an EventSource under a name; the path is the instance's. */
   open(name: string, path: string): Promise<void>;
+  /** Runs a script in the page, or in Node; what it writes to the console as JSON is heard. */
+  run(script: string): Promise<void>;
   /** All that was heard so far. */
   readonly heard: readonly Heard[];
   close(): Promise<void>;
@@ -76,6 +78,9 @@ export async function startChromium(program: string, address: string): Promise<S
     open: async (name, path) => {
       await protocol.call('Runtime.evaluate', { expression: script(name, path) });
     },
+    run: async expression => {
+      await protocol.call('Runtime.evaluate', { expression });
+    },
     close: async () => {
       protocol.close();
       await end();
@@ -98,6 +103,9 @@ export async function startNode(address: string): Promise<SourceClient> {
     heard,
     open: async (name, path) => {
       child.stdin.write(`${script(name, `${address}${path}`).replaceAll('\n', ' ')}\n`);
+    },
+    run: async text => {
+      child.stdin.write(`${text.replaceAll('\n', ' ')}\n`);
     },
     close: endOf(child),
   };

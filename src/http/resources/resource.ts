@@ -30,12 +30,16 @@ export interface RestResource {
   restore?: (connection: Connection, id: string, author: Author) => Promise<Stored | null>;
 }
 
-/** Where is read what may take long, so that it holds up nothing else. */
+/** Where is done what may take long, so that it holds up nothing else. */
 export interface Lanes {
   /** Searches, histories and lists of the past. */
   searches: DatabasePool;
   /** Lists with filters. */
   lists: DatabasePool;
+  /** Batches, which may wait for many rows. */
+  batches: DatabasePool;
+  /** Changes and deletions, which may wait for a row that another transaction holds. */
+  changes: DatabasePool;
 }
 
 /** A resource and where its rows are. */

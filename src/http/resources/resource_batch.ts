@@ -22,7 +22,7 @@ const version = z
 
 /** POST /<topic>/batch. */
 export function batchOf(served: Served): Operation {
-  const { pool, resource, scopes, Entity } = served;
+  const { lanes, resource, scopes, Entity } = served;
   const body = { schema: batchSchemaOf(served), types: JSON_TYPES };
   const Result = z.object({ data: z.array(Entity.nullable()) });
   const answers = {
@@ -32,7 +32,7 @@ export function batchOf(served: Served): Operation {
     },
   };
   return withKey(
-    pool,
+    lanes.batches,
     operation({
       id: `batch_${resource.topic}`,
       method: 'post',

@@ -42,7 +42,10 @@ const WriteHeaders = z.object({ 'If-Match': ifMatch, 'If-None-Match': ifNoneMatc
 /** List, create, show, patch, remove and, where the resource has them, history and restore. */
 export function createResourceOperations(
   resource: RestResource,
-  { pool, lanes = { searches: pool, lists: pool } }: { pool: DatabasePool; lanes?: Lanes },
+  {
+    pool,
+    lanes = { searches: pool, lists: pool, batches: pool, changes: pool },
+  }: { pool: DatabasePool; lanes?: Lanes },
 ): Operation[] {
   const served = { ...resource, pool, lanes };
   return [
@@ -173,7 +176,7 @@ function showingOf(served: Served): Operation {
 }
 
 function changeOf(served: Served): Operation {
-  const { pool, resource, Patch } = served;
+  const { lanes, resource, Patch } = served;
   return operation({
     id: `update_${resource.entity}`,
     method: 'patch',
@@ -191,14 +194,14 @@ function changeOf(served: Served): Operation {
       const target = await targetOf(ctx, served, params.id, headers);
       sendEntity(
         ctx,
-        await written(served, target, () => updateEntity(pool, resource, { ...target, changes })),
+        await written(served, target, () => updateEntity(lanes.changes, resource, { ...target, changes })),
       );
     },
   });
 }
 
 function deletionOf(served: Served): Operation {
-  const { pool, resource } = served;
+  const { lanes, resource } = served;
   return operation({
     id: `delete_${resource.entity}`,
     method: 'delete',
@@ -213,7 +216,7 @@ function deletionOf(served: Served): Operation {
     refusals: ['stale', 'conflict', 'invalid'],
     async handle(ctx, { params, headers }) {
       const target = await targetOf(ctx, served, params.id, headers);
-      await written(served, target, () => deleteEntity(pool, resource, target));
+      await written(served, target, () => deleteEntity(lanes.changes, resource, target));
       ctx.status = 204;
     },
   });

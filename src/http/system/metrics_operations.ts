@@ -8,7 +8,9 @@ import { NoParameters } from '../input/input.ts';
 type Scrape = () => Promise<{ type: string; text: string }>;
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
-const FORWARDED = /^(forwarded|via|x-real-ip|x-forwarded-.*)$/;
+// Those of RFC 7239 and 9110, and what proxies and networks of delivery say in their place.
+const FORWARDED =
+  /^(forwarded|via|x-real-ip|x-forwarded-.*|x-original-.*|x-envoy-.*|(x-|true-|cf-|fastly-|x-cluster-)(client|connecting)-ip)$/;
 
 export function createMetricsOperations({ scrape }: { scrape: Scrape }): Operation[] {
   return [

@@ -38,7 +38,7 @@ const REACHED: Record<string, string[]> = {
     `INSERT INTO public.runs (kind) VALUES ('rates')`,
     `UPDATE public.runs SET status = 'queued'`,
   ],
-  'note_token_use(text[])': [`SELECT public.note_token_use(ARRAY['AAAAAAAA'])`],
+  'note_token_use(text[],double precision[])': [`SELECT public.note_token_use(ARRAY['AAAAAAAA'], ARRAY[1])`],
   'queue_first_run(text)': [`SELECT public.queue_first_run('generate')`],
   'queue_run(text)': [`SELECT public.queue_run('generate')`],
   'sweep_runs()': ['SELECT public.sweep_runs()'],

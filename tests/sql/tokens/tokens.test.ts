@@ -22,6 +22,8 @@ test(
       [{ name: 'x'.repeat(101) }, 'tokens_name_length'],
       [{ name: ' x' }, 'tokens_name_printable'],
       [{ name: 'a\nb' }, 'tokens_name_printable'],
+      [{ name: 'a\u202eb' }, 'tokens_name_printable'],
+      [{ name: 'a\u200bb' }, 'tokens_name_printable'],
       [{ scopes: [] }, 'tokens_scopes_known'],
       [{ scopes: ['everything'] }, 'tokens_scopes_known'],
       [{ scopes: ['admin', null] }, 'tokens_scopes_known'],
@@ -58,7 +60,7 @@ test(
     const denied = { message: /permission denied/ };
     await owner.query('SET ROLE taskwire_app');
     t.is((await owner.query('SELECT FROM tokens')).rowCount, 1);
-    await owner.query('SELECT public.note_token_use($1)', [[id]]);
+    await owner.query('SELECT public.note_token_use($1, $2)', [[id], [1]]);
     for (const statement of [
       'UPDATE tokens SET revoked_at = NULL',
       'UPDATE tokens SET last_used_at = now()',
@@ -69,7 +71,7 @@ test(
       await t.throwsAsync(owner.query(statement), denied, statement);
     await owner.query('SET ROLE taskwire_reader');
     await t.throwsAsync(owner.query('SELECT FROM tokens'), denied);
-    await t.throwsAsync(owner.query('SELECT public.note_token_use($1)', [[id]]), denied);
+    await t.throwsAsync(owner.query('SELECT public.note_token_use($1, $2)', [[id], [1]]), denied);
     await owner.query('RESET ROLE');
     t.is((await owner.query('SELECT FROM tokens WHERE last_used_at IS NOT NULL')).rowCount, 1);
   }),
