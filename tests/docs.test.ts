@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { EventEnvelope } from '../src/events.ts';
 import { readRateMessage } from '../src/nats/rate_message.ts';
+import { SECTIONS } from '../src/runbook.ts';
 import { createTestDatabase, type TestDatabase } from './helpers/database.ts';
 import { createTestNats, hasNats, type TestNats } from './helpers/nats.ts';
 import { type Running, startService } from './helpers/process.ts';
@@ -67,7 +68,9 @@ interface Page {
 }
 
 async function readPages(): Promise<Page[]> {
-  const docs = (await readdir(join(ROOT, 'docs'))).filter(name => name.endsWith('.md'));
+  const docs = (await readdir(join(ROOT, 'docs'), { recursive: true }))
+    .map(name => name.replaceAll(sep, '/'))
+    .filter(name => name.endsWith('.md'));
   const names = ['README.md', 'tests/README.md', ...docs.map(name => `docs/${name}`)];
   return Promise.all(names.map(async name => ({ name, text: await readFile(join(ROOT, name), 'utf8') })));
 }
@@ -201,6 +204,14 @@ const anchorOf = (title: string) =>
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
+
+test('the runbook has the sections that readiness, alerts and the doctor name, and no others', async t => {
+  const runbook = (await readPages()).find(({ name }) => name === 'docs/operations/runbook.md');
+  const headings = [...(runbook?.text ?? '').matchAll(/^## (.*)$/gm)].map(([, title]) =>
+    anchorOf(title ?? ''),
+  );
+  t.deepEqual(headings, [...SECTIONS]);
+});
 
 test('every file of the project that is named is there', async t => {
   const pages = await readPages();

@@ -2,7 +2,7 @@
 -- finished (an interrupted DETACH … CONCURRENTLY). Their bounds are read from the catalogue, and so always the ones
 -- that hold.
 -- Called by: feed.add_partitions(), feed.drift(), feed.raise_floor(), sql/sequence/triggers.sql,
--- src/retention/retention.ts.
+-- src/doctor/schema.ts, src/retention/retention.ts.
 CREATE OR REPLACE FUNCTION feed.partitions() RETURNS TABLE (relation regclass, first bigint, last bigint, is_detached boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$

@@ -28,6 +28,7 @@ import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
+import { type Finding, findings } from '../runbook.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import { createPageOperations } from '../site/page_operations.ts';
 import type { Access } from '../web/access.ts';
@@ -90,11 +91,11 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sequencer,
     schema: await readProgramSchema(),
     stopping,
-    obstacles: () => (tokens?.obstacle === undefined ? [] : [tokens.obstacle]),
+    obstacles: () => findings('the-tokens-cannot-be-read', [tokens?.obstacle]),
     warnings: () => [
-      ...(nats?.state().incidents ?? []),
-      ...(retention?.obstacles ?? []),
-      ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
+      ...findingsOfNats(nats),
+      ...findings('retention-lets-nothing-go', retention?.obstacles ?? []),
+      ...findings('a-stranger-holds-a-lock', [sequencer.disturbance]),
     ],
   });
   const sources = {
@@ -141,6 +142,12 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
   return app;
 }
 
+function findingsOfNats(nats: Nats | undefined): Finding[] {
+  if (nats === undefined) return [];
+  const { needsOperator, incidents } = nats.state();
+  return findings(needsOperator ? 'nats-waits-for-a-person' : 'nats-is-away', incidents);
+}
+
 function readPresent(
   pool: DatabasePool,
   { config: { poolSize }, receiver: { hub }, sequencer, sessions }: ApiOptions,
@@ -155,6 +162,6 @@ function readPresent(
 }
 
 async function readStored(pool: DatabasePool): Promise<StoredState> {
-  const [{ head, floor, waiting }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
-  return { head, floor, waiting: Math.max(0, waiting ?? 0), runs };
+  const [{ head, floor, waiting, queue }, runs] = await Promise.all([readFeedState(pool), countRuns(pool)]);
+  return { head, floor, waiting: Math.max(0, waiting ?? 0), queue, runs };
 }

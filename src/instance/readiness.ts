@@ -1,11 +1,12 @@
 // Whether an instance can do its work: the schema is this code's, changes get their positions, and they arrive here.
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Availability } from '../postgres/availability.ts';
 import { isNotWritable, translateDatabaseError } from '../postgres/errors.ts';
 import type { DatabasePool } from '../postgres/pool.ts';
 import { compareSchemas, type ProgramSchema } from '../postgres/schema_version.ts';
 import { type FeedState, readClosedTables, readFeedState, readSchema } from '../queries/log.ts';
+import { isStuck, STUCK_AFTER } from '../queries/numbering.ts';
 import { tryWriting } from '../queries/writability.ts';
+import { type Finding, findings } from '../runbook.ts';
 
 interface ReadinessOptions {
   pool: DatabasePool;
@@ -18,15 +19,12 @@ interface ReadinessOptions {
   stopping: AbortSignal;
   availability: Pick<Availability, 'refusesWrites'>;
   /** What else keeps the instance from its work. */
-  obstacles(): readonly string[];
+  obstacles(): readonly Finding[];
   /** What is wrong and keeps the instance from nothing that its clients ask of it. */
-  warnings(): readonly string[];
+  warnings(): readonly Finding[];
 }
 
-const STUCK_AFTER = 5; // seconds
-const SECOND_LOOK = 250; // ms
-
-/** What is in the way, as sentences; asked for by a probe, never by a timer. */
+/** What is in the way, in sentences; asked for by a probe, never by a timer. */
 export function createReadiness({
   pool,
   schema,
@@ -40,7 +38,7 @@ export function createReadiness({
   warnings,
 }: ReadinessOptions) {
   return {
-    database: async (): Promise<{ reasons: readonly string[]; warnings: readonly string[] }> => {
+    database: async (): Promise<{ reasons: readonly Finding[]; warnings: readonly Finding[] }> => {
       const [found, feed, closed, refusesWrites] = await Promise.all([
         readSchema(pool),
         readFeedState(pool),
@@ -48,20 +46,33 @@ export function createReadiness({
         whyNotWritable(pool, availability),
       ]);
       const { behind, ahead } = compareSchemas(schema, found);
+      const isUnnumbered = await isStuck(pool, feed);
       const reasons = [
-        ...refusesWrites,
-        ...behind,
-        ...closed,
-        ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
-        ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
+        ...findings('the-database-takes-no-changes', refusesWrites),
+        ...findings('the-schema-is-older-than-the-program', behind),
+        ...findings('row-security-hides-a-table', closed),
+        ...findings(
+          'changes-are-not-numbered',
+          isUnnumbered ? ['committed changes are not being numbered'] : [],
+        ),
+        ...findings(
+          'the-relay-is-behind',
+          isBehind(feed, hub.position) ? ['the relay is behind the log'] : [],
+        ),
       ];
-      return { reasons, warnings: [...ahead, ...found.drift] };
+      const warnings = [
+        ...findings('the-schema-is-newer-than-the-program', ahead),
+        ...findings('rights-or-triggers-are-not-as-they-should-be', found.drift),
+      ];
+      return { reasons, warnings };
     },
-    parts: (): readonly string[] => [
-      ...(stopping.aborted ? ['the instance is stopping'] : []),
-      ...(listener.listening ? [] : ['the listener does not listen']),
-      ...(relay.reading ? [] : ['the relay cannot read the log']),
-      ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
+    parts: (): readonly Finding[] => [
+      ...findings('the-instance-is-stopping', stopping.aborted ? ['the instance is stopping'] : []),
+      ...findings('the-relay-is-behind', [
+        listener.listening ? undefined : 'the listener does not listen',
+        relay.reading ? undefined : 'the relay cannot read the log',
+      ]),
+      ...findings('a-stranger-holds-a-lock', [sequencer.obstacle]),
       ...obstacles(),
     ],
     warnings,
@@ -81,19 +92,6 @@ async function whyNotWritable(
     if (!isNotWritable(error)) throw error;
     return [translateDatabaseError(error)?.message ?? 'the database takes no changes'];
   }
-}
-
-// A change is as old as its statement, not as its commit: what a long transaction has just committed looks old until
-// the next batch. Only if there is none a moment later is it not numbered.
-async function isStuck(pool: DatabasePool, feed: FeedState): Promise<boolean> {
-  if (!isLate(feed)) return false;
-  await pause(SECOND_LOOK);
-  const again = await readFeedState(pool);
-  return again.batch === feed.batch && isLate(again);
-}
-
-function isLate({ waiting }: FeedState): boolean {
-  return waiting !== null && waiting > STUCK_AFTER;
 }
 
 function isBehind({ head, batch_age }: FeedState, position: number): boolean {

@@ -1,6 +1,7 @@
 // What an operator sees in Prometheus. Parts know nothing of it: the composition hands each a function to call, and
 // tells here what to look at when Prometheus scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { z } from 'zod';
 import { readVersion } from '../version.ts';
 import { within } from '../within.ts';
 import { createNatsMetrics, type NatsMetrics, type NatsPresent } from './nats_metrics.ts';
@@ -21,6 +22,8 @@ export interface StoredState {
   floor: number;
   /** How long the oldest committed change has waited for its position, in seconds. */
   waiting: number;
+  /** How full the server's queue of notifications is, from 0 to 1. */
+  queue: number;
   runs: readonly { kind: string; status: string; count: number }[];
 }
 
@@ -48,7 +51,37 @@ export function createMetrics({ hasNats }: { hasNats: boolean }) {
   build.set({ version: readVersion(), node: process.version }, 1);
   const nats = hasNats ? createNatsMetrics(registry) : undefined;
   const scrape = createScrape(registry, nats);
-  return { ...createFeedMetrics(registers), ...createHttpMetrics(registers), ...scrape, nats };
+  return {
+    ...createFeedMetrics(registers),
+    ...createHttpMetrics(registers),
+    ...scrape,
+    nats,
+    /** Which there are: dashboard and alerts are made of it, and held against it. */
+    list: (): Described[] => registry.getMetricsAsArray().map(metric => describe(metric)),
+  };
+}
+
+/** A metric, and the labels that it has beside those of the scrape. */
+export interface Described {
+  name: string;
+  help: string;
+  type: 'gauge' | 'counter' | 'histogram';
+  labels: readonly string[];
+}
+
+function describe(metric: object): Described {
+  if (metric instanceof Gauge) return { ...namesOf(metric), type: 'gauge' };
+  if (metric instanceof Counter) return { ...namesOf(metric), type: 'counter' };
+  if (metric instanceof Histogram) return { ...namesOf(metric), type: 'histogram' };
+  throw new Error('a metric of a kind that nobody here uses');
+}
+
+// The package's types leave out what every metric has.
+const Names = z.object({ name: z.string(), help: z.string(), labelNames: z.array(z.string()) });
+
+function namesOf(metric: object): Omit<Described, 'type'> {
+  const { name, help, labelNames } = Names.parse(metric);
+  return { name, help, labels: labelNames };
 }
 
 // Those that every Node process has; without three whose names break Prometheus's rules (a gauge that ends in _total) and
@@ -142,6 +175,10 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
     'taskwire_sequencer_lag_seconds',
     'Age of the oldest committed change without a position',
   );
+  const queue = gauge(
+    'taskwire_notification_queue_ratio',
+    "How full PostgreSQL's queue of notifications is; a full one refuses commits",
+  );
   const runs = new Gauge({
     name: 'taskwire_runs',
     help: 'Runs of background jobs, by kind and status',
@@ -162,6 +199,7 @@ function createScrape(registry: Registry, nats: NatsMetrics | undefined) {
     head.set(stored?.head ?? Number.NaN);
     floor.set(stored?.floor ?? Number.NaN);
     waiting.set(stored?.waiting ?? Number.NaN);
+    queue.set(stored?.queue ?? Number.NaN);
     runs.reset();
     for (const { kind, status, count } of stored?.runs ?? []) runs.set({ kind, status }, count);
   }

@@ -12,6 +12,8 @@ export interface NatsPresent {
 
 export type NatsMetrics = ReturnType<typeof createNatsMetrics>;
 
+const OUTCOMES = ['created', 'updated', 'unchanged', 'rejected'] as const;
+
 /** The metrics of NATS, in the instance's registry. */
 export function createNatsMetrics(registry: Registry) {
   const registers = [registry];
@@ -34,6 +36,8 @@ export function createNatsMetrics(registry: Registry) {
     labelNames: ['outcome'],
     registers,
   });
+  // From the beginning: Prometheus sees no increase in a series that begins with its first message.
+  for (const outcome of OUTCOMES) ingested.inc({ outcome }, 0);
   return {
     published: (): void => published.inc(),
     ingested: (outcome: string): void => ingested.inc({ outcome }),

@@ -240,11 +240,12 @@ const FeedState = z.strictObject({
   floor: z.number(),
   batch_age: z.number(),
   waiting: z.number().nullable(),
+  queue: z.number(),
 });
 
 /**
  * How numbering goes: the last batch and its last position, the floor of the log, the batch's age in seconds, and the age of the oldest change that
- * has committed and has no position, null if there is none. Reads what the sequencer's next look would, one row a
+ * has committed and has no position, null if there is none; and how full the server's queue of notifications is, from 0 to 1. Reads what the sequencer's next look would, one row a
  * transaction; see sql/sequence/sequence_changes.sql.
  */
 export type FeedState = z.infer<typeof FeedState>;
@@ -259,7 +260,8 @@ export async function readFeedState(pool: DatabasePool): Promise<FeedState> {
       last.last_position AS head,
       (SELECT log.floor FROM feed.log) AS floor,
       extract(epoch FROM clock_timestamp() - last.at)::float8 AS batch_age,
-      extract(epoch FROM clock_timestamp() - least(fresh.time, pending.time))::float8 AS waiting
+      extract(epoch FROM clock_timestamp() - least(fresh.time, pending.time))::float8 AS waiting,
+      pg_notification_queue_usage() AS queue
     FROM last
     LEFT JOIN LATERAL (
       SELECT time FROM feed.staged WHERE xid >= pg_snapshot_xmax(last.snapshot) ORDER BY xid, id LIMIT 1

@@ -47,6 +47,7 @@ it.serial('a scrape tells of the events, sockets, requests and connections there
   t.is(value('taskwire_sequencer_lag_seconds'), 0);
   t.is(value('taskwire_log_head'), 4);
   t.is(value('taskwire_database_up'), 1);
+  t.true((value('taskwire_notification_queue_ratio') ?? 1) < 0.1);
   t.is(value('taskwire_sockets_open'), 1);
   t.is(value('taskwire_pool_size'), 10);
   t.is(value('taskwire_pool_waiting'), 0);

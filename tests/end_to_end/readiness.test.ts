@@ -33,6 +33,10 @@ test('readiness names what the loss of the database takes away, and returns with
   t.deepEqual(away.body, {
     status: 'unavailable',
     reasons: ['the database is away; try again', 'the listener does not listen'],
+    runbook: [
+      'docs/operations/runbook.md#the-database-is-away',
+      'docs/operations/runbook.md#the-relay-is-behind',
+    ],
   });
   const metrics = await scrape();
   t.regex(metrics, /^taskwire_database_up 0$/m);
@@ -68,6 +72,7 @@ test('an instance stays ready on the schema of a newer version, and warns of it'
   t.regex(body.warnings?.[0] ?? '', /^the database has migrations of a newer version, up to 9999_newer;/);
   t.regex(body.warnings?.[1] ?? '', /^sql\/ in the database is of a newer version, 1000000;/);
   t.is(body.warnings?.length, 2);
+  t.deepEqual(body.runbook, ['docs/operations/runbook.md#the-schema-is-newer-than-the-program']);
 });
 
 test('an instance is not ready while nobody numbers what was committed', async t => {

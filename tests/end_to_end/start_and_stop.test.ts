@@ -21,7 +21,11 @@ test('for STOP_DELAY seconds it serves, while readiness says no and each answer 
   const stopped = instance.stop();
   const ready = await fetch(`${instance.address}/health/ready`);
   t.is(ready.status, 503);
-  t.deepEqual(await ready.json(), { status: 'unavailable', reasons: ['the instance is stopping'] });
+  t.deepEqual(await ready.json(), {
+    status: 'unavailable',
+    reasons: ['the instance is stopping'],
+    runbook: ['docs/operations/runbook.md#the-instance-is-stopping'],
+  });
   t.is((await fetch(`${instance.address}/health/live`)).status, 200);
   const made = await fetch(`${instance.address}/tasks`, TASK);
   t.deepEqual([made.status, made.headers.get('connection')], [201, 'close']);

@@ -81,7 +81,11 @@ test('readiness follows the database', async t => {
   cable.cut();
   const away = await ready();
   t.is(away.status, 503);
-  t.deepEqual(away.body, { status: 'unavailable', reasons: ['the database is away; try again'] });
+  t.deepEqual(away.body, {
+    status: 'unavailable',
+    reasons: ['the database is away; try again'],
+    runbook: ['docs/operations/runbook.md#the-database-is-away'],
+  });
   cable.mend();
   t.is((await ready()).status, 200);
 });
