@@ -67,6 +67,8 @@ const Settings = z.object({
   DATA_DIR: z.string().default('.data'),
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
+  ROLE: oneOf(['all', 'edge']).default('all'),
+  FEED: oneOf(['postgres', 'nats']).default('postgres'),
   AUTH: oneOf(['none', 'token']).optional(),
   RATE_LIMIT: z
     .string()
@@ -129,6 +131,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
     violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
   }
+  violations.push(...roleFaults(given));
   if (!result.success || violations.length > 0) {
     throw new ServiceError(
       'unfit_settings',
@@ -148,6 +151,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     databaseUrl: address(settings.DATABASE_URL),
     directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
     throughPooler: settings.DATABASE_DIRECT_URL !== undefined,
+    role: settings.ROLE,
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
@@ -196,6 +200,21 @@ function tlsFaults(given: Record<string, string | undefined>): string[] {
     const violation = address && tlsFault(address, given.PGSSLMODE);
     return violation ? [`${name} ${violation}`] : [];
   });
+}
+
+// The stream is filled by instances that hear PostgreSQL, and an edge hears nothing but the stream.
+function roleFaults({ ROLE, FEED, NATS_URL, DATABASE_URL }: Record<string, string | undefined>): string[] {
+  const [isEdge, isFed] = [ROLE === 'edge', FEED === 'nats'];
+  return [
+    ...(isEdge && !isFed ? ['ROLE is edge, which hears no PostgreSQL: it needs FEED=nats'] : []),
+    ...(isFed && !isEdge
+      ? ['FEED is nats, which is for ROLE=edge: the other instances fill the stream']
+      : []),
+    ...(isFed && !NATS_URL ? ['FEED is nats, and NATS_URL is not given'] : []),
+    ...(isEdge && !DATABASE_URL
+      ? ['ROLE is edge, which brings no database along: it needs DATABASE_URL']
+      : []),
+  ];
 }
 
 // An address may hold a password, so no fault repeats it.

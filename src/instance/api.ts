@@ -11,6 +11,7 @@ import type { Places } from '../delivery/places.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
+import { answerNotFound } from '../http/middleware/not_found.ts';
 import { createRunOperations } from '../http/runs/run_operations.ts';
 import { createMetricsOperations } from '../http/system/metrics_operations.ts';
 import { createTestOperations } from '../http/system/test_operations.ts';
@@ -28,11 +29,13 @@ import type { Receiver } from '../relay/receiver.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Access } from '../web/access.ts';
+import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
+const EDGE = ': this instance is an edge, which serves sockets and events and nothing else';
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 
 /** The parts of an instance that are asked. */
@@ -47,7 +50,8 @@ interface ApiOptions {
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
-  sequencer: Sequencer;
+  /** None on an edge. */
+  sequencer: Sequencer | undefined;
   retention: Retention | undefined;
   sessions: Sessions;
   places: Places;
@@ -75,7 +79,6 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     retention,
     sessions,
     places,
-    kinds,
     nats,
     endpoints,
     stopping,
@@ -91,23 +94,17 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     warnings: () => [
       ...(nats?.state().incidents ?? []),
       ...(retention?.obstacles ?? []),
-      ...(sequencer.disturbance === undefined ? [] : [sequencer.disturbance]),
+      ...receiver.source.warnings,
+      ...(sequencer?.disturbance === undefined ? [] : [sequencer.disturbance]),
     ],
   });
   const sources = {
     present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
     stored: () => readStored(pool),
   };
-  const { poolSize } = config;
-  const lanes = {
-    searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
-    lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
-  };
+  const rest = config.role === 'edge' ? [] : createRestOperations(pool, options);
   const operations = [
-    ...createTaskOperations({ pool, lanes }),
-    ...createCurrencyOperations({ pool, lanes }),
-    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
-    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
+    ...rest,
     ...createEventOperations({ ...receiver, sessions, places, logger }),
     ...createStreamOperations({ ...receiver, sessions, places }),
     ...createMetricsOperations({ scrape: () => metrics.scrape(sources) }),
@@ -117,7 +114,6 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
       asksForToken: access.isAsked,
     }),
     ...createDocsOperations(),
-    ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
   const app: HttpApp = createHttpApp({
@@ -129,8 +125,28 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     readiness,
     availability,
     answered,
+    otherwise: config.role === 'edge' ? answerNotFound(EDGE) : undefined,
   });
   return app;
+}
+
+// What may change data, and what asks for more of the database than events.
+function createRestOperations(
+  pool: DatabasePool,
+  { config, kinds, nats, stopping }: ApiOptions,
+): Operation[] {
+  const { poolSize, production } = config;
+  const lanes = {
+    searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
+    lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+  };
+  return [
+    ...createTaskOperations({ pool, lanes }),
+    ...createCurrencyOperations({ pool, lanes }),
+    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
+    ...createTestOperations({ production, publishRate: nats?.publishRate }),
+  ];
 }
 
 function readPresent(
@@ -139,7 +155,7 @@ function readPresent(
 ): Present {
   const { acquiredConnections: used, idleConnections: idle, waitingClients: waiting } = pool.state();
   return {
-    leading: sequencer.leading,
+    leading: sequencer?.leading ?? false,
     position: hub.position,
     sockets: sessions.count,
     pool: { used, idle, waiting, size: poolSize },

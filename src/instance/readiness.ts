@@ -10,10 +10,11 @@ import { tryWriting } from '../queries/writability.ts';
 interface ReadinessOptions {
   pool: DatabasePool;
   schema: ProgramSchema;
-  listener: { readonly listening: boolean };
+  source: { readonly obstacle: string | undefined };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
-  sequencer: { readonly obstacle: string | undefined };
+  /** None on an edge, to which it is nothing whether changes are numbered, or could be made. */
+  sequencer: { readonly obstacle: string | undefined } | undefined;
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   availability: Pick<Availability, 'refusesWrites'>;
@@ -30,7 +31,7 @@ const SECOND_LOOK = 250; // ms
 export function createReadiness({
   pool,
   schema,
-  listener,
+  source,
   relay,
   hub,
   sequencer,
@@ -45,23 +46,23 @@ export function createReadiness({
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
-        whyNotWritable(pool, availability),
+        sequencer ? whyNotWritable(pool, availability) : [],
       ]);
       const { behind, ahead } = compareSchemas(schema, found);
       const reasons = [
         ...refusesWrites,
         ...behind,
         ...closed,
-        ...((await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
+        ...(sequencer && (await isStuck(pool, feed)) ? ['committed changes are not being numbered'] : []),
         ...(isBehind(feed, hub.position) ? ['the relay is behind the log'] : []),
       ];
       return { reasons, warnings: [...ahead, ...found.drift] };
     },
     parts: (): readonly string[] => [
       ...(stopping.aborted ? ['the instance is stopping'] : []),
-      ...(listener.listening ? [] : ['the listener does not listen']),
+      ...(source.obstacle === undefined ? [] : [source.obstacle]),
       ...(relay.reading ? [] : ['the relay cannot read the log']),
-      ...(sequencer.obstacle === undefined ? [] : [sequencer.obstacle]),
+      ...(sequencer?.obstacle === undefined ? [] : [sequencer.obstacle]),
       ...obstacles(),
     ],
     warnings,

@@ -5,6 +5,7 @@ import { CutOff } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { createHub, type Hub } from '../feed/hub.ts';
 import { createLogReader, type Head, type Log, type LogQueries } from '../feed/log_reader.ts';
+import type { Source, Told } from '../feed/source.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { isBelowFloor } from '../postgres/errors.ts';
@@ -28,7 +29,7 @@ export interface Receiver extends Service {
   readonly hub: Hub;
   readonly log: Log;
   readonly relay: Relay;
-  readonly listener: { readonly listening: boolean };
+  readonly source: Source;
   /** The channel on which the sequencer's session is woken. */
   readonly doorbell: string;
 }
@@ -47,6 +48,8 @@ export async function createReceiver(options: {
   tokens?: () => void;
   /** Where what is no longer in the database is read from. */
   archive?: Archive | undefined;
+  /** Makes another source than LISTEN. */
+  makeSource?: ((told: Told, hub: Hub) => Source) | undefined;
 }): Promise<Receiver> {
   const { pool, url, service, logger, archive, tokens = () => {} } = options;
   const queries = {
@@ -77,32 +80,38 @@ export async function createReceiver(options: {
       }),
   };
   const log = createLogReader(reading, logger);
-  const listener = createListener({
-    url,
-    service,
-    channel: channels.events,
+  const told: Told = {
     heard: relay.hear,
+    offered: relay.offer,
     missed: () => {
       relay.catchUp();
       tokens();
     },
-    vacant: options.vacant ?? (() => {}),
-    tokens,
-    logger,
-  });
+  };
+  const source =
+    options.makeSource?.(told, hub) ??
+    createListener({
+      ...told,
+      url,
+      service,
+      channel: channels.events,
+      vacant: options.vacant ?? (() => {}),
+      tokens,
+      logger,
+    });
   return {
     name: 'receiver',
     hub,
     log,
     relay,
-    listener,
+    source,
     doorbell: channels.doorbell,
     async start() {
       await relay.start();
-      await listener.start();
+      await source.start();
     },
     async stop() {
-      await listener.stop();
+      await source.stop();
       await relay.stop();
     },
   };
