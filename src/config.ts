@@ -64,6 +64,7 @@ const Settings = z.object({
   STOP_DELAY: wholeNumber(0, 60).default(0),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATABASE_REPLICA_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.data'),
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
@@ -128,9 +129,9 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
   violations.push(...tlsFaults(given), ...sourceFaults(sources, adapters));
-  if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
-    violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
-  }
+  for (const name of ['DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL'])
+    if (given[name] && !given.DATABASE_URL)
+      violations.push(`${name} is given without DATABASE_URL, which it goes beside`);
   violations.push(...roleFaults(given));
   if (!result.success || violations.length > 0) {
     throw new ServiceError(
@@ -150,6 +151,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     stopDelay: settings.STOP_DELAY * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
     directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
+    replicaUrl: address(settings.DATABASE_REPLICA_URL),
     throughPooler: settings.DATABASE_DIRECT_URL !== undefined,
     role: settings.ROLE,
     dataDir: settings.DATA_DIR,
@@ -195,7 +197,7 @@ function secondsOf(text: string): number | undefined {
 
 // What is no address at all is named already.
 function tlsFaults(given: Record<string, string | undefined>): string[] {
-  return ['DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap(name => {
+  return ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL'].flatMap(name => {
     const { data: address } = postgresUrl.safeParse(given[name]);
     const violation = address && tlsFault(address, given.PGSSLMODE);
     return violation ? [`${name} ${violation}`] : [];

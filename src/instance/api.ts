@@ -12,6 +12,7 @@ import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
 import { answerNotFound } from '../http/middleware/not_found.ts';
+import type { Lanes } from '../http/resources/resource.ts';
 import { createRunOperations } from '../http/runs/run_operations.ts';
 import { createMetricsOperations } from '../http/system/metrics_operations.ts';
 import { createTestOperations } from '../http/system/test_operations.ts';
@@ -26,6 +27,7 @@ import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
+import type { Standby } from '../relay/standby.ts';
 import type { Retention } from '../retention/retention.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { Access } from '../web/access.ts';
@@ -57,6 +59,8 @@ interface ApiOptions {
   places: Places;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
+  /** What is asked for the past. */
+  standby: Standby | undefined;
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   /** The WebSockets, for the documents. */
@@ -80,6 +84,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     sessions,
     places,
     nats,
+    standby,
     endpoints,
     stopping,
   } = options;
@@ -95,6 +100,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
       ...(nats?.state().incidents ?? []),
       ...(retention?.obstacles ?? []),
       ...receiver.source.warnings,
+      ...(standby?.warnings ?? []),
       ...(sequencer?.disturbance === undefined ? [] : [sequencer.disturbance]),
     ],
   });
@@ -133,12 +139,19 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
 // What may change data, and what asks for more of the database than events.
 function createRestOperations(
   pool: DatabasePool,
-  { config, kinds, nats, stopping }: ApiOptions,
+  { config, kinds, nats, receiver: { hub }, standby, stopping }: ApiOptions,
 ): Operation[] {
   const { poolSize, production } = config;
-  const lanes = {
+  const lanes: Lanes = {
     searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
     lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+    ...(standby && {
+      past: <Result>(
+        position: number,
+        ask: (pool: DatabasePool) => Promise<Result>,
+        otherwise: () => Promise<Result>,
+      ) => standby.ask({ log: hub.log, position }, ask, otherwise),
+    }),
   };
   return [
     ...createTaskOperations({ pool, lanes }),

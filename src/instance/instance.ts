@@ -23,6 +23,7 @@ import { prepareSchema, requireSchema } from '../postgres/prepare_schema.ts';
 import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
 import { noteTokenUse, readTokens } from '../queries/tokens.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
+import { createStandby, type Standby } from '../relay/standby.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { callerOf, OPEN_ACCESS, requirementOf } from '../web/access.ts';
@@ -116,7 +117,8 @@ export function createInstance(options: InstanceOptions): Instance {
     for (const closed of await readClosedTables(pool)) logger.error(closed);
     const tokens = config.auth === 'token' ? createTokens(logPool, logger) : undefined;
     const access = tokens ?? OPEN_ACCESS;
-    const feed = await createFeed({ pool, logPool, tokens, owns }, options, metrics);
+    const standby = config.replicaUrl === undefined ? undefined : await connectStandby(config.replicaUrl);
+    const feed = await createFeed({ pool, logPool, standby, tokens, owns }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
     const nats = isEdge ? undefined : await createNatsPart(pool, { ...options, receiver, metrics });
     const jobs = isEdge ? undefined : createJobs(pool, kinds, options);
@@ -125,6 +127,7 @@ export function createInstance(options: InstanceOptions): Instance {
     const api = await createApi(pool, {
       ...shared,
       ...feed,
+      standby,
       access,
       tokens,
       metrics,
@@ -159,6 +162,20 @@ export function createInstance(options: InstanceOptions): Instance {
     });
     started.push({ name, start: async () => {}, stop: () => pool.end() });
     return pool;
+  }
+
+  // It need not be there: the primary is.
+  async function connectStandby(url: string): Promise<Standby> {
+    const pool = await openPool({
+      url,
+      service: config.service,
+      size: LOG_CONNECTIONS,
+      role: true,
+      maybeStandby: true,
+      statementTimeout: LOG_TIMEOUT,
+    });
+    started.push({ name: 'standby pool', start: async () => {}, stop: () => pool.end() });
+    return createStandby(pool, logger);
   }
 
   async function begin(service: Service): Promise<void> {
@@ -245,9 +262,16 @@ async function createFeed(
   {
     pool,
     logPool,
+    standby,
     tokens,
     owns,
-  }: { pool: DatabasePool; logPool: DatabasePool; tokens: TokenStore | undefined; owns: boolean },
+  }: {
+    pool: DatabasePool;
+    logPool: DatabasePool;
+    standby: Standby | undefined;
+    tokens: TokenStore | undefined;
+    owns: boolean;
+  },
   options: InstanceOptions,
   metrics: Metrics,
 ): Promise<Feed> {
@@ -257,6 +281,7 @@ async function createFeed(
   let leader: Sequencer | undefined;
   const receiver = await createReceiver({
     archive,
+    standby,
     pool: logPool,
     url,
     service,

@@ -23,6 +23,8 @@ import {
 } from '../queries/log.ts';
 import { createListener } from './listener.ts';
 import { createRelay, type Relay } from './relay.ts';
+import type { Standby } from './standby.ts';
+import { askStandby } from './standby_queries.ts';
 
 /** Subscriptions are opened on its hub and log. start() hears, stop() is deaf again. */
 export interface Receiver extends Service {
@@ -48,6 +50,8 @@ export async function createReceiver(options: {
   tokens?: () => void;
   /** Where what is no longer in the database is read from. */
   archive?: Archive | undefined;
+  /** What is asked instead of the pool for what never changes. */
+  standby?: Standby | undefined;
   /** Makes another source than LISTEN. */
   makeSource?: ((told: Told, hub: Hub) => Source) | undefined;
 }): Promise<Receiver> {
@@ -62,11 +66,13 @@ export async function createReceiver(options: {
     restarted: () => log.forget(),
   });
   const relay = createRelay({ log: queries, hub, logger });
-  const reading: LogQueries = {
+  let seen: { log: string; head: number } = head;
+  const primary: LogQueries = {
     ...queries,
     // A client is judged by the log itself: if that has become another one, it is the first to see it.
     head: async () => {
       const found = await queries.head();
+      seen = found;
       if (found.log !== hub.log) relay.catchUp();
       return found;
     },
@@ -79,7 +85,11 @@ export async function createReceiver(options: {
         throw isBelowFloor(error) ? new CutOff('its position is no longer kept', { cause: error }) : error;
       }),
   };
-  const log = createLogReader(reading, logger);
+  const reach = () => ({ log: seen.log, head: Math.max(seen.head, hub.log === seen.log ? hub.position : 0) });
+  const log = createLogReader(
+    options.standby ? askStandby(primary, options.standby, reach) : primary,
+    logger,
+  );
   const told: Told = {
     heard: relay.hear,
     offered: relay.offer,

@@ -36,6 +36,12 @@ export interface Lanes {
   searches: DatabasePool;
   /** Lists with filters. */
   lists: DatabasePool;
+  /** Where a standby can tell what was there at a position, it is asked, or else the primary. */
+  past?: <Result>(
+    position: number,
+    ask: (standby: DatabasePool) => Promise<Result>,
+    otherwise: () => Promise<Result>,
+  ) => Promise<Result>;
 }
 
 /** A resource and where its rows are. */
