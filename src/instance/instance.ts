@@ -291,7 +291,7 @@ async function createFeed(
     tokens: () => tokens?.hear(),
     makeSource: config.role === 'edge' ? await createSourceMaker({ config, logger }) : undefined,
   });
-  const sessions = createSessions(logger);
+  const sessions = createSessions(logger, { spread: config.stopSpread });
   if (config.role === 'edge') return { receiver, sequencer: undefined, retention: undefined, sessions };
   const sequencer: Sequencer = createSequencer({
     url,

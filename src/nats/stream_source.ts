@@ -39,7 +39,7 @@ export function createStreamSource({ url, service, told, hub, logger }: StreamSo
   let heardAt = Number.NEGATIVE_INFINITY; // the last beat
   let last: HeadBeat | undefined;
   let streamed = 0; // the last position that the stream has brought
-  let lag: (() => void) | undefined; // ends the consumer that there is
+  let endFollowing: (() => void) | undefined; // while there is a consumer
   let asking: NodeJS.Timeout | undefined;
 
   const connector = createConnector({ url, service, logger, serve });
@@ -68,13 +68,14 @@ export function createStreamSource({ url, service, told, hub, logger }: StreamSo
     const end = () => messages.stop();
     lost.addEventListener('abort', end);
     const late = new Promise<never>((_, reject) => {
-      lag = () => reject(new Error(`the stream lacks what the log has up to position ${last?.position}`));
+      endFollowing = () =>
+        reject(new Error(`the stream lacks what the log has up to position ${last?.position}`));
     });
     try {
       told.missed();
       await Promise.race([late, takeAll(messages)]);
     } finally {
-      lag = undefined;
+      endFollowing = undefined;
       lost.removeEventListener('abort', end);
       end();
       await consumer.delete().catch(() => {}); // the server's own patience would keep it for minutes
@@ -103,11 +104,12 @@ export function createStreamSource({ url, service, told, hub, logger }: StreamSo
     heardAt = performance.now();
     const before = last;
     last = now;
-    if (now.log !== hub.log) told.missed();
-    if (now.log !== hub.log || before?.log !== hub.log || before.position <= Math.max(streamed, hub.position))
-      return;
-    told.heard(before.position);
-    lag?.();
+    if (now.log !== hub.log) return void told.missed();
+    const isLate = before?.log === hub.log && before.position > Math.max(streamed, hub.position);
+    if (isLate) {
+      told.heard(before.position);
+      endFollowing?.();
+    } else if (endFollowing) incident.end();
   }
 
   function ask(): void {

@@ -146,11 +146,16 @@ natsTest(
 );
 
 natsTest(
-  'a stream that is deleted, purged or robbed of a message costs time at most',
+  'a stream that is purged, or deleted and made anew, costs time at most: then events come by it again',
   withNats(async (t, scene) => {
-    const { edge } = await startPair(scene);
+    await scene.start();
+    await scene.insert(1);
+    await untilPosition(scene.nats, 1);
+    const cable = await createCable(new URL(scene.database.url));
+    const edge = await scene.start({ ...EDGE, DATABASE_URL: cable.through(scene.database.url) });
+    await untilHears(edge);
     const socket = openSocket(edge.address, '/ws/events?after=0');
-    const { streams } = scene.nats.manager;
+    const { streams, consumers } = scene.nats.manager;
     await scene.insert(2);
     await socket.events(3);
     await streams.purge('taskwire_events');
@@ -160,8 +165,12 @@ natsTest(
     await scene.insert(2);
     t.deepEqual(positionsOf(await socket.events(2)), [6, 7]);
     await untilPosition(scene.nats, 7);
+    await until(async () => (await consumers.list('taskwire_events').next()).length > 0);
+    await untilHears(edge);
+    cable.stall();
     await scene.insert(2);
     t.deepEqual(positionsOf(await socket.events(2)), [8, 9]);
+    cable.unstall();
   }),
 );
 
@@ -235,6 +244,27 @@ natsTest(
     t.not((await again.next()).log, log);
     await scene.insert(2);
     t.deepEqual(positionsOf(await again.events(2)), [2, 3]);
+  }),
+);
+
+natsTest(
+  'with STOP_SPREAD sockets are sent away one after the other, and who is still there goes on being told',
+  withNats(async (t, scene) => {
+    await startPair(scene);
+    const edge = await scene.start({ ...EDGE, STOP_SPREAD: '2' });
+    const sockets = upTo(1, 20).map(() => openSocket(edge.address, '/ws/events'));
+    await Promise.all(sockets.map(socket => socket.next()));
+    let left = 0;
+    const closed = sockets.map(socket => socket.closed.then(({ code }) => [code, ++left]));
+    const stopping = edge.stop();
+    t.deepEqual(await closed[0], [1001, 1]);
+    await scene.insert(1);
+    t.is((await sockets.at(-1)?.event())?.position, 2);
+    await stopping;
+    t.deepEqual(
+      await Promise.all(closed),
+      upTo(1, 20).map(number => [1001, number]),
+    );
   }),
 );
 
