@@ -37,6 +37,8 @@ import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
+// An edge, as far as NATS goes.
+const ONLY_HEARS = { leading: false, needsOperator: false, position: undefined };
 const EDGE = ': this instance is an edge, which serves sockets and events and nothing else';
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 
@@ -105,7 +107,10 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     ],
   });
   const sources = {
-    present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
+    present: () => ({
+      ...readPresent(pool, options),
+      nats: nats?.state() ?? { ...ONLY_HEARS, connected: receiver.source.warnings.length === 0 },
+    }),
     stored: () => readStored(pool),
   };
   const rest = config.role === 'edge' ? [] : createRestOperations(pool, options);

@@ -4,7 +4,7 @@ import type { Instance } from '../../src/instance/instance.ts';
 import { createCable } from '../helpers/cable.ts';
 import { read } from '../helpers/http.ts';
 import { makeEventStream, natsTest, readStream, untilPosition } from '../helpers/nats.ts';
-import { type Scene, untilWarnings, withNats } from '../helpers/nats_scene.ts';
+import { readMetric, type Scene, untilWarnings, withNats } from '../helpers/nats_scene.ts';
 import { type Frame, openSocket } from '../helpers/socket.ts';
 import { until } from '../helpers/until.ts';
 
@@ -118,10 +118,12 @@ natsTest(
     await scene.nats.end('SIGKILL');
     const ready = await untilWarnings(edge, warnings => warnings.includes('NATS is away'));
     t.is(ready.status, 'ok');
+    t.is(await readMetric(edge, 'taskwire_nats_connected'), 0);
     await scene.insert(30);
     t.deepEqual(positionsOf(await socket.events(31)), upTo(1, 31));
     await scene.nats.start();
     await untilHears(edge);
+    t.is(await readMetric(edge, 'taskwire_nats_connected'), 1);
     await scene.insert(30);
     t.deepEqual(positionsOf(await socket.events(30)), upTo(32, 61));
   }),

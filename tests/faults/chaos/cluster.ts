@@ -7,7 +7,7 @@ import { createEmbeddedPostgres } from '../../../src/embedded/embedded.ts';
 import { findServer } from '../../../src/embedded/server.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { createCable } from '../../helpers/cable.ts';
-import { createTestNats, type TestNats } from '../../helpers/nats.ts';
+import { createTestNats, type TestNats } from '../../helpers/nats_server.ts';
 import { findLastingPort } from '../../helpers/port.ts';
 import { until } from '../../helpers/until.ts';
 import type { Recorder } from './history.ts';
