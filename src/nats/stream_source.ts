@@ -82,8 +82,19 @@ export function createStreamSource({ url, service, told, hub, logger }: StreamSo
     }
   }
 
+  // What has come by one turn of the event loop is told in one go, as a batch of the sequencer is: then it leaves by one system
+  // call for each socket, not by one for each event.
   async function takeAll(messages: AsyncIterable<JsMsg>): Promise<void> {
-    for await (const message of messages) take(message);
+    let come: JsMsg[] = [];
+    const tell = () => {
+      const all = come;
+      come = [];
+      for (const message of all) take(message);
+    };
+    for await (const message of messages) {
+      if (come.length === 0) setImmediate(tell);
+      come.push(message);
+    }
   }
 
   function take(message: JsMsg): void {
