@@ -62,11 +62,15 @@ const Settings = z.object({
   HOST: z.string().refine(isHost, 'must be an IP address or a host name').default('127.0.0.1'),
   PORT: wholeNumber(0, 65535).default(8000),
   STOP_DELAY: wholeNumber(0, 60).default(0),
+  STOP_SPREAD: wholeNumber(0, 60).default(0),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATABASE_REPLICA_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.data'),
   DATABASE_PORT: wholeNumber(1, 65535).optional(),
   DATABASE_POOL_SIZE: wholeNumber(2, 1000).default(10),
+  ROLE: oneOf(['all', 'edge']).default('all'),
+  FEED: oneOf(['postgres', 'nats']).default('postgres'),
   AUTH: oneOf(['none', 'token']).optional(),
   RATE_LIMIT: z
     .string()
@@ -126,9 +130,10 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     : result.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`);
   const sources = result.success ? result.data.TASK_SOURCES : splitSources(given.TASK_SOURCES);
   violations.push(...tlsFaults(given), ...sourceFaults(sources, adapters));
-  if (given.DATABASE_DIRECT_URL && !given.DATABASE_URL) {
-    violations.push('DATABASE_DIRECT_URL is given without DATABASE_URL, which it goes beside');
-  }
+  for (const name of ['DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL'])
+    if (given[name] && !given.DATABASE_URL)
+      violations.push(`${name} is given without DATABASE_URL, which it goes beside`);
+  violations.push(...roleFaults(given));
   if (!result.success || violations.length > 0) {
     throw new ServiceError(
       'unfit_settings',
@@ -145,9 +150,12 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     auth,
     port: settings.PORT,
     stopDelay: settings.STOP_DELAY * 1_000,
+    stopSpread: settings.STOP_SPREAD * 1_000,
     databaseUrl: address(settings.DATABASE_URL),
     directUrl: address(settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL),
+    replicaUrl: address(settings.DATABASE_REPLICA_URL),
     throughPooler: settings.DATABASE_DIRECT_URL !== undefined,
+    role: settings.ROLE,
     dataDir: settings.DATA_DIR,
     databasePort: settings.DATABASE_PORT,
     poolSize: settings.DATABASE_POOL_SIZE,
@@ -191,11 +199,26 @@ function secondsOf(text: string): number | undefined {
 
 // What is no address at all is named already.
 function tlsFaults(given: Record<string, string | undefined>): string[] {
-  return ['DATABASE_URL', 'DATABASE_DIRECT_URL'].flatMap(name => {
+  return ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL'].flatMap(name => {
     const { data: address } = postgresUrl.safeParse(given[name]);
     const violation = address && tlsFault(address, given.PGSSLMODE);
     return violation ? [`${name} ${violation}`] : [];
   });
+}
+
+// The stream is filled by instances that hear PostgreSQL, and an edge hears nothing but the stream.
+function roleFaults({ ROLE, FEED, NATS_URL, DATABASE_URL }: Record<string, string | undefined>): string[] {
+  const [isEdge, isFed] = [ROLE === 'edge', FEED === 'nats'];
+  return [
+    ...(isEdge && !isFed ? ['ROLE is edge, which hears no PostgreSQL: it needs FEED=nats'] : []),
+    ...(isFed && !isEdge
+      ? ['FEED is nats, which is for ROLE=edge: the other instances fill the stream']
+      : []),
+    ...(isFed && !NATS_URL ? ['FEED is nats, and NATS_URL is not given'] : []),
+    ...(isEdge && !DATABASE_URL
+      ? ['ROLE is edge, which brings no database along: it needs DATABASE_URL']
+      : []),
+  ];
 }
 
 // An address may hold a password, so no fault repeats it.

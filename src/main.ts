@@ -6,7 +6,7 @@ import { ADAPTERS } from './jobs/generator/adapters.ts';
 import type { Service } from './lifecycle.ts';
 import { createLogger, type Logger } from './logger.ts';
 
-const LONGEST_STOP = 9_500; // ms, besides STOP_DELAY
+const LONGEST_STOP = 9_500; // ms, besides STOP_DELAY and STOP_SPREAD
 const SAME_WISH = 1_000; // ms
 
 const services: Service[] = [];
@@ -17,7 +17,7 @@ let stopDelay = 0;
 try {
   const config = readConfig(Object.values(ADAPTERS));
   level = config.logLevel;
-  stopDelay = config.stopDelay;
+  stopDelay = config.stopDelay + config.stopSpread;
   const logger = createLogger({ level: config.logLevel, pretty: config.pretty });
   stopOnSignals(logger);
   await start(config, logger);

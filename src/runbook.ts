@@ -35,6 +35,7 @@ export const SECTIONS = [
   'the-log-grows-and-the-disk-fills',
   'the-clocks-differ',
   'an-index-or-a-partition-is-half-made',
+  'the-standby-does-not-answer',
   'nats-is-away',
   'nats-waits-for-a-person',
   'nats-falls-behind',

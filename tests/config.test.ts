@@ -51,6 +51,20 @@ test('NATS is where NATS_URL says, with a user or a token; NODE_ENV=production i
   t.false(settings({ NODE_ENV: 'test' }).production);
 });
 
+test('an edge lives off NATS and somebody else’s database; all other instances hear PostgreSQL, whose stream it is', t => {
+  const edge = {
+    ROLE: 'edge',
+    FEED: 'nats',
+    NATS_URL: 'nats://127.0.0.1',
+    DATABASE_URL: 'postgresql://db/tasks',
+  };
+  t.is(settings({}).role, 'all');
+  t.is(settings(edge).role, 'edge');
+  for (const missing of ['ROLE', 'FEED', 'NATS_URL', 'DATABASE_URL'] as const)
+    t.is(violations({ ...edge, [missing]: '' }).length, 1, missing);
+  t.is(violations({ ROLE: 'edge' }).length, 2);
+});
+
 test('requests are limited where the operator says so, and without a word only where clients are known by more than an address', t => {
   t.is(settings({}).rateLimit, undefined);
   t.is(settings({ RATE_LIMIT: '600' }).rateLimit, 600);
@@ -127,6 +141,8 @@ for (const [name, values] of Object.entries({
     'nats://u:%E0%A4@host',
   ],
   LOG_LEVEL: ['INFO', 'verbose'],
+  ROLE: ['core', 'EDGE'],
+  FEED: ['NATS', 'kafka'],
   SERVICE_NAME: [
     'Shop',
     '1st',

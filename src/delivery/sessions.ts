@@ -1,4 +1,5 @@
 // Those who are being told: every client's session, whatever it came by, ticked together and ended together.
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { type Caller, TOKEN_ENDED } from '../web/access.ts';
@@ -33,6 +34,7 @@ export interface Sessions extends Service {
 
 const TICK = 10_000; // ms; clients may count on a position every 15 s
 const SIGNED_OUT_WITHIN = 500; // ms
+const SPREAD_STEP = 50; // ms
 const GRACE = 2_000; // ms a client has to answer a close
 const GOING_AWAY = 'the instance is going away';
 
@@ -43,8 +45,11 @@ interface Entry {
   token: string | undefined;
 }
 
-/** The sessions of an instance: start() begins the ticking, stop() ends every one with 1001. */
-export function createSessions(logger: Logger): Sessions {
+/**
+ * The sessions of an instance: start() begins the ticking, stop() ends every one with 1001, spread over so many milliseconds (0):
+ * all at once they would come to the other instances all at once.
+ */
+export function createSessions(logger: Logger, { spread = 0 }: { spread?: number } = {}): Sessions {
   const entries = new Set<Entry>();
   const empty = Promise.withResolvers<void>();
   let ticking: NodeJS.Timeout | undefined;
@@ -77,6 +82,19 @@ export function createSessions(logger: Logger): Sessions {
     setTimeout(() => {
       if (entries.has(entry)) client.cut();
     }, SIGNED_OUT_WITHIN).unref();
+  }
+
+  // Those who have not been sent away yet go on being told.
+  async function sendAway(): Promise<void> {
+    const present = [...entries];
+    const began = performance.now();
+    for (let sent = 0; sent < present.length && entries.size > 0; ) {
+      if (spread > 0) await pause(SPREAD_STEP);
+      const share = spread > 0 ? Math.min(1, (performance.now() - began) / spread) : 1;
+      const due = Math.ceil(present.length * share);
+      for (const { session } of present.slice(sent, due)) session?.close(CLOSE.goingAway, GOING_AWAY);
+      sent = due;
+    }
   }
 
   return {
@@ -114,8 +132,8 @@ export function createSessions(logger: Logger): Sessions {
     },
     async stop() {
       ending.abort();
+      await sendAway();
       clearInterval(ticking);
-      for (const { session } of entries) session?.close(CLOSE.goingAway, GOING_AWAY);
       if (entries.size > 0) await within(GRACE, empty.promise);
       for (const { client } of entries) client.cut();
     },

@@ -12,6 +12,8 @@ import type { Places } from '../delivery/places.ts';
 import type { Sessions } from '../delivery/sessions.ts';
 import { createHttpApp, type HttpApp } from '../http/app.ts';
 import { createCurrencyOperations } from '../http/currencies/currency_operations.ts';
+import { answerNotFound } from '../http/middleware/not_found.ts';
+import type { Lanes } from '../http/resources/resource.ts';
 import { createRunOperations } from '../http/runs/run_operations.ts';
 import { createAccessOperations } from '../http/system/access_operations.ts';
 import { createMetricsOperations } from '../http/system/metrics_operations.ts';
@@ -27,16 +29,21 @@ import { type DatabasePool, laneOf } from '../postgres/pool.ts';
 import { readFeedState } from '../queries/log.ts';
 import { countRuns } from '../queries/runs.ts';
 import type { Receiver } from '../relay/receiver.ts';
+import type { Standby } from '../relay/standby.ts';
 import type { Retention } from '../retention/retention.ts';
 import { type Finding, findings } from '../runbook.ts';
 import type { Sequencer } from '../sequencer/sequencer.ts';
 import { createPageOperations } from '../site/page_operations.ts';
 import type { Access } from '../web/access.ts';
+import type { Operation } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
 import type { RateLimit } from '../web/rate_limit.ts';
 import { createReadiness } from './readiness.ts';
 
 const GENERATOR_PATHS = { path: '/task-generator', requests: ['/task-generator/run'] };
+// An edge, as far as NATS goes.
+const ONLY_HEARS = { leading: false, needsOperator: false, position: undefined };
+const EDGE = ': this instance is an edge, which serves sockets and events and nothing else';
 const RATES_PATHS = { path: '/currencies/refresh', requests: ['/currencies/refresh', '/tasks/run'] };
 
 /** The parts of an instance that are asked. */
@@ -51,12 +58,15 @@ interface ApiOptions {
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;
-  sequencer: Sequencer;
+  /** None on an edge. */
+  sequencer: Sequencer | undefined;
   retention: Retention | undefined;
   sessions: Sessions;
   places: Places;
   kinds: Readonly<Record<'generator' | 'rates', RunKind>>;
   nats: Nats | undefined;
+  /** What is asked for the past. */
+  standby: Standby | undefined;
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   /** The WebSockets, for the documents. */
@@ -79,8 +89,8 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     retention,
     sessions,
     places,
-    kinds,
     nats,
+    standby,
     endpoints,
     stopping,
   } = options;
@@ -95,25 +105,21 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     warnings: () => [
       ...findingsOfNats(nats),
       ...findings('retention-lets-nothing-go', retention?.obstacles ?? []),
-      ...findings('a-stranger-holds-a-lock', [sequencer.disturbance]),
+      ...findings('nats-is-away', receiver.source.warnings),
+      ...findings('the-standby-does-not-answer', standby?.warnings ?? []),
+      ...findings('a-stranger-holds-a-lock', [sequencer?.disturbance]),
     ],
   });
   const sources = {
-    present: () => ({ ...readPresent(pool, options), nats: nats?.state() }),
+    present: () => ({
+      ...readPresent(pool, options),
+      nats: nats?.state() ?? { ...ONLY_HEARS, connected: receiver.source.warnings.length === 0 },
+    }),
     stored: () => readStored(pool),
   };
-  const { poolSize } = config;
-  const lanes = {
-    searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
-    lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
-    batches: laneOf(pool, { poolSize, of: 'batches' }),
-    changes: laneOf(pool, { poolSize, of: 'changes and deletions', share: 2 / 3 }),
-  };
+  const rest = config.role === 'edge' ? [] : createRestOperations(pool, options);
   const operations = [
-    ...createTaskOperations({ pool, lanes }),
-    ...createCurrencyOperations({ pool, lanes }),
-    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
-    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
+    ...rest,
     ...createEventOperations({ ...receiver, sessions, places, logger }),
     ...createStreamOperations({ ...receiver, sessions, places }),
     ...createAccessOperations(),
@@ -124,9 +130,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
       asksForToken: access.isAsked,
     }),
     ...createDocsOperations(),
-    ...createPageOperations(),
     ...createClientOperations(),
-    ...createTestOperations({ production: config.production, publishRate: nats?.publishRate }),
   ];
   const { answered } = metrics;
   const app: HttpApp = createHttpApp({
@@ -138,6 +142,7 @@ export async function createApi(pool: DatabasePool, options: ApiOptions): Promis
     readiness,
     availability,
     answered,
+    otherwise: config.role === 'edge' ? answerNotFound(EDGE) : undefined,
   });
   return app;
 }
@@ -148,13 +153,42 @@ function findingsOfNats(nats: Nats | undefined): Finding[] {
   return findings(needsOperator ? 'nats-waits-for-a-person' : 'nats-is-away', incidents);
 }
 
+// What may change data, and what asks for more of the database than events.
+function createRestOperations(
+  pool: DatabasePool,
+  { config, kinds, nats, receiver: { hub }, standby, stopping }: ApiOptions,
+): Operation[] {
+  const { poolSize, production } = config;
+  const lanes: Lanes = {
+    searches: laneOf(pool, { poolSize, of: 'searches and histories' }),
+    lists: laneOf(pool, { poolSize, of: 'lists with filters' }),
+    batches: laneOf(pool, { poolSize, of: 'batches' }),
+    changes: laneOf(pool, { poolSize, of: 'changes and deletions', share: 2 / 3 }),
+    ...(standby && {
+      past: <Result>(
+        position: number,
+        ask: (pool: DatabasePool) => Promise<Result>,
+        otherwise: () => Promise<Result>,
+      ) => standby.ask({ log: hub.log, position }, ask, otherwise),
+    }),
+  };
+  return [
+    ...createTaskOperations({ pool, lanes }),
+    ...createCurrencyOperations({ pool, lanes }),
+    ...createRunOperations({ pool, of: kinds.rates, stopping, ...RATES_PATHS }),
+    ...createRunOperations({ pool, of: kinds.generator, stopping, ...GENERATOR_PATHS }),
+    ...createPageOperations(),
+    ...createTestOperations({ production, publishRate: nats?.publishRate }),
+  ];
+}
+
 function readPresent(
   pool: DatabasePool,
   { config: { poolSize }, receiver: { hub }, sequencer, sessions }: ApiOptions,
 ): Present {
   const { acquiredConnections: used, idleConnections: idle, waitingClients: waiting } = pool.state();
   return {
-    leading: sequencer.leading,
+    leading: sequencer?.leading ?? false,
     position: hub.position,
     sockets: sessions.count,
     pool: { used, idle, waiting, size: poolSize },

@@ -19,10 +19,11 @@ import { createAvailability } from '../postgres/availability.ts';
 import { isAway } from '../postgres/errors.ts';
 import { type DatabasePool, openPool } from '../postgres/pool.ts';
 import { explainRefusal } from '../postgres/preflight.ts';
-import { prepareSchema } from '../postgres/prepare_schema.ts';
+import { prepareSchema, requireSchema } from '../postgres/prepare_schema.ts';
 import { cleanStaged, readClosedTables, readRange, type StagedRow } from '../queries/log.ts';
 import { noteTokenUse, readTokens } from '../queries/tokens.ts';
 import { createReceiver, type Receiver } from '../relay/receiver.ts';
+import { createStandby, type Standby } from '../relay/standby.ts';
 import { createRetention, type Retention } from '../retention/retention.ts';
 import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { callerOf, OPEN_ACCESS, requirementOf } from '../web/access.ts';
@@ -31,7 +32,7 @@ import { createOrigins } from '../web/origins.ts';
 import { createRateLimit, NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
-import { createNatsPart } from './nats.ts';
+import { createNatsPart, createSourceMaker } from './nats.ts';
 import { type ConnectionLimits, readConnectionLimits } from './open_files.ts';
 
 interface InstanceOptions {
@@ -82,6 +83,7 @@ export function createInstance(options: InstanceOptions): Instance {
     mostConnections: limits.connections,
     refused: () => metrics.limited('connections'),
   });
+  const isEdge = config.role === 'edge';
   const started: Service[] = [];
   const stopping = new AbortController();
   let starting: Promise<void> | undefined;
@@ -106,34 +108,26 @@ export function createInstance(options: InstanceOptions): Instance {
 
   async function open(): Promise<void> {
     const { service, partition } = config;
-    const { owns } = await prepareSchema({
-      url: options.directUrl,
-      service,
-      partition,
-      logger,
-      signal: stopping.signal,
-    });
-    const pool = await connect('pool', config.poolSize);
-    for (const closed of await readClosedTables(pool)) logger.error(closed);
+    const target = { url: options.directUrl, service, logger, signal: stopping.signal };
+    if (isEdge) await requireSchema(target);
+    const owns = !isEdge && (await prepareSchema({ ...target, partition })).owns;
+    // An edge asks for nothing but the log, and a probe.
     const logPool = await connect('log pool', LOG_CONNECTIONS, LOG_TIMEOUT);
+    const pool = isEdge ? logPool : await connect('pool', config.poolSize);
+    for (const closed of await readClosedTables(pool)) logger.error(closed);
     const tokens = config.auth === 'token' ? createTokens(logPool, logger) : undefined;
     const access = tokens ?? OPEN_ACCESS;
-    const feed = await createFeed({ pool, logPool, tokens, owns }, options, metrics);
+    const standby = config.replicaUrl === undefined ? undefined : await connectStandby(config.replicaUrl);
+    const feed = await createFeed({ pool, logPool, standby, tokens, owns }, options, metrics);
     const { sessions, receiver, sequencer, retention } = feed;
-    const nats = await createNatsPart(pool, { ...options, receiver, metrics });
-    const jobs = createJobs(pool, kinds, options);
-    for (const service of [
-      ...(tokens ? [tokens] : []),
-      receiver,
-      sequencer,
-      ...(retention ? [retention] : []),
-      ...(nats ? [nats] : []),
-      jobs,
-    ])
-      await begin(service);
+    const nats = isEdge ? undefined : await createNatsPart(pool, { ...options, receiver, metrics });
+    const jobs = isEdge ? undefined : createJobs(pool, kinds, options);
+    for (const service of [tokens, receiver, sequencer, retention, nats, jobs])
+      if (service) await begin(service);
     const api = await createApi(pool, {
       ...shared,
       ...feed,
+      standby,
       access,
       tokens,
       metrics,
@@ -168,6 +162,20 @@ export function createInstance(options: InstanceOptions): Instance {
     });
     started.push({ name, start: async () => {}, stop: () => pool.end() });
     return pool;
+  }
+
+  // It need not be there: the primary is.
+  async function connectStandby(url: string): Promise<Standby> {
+    const pool = await openPool({
+      url,
+      service: config.service,
+      size: LOG_CONNECTIONS,
+      role: true,
+      maybeStandby: true,
+      statementTimeout: LOG_TIMEOUT,
+    });
+    started.push({ name: 'standby pool', start: async () => {}, stop: () => pool.end() });
+    return createStandby(pool, logger);
   }
 
   async function begin(service: Service): Promise<void> {
@@ -243,7 +251,8 @@ function createPlacesPart({ socketLimit }: Config, { sockets }: ConnectionLimits
 
 interface Feed {
   receiver: Receiver;
-  sequencer: Sequencer;
+  /** None on an edge. */
+  sequencer: Sequencer | undefined;
   /** None where every event is kept. */
   retention: Retention | undefined;
   sessions: Sessions;
@@ -253,26 +262,38 @@ async function createFeed(
   {
     pool,
     logPool,
+    standby,
     tokens,
     owns,
-  }: { pool: DatabasePool; logPool: DatabasePool; tokens: TokenStore | undefined; owns: boolean },
+  }: {
+    pool: DatabasePool;
+    logPool: DatabasePool;
+    standby: Standby | undefined;
+    tokens: TokenStore | undefined;
+    owns: boolean;
+  },
   options: InstanceOptions,
   metrics: Metrics,
 ): Promise<Feed> {
   const { config, directUrl: url, logger } = options;
   const { service } = config;
   const archive = config.archive === undefined ? undefined : createArchive(config.archive);
+  let leader: Sequencer | undefined;
   const receiver = await createReceiver({
     archive,
+    standby,
     pool: logPool,
     url,
     service,
     logger,
     published: metrics.published,
-    vacant: () => sequencer.tryNow(),
+    vacant: () => leader?.tryNow(),
     tokens: () => tokens?.hear(),
+    makeSource: config.role === 'edge' ? await createSourceMaker({ config, logger }) : undefined,
   });
-  const sequencer = createSequencer({
+  const sessions = createSessions(logger, { spread: config.stopSpread });
+  if (config.role === 'edge') return { receiver, sequencer: undefined, retention: undefined, sessions };
+  const sequencer: Sequencer = createSequencer({
     url,
     service,
     doorbell: receiver.doorbell,
@@ -283,8 +304,9 @@ async function createFeed(
     rang: metrics.rang,
     logger,
   });
+  leader = sequencer;
   const retention = createRetentionPart(pool, { sequencer, archive, config, url, owns, logger });
-  return { receiver, sequencer, retention, sessions: createSessions(logger) };
+  return { receiver, sequencer, retention, sessions };
 }
 
 function createTokens(pool: DatabasePool, logger: Logger): TokenStore {

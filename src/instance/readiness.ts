@@ -11,10 +11,11 @@ import { type Finding, findings } from '../runbook.ts';
 interface ReadinessOptions {
   pool: DatabasePool;
   schema: ProgramSchema;
-  listener: { readonly listening: boolean };
+  source: { readonly obstacle: string | undefined };
   relay: { readonly reading: boolean };
   hub: { readonly position: number };
-  sequencer: { readonly obstacle: string | undefined };
+  /** None on an edge, to which it is nothing whether changes are numbered, or could be made. */
+  sequencer: { readonly obstacle: string | undefined } | undefined;
   /** Aborted when the instance is to stop. */
   stopping: AbortSignal;
   availability: Pick<Availability, 'refusesWrites'>;
@@ -28,7 +29,7 @@ interface ReadinessOptions {
 export function createReadiness({
   pool,
   schema,
-  listener,
+  source,
   relay,
   hub,
   sequencer,
@@ -43,10 +44,10 @@ export function createReadiness({
         readSchema(pool),
         readFeedState(pool),
         readClosedTables(pool),
-        whyNotWritable(pool, availability),
+        sequencer ? whyNotWritable(pool, availability) : [],
       ]);
       const { behind, ahead } = compareSchemas(schema, found);
-      const isUnnumbered = await isStuck(pool, feed);
+      const isUnnumbered = sequencer !== undefined && (await isStuck(pool, feed));
       const reasons = [
         ...findings('the-database-takes-no-changes', refusesWrites),
         ...findings('the-schema-is-older-than-the-program', behind),
@@ -69,10 +70,10 @@ export function createReadiness({
     parts: (): readonly Finding[] => [
       ...findings('the-instance-is-stopping', stopping.aborted ? ['the instance is stopping'] : []),
       ...findings('the-relay-is-behind', [
-        listener.listening ? undefined : 'the listener does not listen',
+        source.obstacle,
         relay.reading ? undefined : 'the relay cannot read the log',
       ]),
-      ...findings('a-stranger-holds-a-lock', [sequencer.obstacle]),
+      ...findings('a-stranger-holds-a-lock', [sequencer?.obstacle]),
       ...obstacles(),
     ],
     warnings,

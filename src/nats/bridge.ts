@@ -11,6 +11,7 @@ import { RESETS, subscribe } from '../feed/subscription.ts';
 import type { Exclusive } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { openEventStream, readEvent, readTail, refuseUnfit, type Tail } from './event_stream.ts';
+import { BEAT_EVERY, sendHeadBeat } from './head_beat.ts';
 import { createIncident, type Incident } from './incident.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
 import { findStart, LogSetBack, refuseOther, type Start } from './start.ts';
@@ -22,6 +23,8 @@ export interface BridgeOptions {
   exclusive: Exclusive;
   /** Told of each event that is in the stream. */
   published(): void;
+  /** Whether this instance hears of all that is committed: then it may tell others how far the log is. */
+  isCurrent(): boolean;
   logger: Logger;
 }
 
@@ -49,6 +52,9 @@ export function createBridge(options: BridgeOptions): Bridge {
   async function lead(connection: NatsConnection, held: AbortSignal): Promise<void> {
     leading = true;
     logger.info('this instance publishes the events to NATS');
+    const beating = setInterval(() => {
+      if (options.isCurrent()) sendHeadBeat(connection, service, { log: hub.log, position: hub.position });
+    }, BEAT_EVERY);
     try {
       while (!held.aborted) {
         await publish(connection, held).catch((error: unknown) => held.aborted || halt(error));
@@ -57,6 +63,7 @@ export function createBridge(options: BridgeOptions): Bridge {
         );
       }
     } finally {
+      clearInterval(beating);
       leading = false;
       incident.end(); // the instance that leads now can tell
     }

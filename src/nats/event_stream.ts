@@ -9,7 +9,7 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import { type MsgHdrs, nanos } from '@nats-io/transport-node';
 import { z } from 'zod';
 import type { FeedEvent } from '../events.ts';
 import { NeedsOperator } from './incident.ts';
@@ -27,7 +27,7 @@ const NAME_IN_USE = 10058;
 const STREAM_NOT_FOUND = 10059;
 
 /** A service's stream, by name. */
-const eventStreamName = (service: string) => `${service}_events`;
+export const eventStreamName = (service: string) => `${service}_events`;
 
 /** The subject of an event. What a user's own status may hold and a subject may not is written as in an address. */
 export function subjectOf(service: string, { topic, type }: Pick<FeedEvent, 'topic' | 'type'>): string {
@@ -162,9 +162,15 @@ export async function readEvent(
 }
 
 function toStreamedEvent(message: StoredMsg): StreamedEvent | undefined {
-  const [id, log] = [message.header.get(ID_HEADER), message.header.get(LOG_HEADER)];
+  const place = placeOf(message.header);
+  return place && { ...place, identity: identityOf(message.string()) };
+}
+
+/** The position and the epoch that the headers of a message name; undefined if it is of another publisher. */
+export function placeOf(headers: MsgHdrs): { position: number; log: string } | undefined {
+  const [id, log] = [headers.get(ID_HEADER), headers.get(LOG_HEADER)];
   if (!/^[1-9]\d{0,14}$/.test(id) || log === '') return undefined;
-  return { position: Number(id), log, identity: identityOf(message.string()) };
+  return { position: Number(id), log };
 }
 
 /** What an event's JSON text tells of it; undefined if it is none. */

@@ -27,6 +27,8 @@ interface DriverOptions {
   session: SessionOptions;
   /** Whether a transaction pooler stands between: nothing is left on a connection, each transaction sets what it needs. */
   throughPooler: boolean;
+  /** Whether a standby will do. */
+  maybeStandby: boolean;
   /** Statements that are run once on every new connection; Slonik's own interceptors run at every checkout. */
   onConnect: readonly string[];
   /** Milliseconds. */
@@ -37,7 +39,7 @@ const FINISH_WITHIN = 2_000; // ms
 let nextId = 1;
 
 /**
- * A standby is refused: who reads there and listens elsewhere takes what is new for made up. An int8 is a number and must
+ * A standby is refused unless it is meant: a reader that reads there and listens elsewhere takes what is new for made up. An int8 is a number and must
  * be a safe one.
  *
  * What PostgreSQL refuses is thrown as it said it, a pg.DatabaseError; a lost connection as BackendTerminatedError, or
@@ -87,7 +89,7 @@ function queryThroughPooler({ service, settings }: SessionOptions): Ask {
 }
 
 async function connect(options: DriverOptions): Promise<pg.Client> {
-  const { onConnect, answerWithin, throughPooler } = options;
+  const { onConnect, answerWithin, throughPooler, maybeStandby } = options;
   const open = throughPooler ? openBareSession : openSession;
   const config = { ...options.session.config, types: { getTypeParser } };
   const session = await open({ ...options.session, config });
@@ -96,7 +98,7 @@ async function connect(options: DriverOptions): Promise<pg.Client> {
     lost = error;
   });
   try {
-    await refuseStandby(session);
+    if (!maybeStandby) await refuseStandby(session);
     for (const statement of onConnect) await queryWithTimeout(session, answerWithin, statement);
     // The end of a session may have come in one packet with its last answer: then no caller has been told yet.
     if (lost) throw lost;

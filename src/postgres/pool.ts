@@ -24,6 +24,8 @@ interface PoolOptions {
   role: boolean;
   /** The address leads through a transaction pooler, see scoped_query.ts. */
   throughPooler?: boolean;
+  /** The address is a standby's, or may be. */
+  maybeStandby?: boolean;
   statementTimeout?: number;
   /** How many milliseconds to wait for a connection while all are in use. */
   patience?: number;
@@ -62,6 +64,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
         },
       },
       throughPooler,
+      maybeStandby: options.maybeStandby ?? false,
       onConnect: options.role ? [takeRole(service)] : [],
       answerWithin: statementTimeout + ON_THE_WAY,
     }),

@@ -14,6 +14,23 @@ import { appRole } from './names.ts';
 import { findMember, isRefusal, type Member, refuseUnfitServer } from './preflight.ts';
 import { compareSchemas } from './schema_version.ts';
 
+/** Throws a ServiceError, which says what is missing, where the database is older than this program. Changes nothing. */
+export async function requireSchema(options: Target): Promise<void> {
+  await onSession(options, async client => {
+    const { behind } = compareSchemas(
+      await readProgramSchema(),
+      await readDatabaseSchema(client, options.service),
+    );
+    if (behind.length === 0) return;
+    const list = behind.map(fault => `  - ${fault}`).join('\n');
+    throw new ServiceError(
+      'unfit_database',
+      `the database is older than this program, and an edge migrates nothing:\n${list}\n` +
+        'Start an instance with ROLE=all first, or run npm run migrate',
+    );
+  });
+}
+
 /**
  * Migrates, where the login may. One that is a member of the service's role changes nothing: it works on what the owner has
  * migrated, and throws a ServiceError that says what is missing where that is older than this program. Tells whether the

@@ -1,7 +1,7 @@
 // Hears the sequencer's NOTIFY through pg-listen and passes it on as a hint.
 import pgListen from 'pg-listen';
 import { z } from 'zod';
-import type { Service } from '../lifecycle.ts';
+import type { Source } from '../feed/source.ts';
 import type { Logger } from '../logger.ts';
 import { createOutage } from '../outage.ts';
 import { sessionConfig } from '../postgres/session.ts';
@@ -34,7 +34,7 @@ export function createListener(options: {
   vacant(): void;
   tokens(): void;
   logger: Logger;
-}): Service & { readonly listening: boolean } {
+}): Source {
   const { url, service, channel, heard, missed, vacant, tokens, logger } = options;
   const outage = createOutage(logger, {
     begun: 'the listener does not listen, and goes on trying',
@@ -103,9 +103,10 @@ export function createListener(options: {
 
   return {
     name: 'listener',
-    get listening() {
-      return listening;
+    get obstacle() {
+      return listening ? undefined : 'the listener does not listen';
     },
+    warnings: [],
     async start() {
       try {
         await subscriber.connect();

@@ -5,6 +5,7 @@ import { CutOff } from '../errors.ts';
 import type { FeedEvent } from '../events.ts';
 import { createHub, type Hub } from '../feed/hub.ts';
 import { createLogReader, type Head, type Log, type LogQueries } from '../feed/log_reader.ts';
+import type { Source, Told } from '../feed/source.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { isBelowFloor } from '../postgres/errors.ts';
@@ -22,13 +23,15 @@ import {
 } from '../queries/log.ts';
 import { createListener } from './listener.ts';
 import { createRelay, type Relay } from './relay.ts';
+import type { Standby } from './standby.ts';
+import { askStandby } from './standby_queries.ts';
 
 /** Subscriptions are opened on its hub and log. start() hears, stop() is deaf again. */
 export interface Receiver extends Service {
   readonly hub: Hub;
   readonly log: Log;
   readonly relay: Relay;
-  readonly listener: { readonly listening: boolean };
+  readonly source: Source;
   /** The channel on which the sequencer's session is woken. */
   readonly doorbell: string;
 }
@@ -47,6 +50,10 @@ export async function createReceiver(options: {
   tokens?: () => void;
   /** Where what is no longer in the database is read from. */
   archive?: Archive | undefined;
+  /** What is asked instead of the pool for what never changes. */
+  standby?: Standby | undefined;
+  /** Makes another source than LISTEN. */
+  makeSource?: ((told: Told, hub: Hub) => Source) | undefined;
 }): Promise<Receiver> {
   const { pool, url, service, logger, archive, tokens = () => {} } = options;
   const queries = {
@@ -59,11 +66,13 @@ export async function createReceiver(options: {
     restarted: () => log.forget(),
   });
   const relay = createRelay({ log: queries, hub, logger });
-  const reading: LogQueries = {
+  let seen: { log: string; head: number } = head;
+  const primary: LogQueries = {
     ...queries,
     // A client is judged by the log itself: if that has become another one, it is the first to see it.
     head: async () => {
       const found = await queries.head();
+      seen = found;
       if (found.log !== hub.log) relay.catchUp();
       return found;
     },
@@ -76,33 +85,43 @@ export async function createReceiver(options: {
         throw isBelowFloor(error) ? new CutOff('its position is no longer kept', { cause: error }) : error;
       }),
   };
-  const log = createLogReader(reading, logger);
-  const listener = createListener({
-    url,
-    service,
-    channel: channels.events,
+  const reach = () => ({ log: seen.log, head: Math.max(seen.head, hub.log === seen.log ? hub.position : 0) });
+  const log = createLogReader(
+    options.standby ? askStandby(primary, options.standby, reach) : primary,
+    logger,
+  );
+  const told: Told = {
     heard: relay.hear,
+    offered: relay.offer,
     missed: () => {
       relay.catchUp();
       tokens();
     },
-    vacant: options.vacant ?? (() => {}),
-    tokens,
-    logger,
-  });
+  };
+  const source =
+    options.makeSource?.(told, hub) ??
+    createListener({
+      ...told,
+      url,
+      service,
+      channel: channels.events,
+      vacant: options.vacant ?? (() => {}),
+      tokens,
+      logger,
+    });
   return {
     name: 'receiver',
     hub,
     log,
     relay,
-    listener,
+    source,
     doorbell: channels.doorbell,
     async start() {
       await relay.start();
-      await listener.start();
+      await source.start();
     },
     async stop() {
-      await listener.stop();
+      await source.stop();
       await relay.stop();
     },
   };

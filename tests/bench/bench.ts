@@ -10,6 +10,7 @@ import { createLogger } from '../../src/logger.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { databaseUrl, SERVICE } from '../helpers/database.ts';
 import { catchUp } from './catch_up.ts';
+import { edges } from './edges.ts';
 import { fanOut } from './fan_out.ts';
 import { filtered } from './filtered.ts';
 import { growth } from './growth.ts';
@@ -54,6 +55,7 @@ const BENCHMARKS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   memory,
   page,
   start,
+  edges,
 };
 
 const { values, positionals: names } = parseArgs({

@@ -19,6 +19,7 @@ for (const retention of [false, true]) {
       duration: 12_000,
       longest: 2_500,
       instances: 3,
+      edges: 0,
       each: 3,
       listeners: 1,
       retention,

@@ -1,43 +1,19 @@
 // The address leads to another server: a standby that takes over, with what had reached it. Instances wait while it is a
 // standby, go on when it is promoted, and reset clients who may have seen what it lacks.
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { createEmbeddedPostgres } from '../../src/embedded/embedded.ts';
-import { createLogger } from '../../src/logger.ts';
 import { closeSession, openSession } from '../../src/postgres/session.ts';
 import { createCable } from '../helpers/cable.ts';
 import { SERVICE } from '../helpers/database.ts';
 import { read } from '../helpers/http.ts';
 import { startInstance } from '../helpers/instance.ts';
 import { openSocket } from '../helpers/socket.ts';
+import { startPair } from '../helpers/standby.ts';
 import { until } from '../helpers/until.ts';
 
-const logger = createLogger({ level: 'fatal', pretty: false });
 const INSERT = 'INSERT INTO tasks (title) VALUES ($1)';
-
-// A primary, and a standby that follows it: there is no pg_basebackup, so a copy of the stopped cluster begins it.
-async function startPair(folder: string) {
-  const [first, second] = [join(folder, 'first'), join(folder, 'second')];
-  const settings = { fsync: 'off' };
-  const primary = createEmbeddedPostgres({ dataDir: first, settings, logger });
-  await primary.start();
-  const instance = await startInstance(primary.url); // migrates
-  await instance.stop();
-  await primary.stop();
-  await cp(first, second, { recursive: true });
-  await rm(join(second, 'port'));
-  await writeFile(join(second, 'postgres', 'standby.signal'), '');
-  await primary.start();
-  const standby = createEmbeddedPostgres({
-    dataDir: second,
-    settings: { ...settings, primary_conninfo: primary.url },
-    logger,
-  });
-  await standby.start();
-  return { primary, standby };
-}
 
 test('the address leads to a standby, which is then promoted: instances wait, go on, and reset their clients', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'taskwire-failover-'));

@@ -29,7 +29,8 @@ export function withNats(body: (t: ExecutionContext, scene: Scene) => Promise<vo
         nats,
         psql,
         start: async environment => {
-          const instance = await startInstance(database.url, { NATS_URL: nats.url, ...environment });
+          const url = environment?.DATABASE_URL ?? database.url;
+          const instance = await startInstance(url, { NATS_URL: nats.url, ...environment });
           instances.push(instance);
           return instance;
         },

@@ -40,6 +40,7 @@ async function startTwin({ url, pool }: TestDatabase, nats: TestNats) {
   const bridge = createBridge({
     ...receiver,
     service,
+    isCurrent: () => true,
     exclusive: async (work, until) => work(until),
     published: () => published++,
     logger,

@@ -17,6 +17,7 @@ async function setUp() {
   const hub = createHub(LOG_ID, 5);
   const log = { log: LOG_ID, head: 5, first: 1 } as Head;
   const asked: PromiseWithResolvers<void>[] = [];
+  const ranges: number[] = [];
   const relay = createRelay({
     hub,
     logger,
@@ -26,8 +27,10 @@ async function setUp() {
         await asked.at(-1)?.promise;
         return { ...log };
       },
-      range: async (epoch, after, through) =>
-        epoch === log.log ? logRows(after, Math.min(through, log.head), { subject: log.log }) : [],
+      range: async (epoch, after, through) => {
+        ranges.push(after);
+        return epoch === log.log ? logRows(after, Math.min(through, log.head), { subject: log.log }) : [];
+      },
     },
   });
   const published: FeedEvent[] = [];
@@ -47,7 +50,7 @@ async function setUp() {
   await answer();
   await starting;
   await until(() => asked.length === 0);
-  return { hub, log, relay, answer, published, restarts };
+  return { hub, log, relay, answer, published, restarts, ranges };
 }
 
 const batch = (position: number) => ({
@@ -95,5 +98,63 @@ test('an event of an epoch that this relay has yet to hear of is not published i
   await answer();
   await until(() => published.length === 2);
   t.deepEqual(restarts, [[NEXT, 5]]);
+  await relay.stop();
+});
+
+const offered = (position: number, subject = 'offered') => toEvent(logRow(position, { subject }));
+
+test('an event that follows on goes to everybody at once; one that came already goes to nobody', async t => {
+  const { relay, published } = await setUp();
+  relay.offer(LOG_ID, offered(6));
+  relay.offer(LOG_ID, offered(6, 'twice'));
+  relay.offer(LOG_ID, offered(7));
+  t.deepEqual(published, [offered(6), offered(7)]);
+  await relay.stop();
+});
+
+test('what an event comes before is read from the log, and the event itself is not read again', async t => {
+  const { log, relay, published, ranges } = await setUp();
+  log.head = 7;
+  relay.offer(LOG_ID, offered(8));
+  relay.offer(LOG_ID, offered(9));
+  await until(() => published.length === 4);
+  t.deepEqual(
+    published.map(({ position, subject }) => [position, subject]),
+    [
+      [6, LOG_ID],
+      [7, LOG_ID],
+      [8, 'offered'],
+      [9, 'offered'],
+    ],
+  );
+  t.deepEqual(ranges, [5]);
+  await relay.stop();
+});
+
+test('an event is not published while the epoch is in doubt, and never when it proves to be of another one', async t => {
+  const { log, relay, answer, published, restarts } = await setUp();
+  relay.catchUp();
+  relay.offer(LOG_ID, offered(6));
+  t.deepEqual(published, []);
+  Object.assign(log, { log: NEXT, head: 5, ends: new Map([[LOG_ID, 5]]) });
+  await answer();
+  await until(() => restarts.length > 0);
+  await answer(); // whether there is anything that it was told of
+  t.deepEqual(published, []);
+  relay.offer(NEXT, offered(6, 'of the next'));
+  await until(() => published.length > 0);
+  t.deepEqual(published, [offered(6, 'of the next')]);
+  await relay.stop();
+});
+
+test('an event of another epoch makes the relay ask the log which one it is in', async t => {
+  const { hub, log, relay, answer, published } = await setUp();
+  Object.assign(log, { log: NEXT, head: 6, ends: new Map([[LOG_ID, 5]]) });
+  relay.offer(NEXT, offered(6));
+  t.deepEqual(published, []);
+  await answer();
+  await until(() => published.length > 0);
+  t.is(hub.log, NEXT);
+  t.deepEqual(published, [toEvent(logRow(6, { subject: NEXT }))]);
   await relay.stop();
 });

@@ -40,6 +40,12 @@ export interface Lanes {
   batches: DatabasePool;
   /** Changes and deletions, which may wait for a row that another transaction holds. */
   changes: DatabasePool;
+  /** Where a standby can tell what was there at a position, it is asked, or else the primary. */
+  past?: <Result>(
+    position: number,
+    ask: (standby: DatabasePool) => Promise<Result>,
+    otherwise: () => Promise<Result>,
+  ) => Promise<Result>;
 }
 
 /** A resource and where its rows are. */

@@ -51,7 +51,7 @@ export function pastParametersOf({ hasPast }: RestResource): { as_of: typeof asO
 /** Answers with the entity as it was. */
 export async function showPast(
   ctx: Context,
-  { pool, resource }: Served,
+  { pool, lanes, resource }: Served,
   reference: string,
   asOf: AsOf,
 ): Promise<void> {
@@ -61,7 +61,9 @@ export async function showPast(
     ? reference
     : ((await identifyPast(pool, resource, reference, position)) ??
       (await identify(pool, resource, reference)));
-  const found = id === null ? null : await readPast(pool, entityOf(resource, id), position);
+  const read = (from: DatabasePool) =>
+    id === null ? Promise.resolve(null) : readPast(from, entityOf(resource, id), position);
+  const found = await askPast(lanes, position, pool, read);
   if (!found)
     throw new ServiceError(
       'not_found',
@@ -82,7 +84,9 @@ export async function listPastEntities(
     throw badParameter('cursor', 'is of another as_of');
   const position = await resolveAsOf(pool, keys ?? as_of);
   const page = { topic, position, limit: limit + 1, after: keys?.after };
-  const rows = await readBriefly(lanes.searches, transaction => read(transaction, page));
+  const rows = await askPast(lanes, position, lanes.searches, from =>
+    readBriefly(from, transaction => read(transaction, page)),
+  );
   sendPage(ctx, { rows, limit, keysOf: row => [name, position, row.key, row.id] });
 }
 
@@ -115,8 +119,10 @@ export function historyOf(served: Served): Operation {
       const [after] = cursor === undefined ? [0] : readCursor(HistoryKeys, cursor);
       const of = entityOf(served.resource, await resolveEver(served, params.id));
       await untilNumbered(served.pool, of);
-      const found = await readBriefly(served.lanes.searches, transaction =>
-        readHistory(transaction, of, { after, limit: limit + 1 }),
+      // What is in the log now is all that there is to tell: a standby that has that has everything.
+      const { head } = served.lanes.past ? await readHead(served.pool) : { head: 0 };
+      const found = await askPast(served.lanes, head, served.lanes.searches, from =>
+        readBriefly(from, transaction => readHistory(transaction, of, { after, limit: limit + 1 })),
       );
       // Asked for afterwards: what it has risen over meanwhile may have gone unseen.
       const { floor } = await readHead(served.pool);
@@ -131,6 +137,16 @@ export function historyOf(served: Served): Operation {
       sendPage(ctx, { rows, limit, keysOf: row => [row.position], ...(floor > 0 && { from: floor }) });
     },
   });
+}
+
+// What was there at a position, read where it can be.
+async function askPast<Result>(
+  { past }: Served['lanes'],
+  position: number,
+  primary: DatabasePool,
+  read: (from: DatabasePool) => Promise<Result>,
+): Promise<Result> {
+  return past ? past(position, read, () => read(primary)) : read(primary);
 }
 
 // The entity that has the second key now, else the one that had it last.

@@ -20,10 +20,15 @@ export interface Scene {
   ending: AbortSignal;
 }
 
-// A fault befalls an instance, PostgreSQL, or somebody's session; two never befall the same at a time, but for sessions.
+// A fault befalls an instance, PostgreSQL, NATS where there is one, or somebody's session; two never befall the same at a time, but for sessions.
 type Fault =
   | { name: string; weight: number; on: 'instance'; strike(scene: Scene, instance: Instance): Promise<void> }
-  | { name: string; weight: number; on: 'postgres' | 'session'; strike(scene: Scene): Promise<void> };
+  | {
+      name: string;
+      weight: number;
+      on: 'postgres' | 'session' | 'nats';
+      strike(scene: Scene): Promise<void>;
+    };
 
 const MOST_AT_ONCE = 3;
 
@@ -42,6 +47,8 @@ const FAULTS: readonly Fault[] = [
     on: 'postgres',
     strike: scene => crash(scene, 'SIGQUIT'),
   },
+  { name: 'SIGKILL of NATS', weight: 2, on: 'nats', strike: killNats },
+  { name: 'SIGSTOP of NATS', weight: 2, on: 'nats', strike: freezeNats },
   { name: 'SIGKILL of the postmaster', weight: 1, on: 'postgres', strike: scene => crash(scene, 'SIGKILL') },
 ];
 
@@ -67,8 +74,8 @@ async function befall(fault: Fault, scene: Scene, busy: Set<string>): Promise<vo
   const { recorder } = scene;
   const { name } = fault;
   if (fault.on === 'instance') return befallInstance(fault, scene, busy);
-  if (busy.has(fault.on)) return;
-  if (fault.on === 'postgres') busy.add(fault.on);
+  if (busy.has(fault.on) || (fault.on === 'nats' && !scene.cluster.nats)) return;
+  if (fault.on !== 'session') busy.add(fault.on);
   recorder.note(name, name);
   await fault.strike(scene).catch(error => recorder.note(`${name}: ${error.message}`));
   recorder.note(`${name}: over`);
@@ -106,6 +113,18 @@ async function freeze(scene: Scene, instance: Instance): Promise<void> {
   instance.signal('SIGSTOP');
   await last(scene);
   instance.signal('SIGCONT');
+}
+
+async function killNats({ cluster: { nats }, random, longest }: Scene): Promise<void> {
+  await nats?.end('SIGKILL');
+  await delay(random.below(longest / 2));
+  await nats?.start();
+}
+
+async function freezeNats(scene: Scene): Promise<void> {
+  scene.cluster.nats?.freeze();
+  await last(scene);
+  scene.cluster.nats?.thaw();
 }
 
 async function cut(scene: Scene, { cable }: Instance): Promise<void> {

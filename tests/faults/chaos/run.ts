@@ -22,6 +22,8 @@ export interface ChaosOptions {
   /** The longest that a single fault lasts, in ms. */
   longest: number;
   instances: number;
+  /** How many edges besides; with one there is a NATS, which is tormented too. */
+  edges: number;
   /** How many of each: writers like psql, REST clients. */
   each: number;
   /** How many of each interest. */
@@ -48,7 +50,7 @@ const OTHER_LOG = 'resets: other_log';
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const recorder = createRecorder();
   const over = new AbortController();
-  const cluster = await startCluster(options.instances, recorder, options.retention);
+  const cluster = await startCluster(options, recorder);
   try {
     const listeners = listen(cluster, options, recorder, over.signal);
     await writeUnderFaults(cluster, options, recorder, over.signal);
@@ -87,7 +89,7 @@ async function writeUnderFaults(
 ): Promise<void> {
   const { random, each, longest, duration, signal } = options;
   const [faults, writing] = [new AbortController(), new AbortController()];
-  const addresses = cluster.instances.map(({ address }) => address);
+  const addresses = cluster.cores.map(({ address }) => address);
   const ending = AbortSignal.any([writing.signal, over]);
   const common = () => ({ recorder, random: random.fork(), ending });
   const writers = Array.from({ length: each }, (_, index) => [
@@ -105,7 +107,9 @@ async function writeUnderFaults(
     const ready = await Promise.all(cluster.instances.map(instance => instance.isReady()));
     if (ready.every(Boolean)) return true;
     const said = await Promise.all(
-      addresses.map(address => fetch(`${address}/health/ready`).then(answer => answer.text(), String)),
+      cluster.instances.map(({ address }) =>
+        fetch(`${address}/health/ready`).then(answer => answer.text(), String),
+      ),
     );
     why = said.join(' ');
     return undefined;
