@@ -82,7 +82,8 @@ export function connect(options: Options): Client {
 
   const feed = createFeed(env, {
     event: event => outbox.event(event),
-    told: () => outbox.told(),
+    // Not while rows are read anew: what was answered meanwhile may be in those that are still to be shown alone.
+    told: () => ofTasks().some(({ state }) => state === 'stale') || outbox.told(),
     changed() {
       outbox.feedChanged(feed.state);
       told();

@@ -52,7 +52,7 @@ type Page = Partial<EventTarget> & {
 export function createEnvironment(options: Options): Environment {
   const page = globalThis as unknown as Page;
   const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as Environment['Socket'] | undefined);
-  if (!Socket) throw new TypeError('no WebSocket');
+  if (!Socket) throw new TypeError('WebSocket');
   const ending = new AbortController();
   const { signal } = ending;
   return {

@@ -34,7 +34,7 @@ export interface Feed {
 interface FeedOptions {
   event(event: OtherEvent): void;
   /** A frame that says where the socket stands. */
-  told(): void;
+  told(): unknown;
   changed(): void;
 }
 
@@ -64,7 +64,7 @@ export function createFeed(env: Environment, options: FeedOptions): Feed {
     if (frame.specversion) {
       const last = position as number;
       if (isDense && at !== last + 1) {
-        env.report(new Error(`position ${at} came after ${last}`));
+        env.report(new Error(`position ${at} after ${last}`));
         return void link.again(true); // the log has what is missing, for the next attempt
       }
       if (at <= last) return;

@@ -123,7 +123,7 @@ test('a position that is not the next one is said aloud, and asked for again', a
   await until(() => client.state === 'waiting');
   world.say('online');
   await until(() => arrivals.length === 2);
-  t.deepEqual(errors, ['position 8 came after 6']);
+  t.deepEqual(errors, ['position 8 after 6']);
   t.is(arrivals[1]?.url, `/ws/events?after=6&log=${LOG}`);
   const second = events.next();
   arrivals[1]?.send(ready(8), eventAt(7), eventAt(8));
