@@ -216,19 +216,10 @@ CREATE TABLE public.currencies (
   source text,
   "timestamp" timestamp with time zone NOT NULL,
   version bigint NOT NULL,
-  CONSTRAINT currencies_currency_format CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   CONSTRAINT currencies_currency_key UNIQUE (currency),
-  CONSTRAINT currencies_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
-  CONSTRAINT currencies_nominal_positive CHECK ((nominal > 0)),
   CONSTRAINT currencies_pkey PRIMARY KEY (id),
-  CONSTRAINT currencies_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
   CONSTRAINT currencies_rate_of_its_day FOREIGN KEY (currency, rate_date) REFERENCES public.currency_rates(currency, rate_date) DEFERRABLE INITIALLY DEFERRED,
-  CONSTRAINT currencies_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
-  CONSTRAINT currencies_rate_scale CHECK ((scale(rate) <= 20)),
-  CONSTRAINT currencies_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric))),
-  CONSTRAINT currencies_source_length CHECK (((char_length(source) >= 1) AND (char_length(source) <= 100))),
-  CONSTRAINT currencies_timestamp_range CHECK ((("timestamp" >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND ("timestamp" < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-  CONSTRAINT currencies_version_positive CHECK ((version > 0))
+  CONSTRAINT currencies_rules CHECK (public.currencies_rules(currency, name, nominal, rate, rate_date, source, "timestamp", version))
 );
 COMMENT ON TABLE public.currencies IS 'The newest rate of each currency, in roubles per one unit. id (UUIDv7), timestamp (when the rate last changed), version, and what a writer leaves out (name, nominal, rate_date) are made by the trigger currencies_before_write; every change becomes an event of the topic currencies. `nominal` is how many units the bank quotes; the rate is of one.';
 CREATE TRIGGER "00_feed_capture" AFTER INSERT OR DELETE OR UPDATE ON public.currencies FOR EACH ROW EXECUTE FUNCTION feed.capture('currencies', 'currency', 'id'); -- ENABLE ALWAYS
@@ -246,18 +237,8 @@ CREATE TABLE public.currency_rates (
   quoted_rate numeric,
   quoted_nominal integer,
   quoted_name text,
-  CONSTRAINT currency_rates_currency_format CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-  CONSTRAINT currency_rates_nominal_positive CHECK ((nominal > 0)),
   CONSTRAINT currency_rates_pkey PRIMARY KEY (currency, rate_date),
-  CONSTRAINT currency_rates_quoted_name_beside_rate CHECK (((quoted_name IS NULL) OR (quoted_rate IS NOT NULL))),
-  CONSTRAINT currency_rates_quoted_name_length CHECK (((char_length(quoted_name) >= 1) AND (char_length(quoted_name) <= 200))),
-  CONSTRAINT currency_rates_quoted_nominal_positive CHECK ((quoted_nominal > 0)),
-  CONSTRAINT currency_rates_quoted_rate_range CHECK (((quoted_rate > (0)::numeric) AND (quoted_rate < '100000000000000000000'::numeric))),
-  CONSTRAINT currency_rates_quoted_whole CHECK (((quoted_rate IS NULL) = (quoted_nominal IS NULL))),
-  CONSTRAINT currency_rates_rate_date_range CHECK (((rate_date >= '0001-01-01'::date) AND (rate_date <= '9999-12-31'::date))),
-  CONSTRAINT currency_rates_rate_range CHECK (((rate > (0)::numeric) AND (rate < '100000000000000000000'::numeric))),
-  CONSTRAINT currency_rates_rate_scale CHECK ((scale(rate) <= 20)),
-  CONSTRAINT currency_rates_rouble_is_one CHECK (((currency <> 'RUB'::text) OR (rate = (1)::numeric)))
+  CONSTRAINT currency_rates_rules CHECK (public.currency_rates_rules(currency, rate_date, rate, nominal, quoted_rate, quoted_nominal, quoted_name))
 );
 COMMENT ON TABLE public.currency_rates IS 'What a unit of each currency was worth on each day, the days before those in `currencies` too. The trigger currencies_keep_rate writes what `currencies` says; the rates job adds older days. `quoted_rate`, `quoted_nominal` and `quoted_name` are what the bank last said of the day; `rate` is another where it was changed elsewhere since. It outlives its currency.';
 GRANT INSERT, SELECT, UPDATE ON public.currency_rates TO taskwire_app;
@@ -325,14 +306,8 @@ CREATE TABLE public.runs (
   queued_at timestamp with time zone DEFAULT now() NOT NULL,
   started_at timestamp with time zone,
   finished_at timestamp with time zone,
-  CONSTRAINT runs_attempt_positive CHECK ((attempt > 0)),
-  CONSTRAINT runs_counts_not_negative CHECK ((LEAST(fetched, created, updated, unchanged, rejected) >= 0)),
-  CONSTRAINT runs_error_when_failed CHECK (((error IS NOT NULL) = (status = 'failed'::text))),
-  CONSTRAINT runs_finished_when_over CHECK (((finished_at IS NOT NULL) = (status = ANY (ARRAY['succeeded'::text, 'failed'::text])))),
-  CONSTRAINT runs_kind_format CHECK ((kind ~ '^[a-z][a-z_]{0,62}$'::text)),
   CONSTRAINT runs_pkey PRIMARY KEY (id),
-  CONSTRAINT runs_rejections_list CHECK ((jsonb_typeof(rejections) = 'array'::text)),
-  CONSTRAINT runs_status_known CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text])))
+  CONSTRAINT runs_rules CHECK (public.runs_rules(kind, status, attempt, fetched, created, updated, unchanged, rejected, rejections, error, finished_at))
 );
 COMMENT ON TABLE public.runs IS 'Runs of the background jobs, one row each, kept for 400 days. A change of status is an event of the topic runs. `rejections` names the items that broke a rule, the first hundred: [{"source", "external_id", "reason"}].';
 CREATE INDEX runs_by_kind ON public.runs USING btree (kind, id);
@@ -359,24 +334,9 @@ CREATE TABLE public.tasks (
   updated_at timestamp with time zone NOT NULL,
   completed_at timestamp with time zone,
   version bigint NOT NULL,
-  CONSTRAINT tasks_completed_at_range CHECK (((completed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (completed_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-  CONSTRAINT tasks_completed_at_when_done CHECK (((completed_at IS NOT NULL) = (status = 'done'::text))),
-  CONSTRAINT tasks_created_at_range CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-  CONSTRAINT tasks_description_length CHECK ((char_length(description) <= 10000)),
-  CONSTRAINT tasks_due_at_range CHECK (((due_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-  CONSTRAINT tasks_external_id_length CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
-  CONSTRAINT tasks_external_id_needs_source CHECK (((external_id IS NULL) OR (source IS NOT NULL))),
-  CONSTRAINT tasks_labels_count CHECK ((cardinality(labels) <= 20)),
-  CONSTRAINT tasks_labels_distinct CHECK (((labels = '{}'::text[]) OR (public.count_distinct(labels) = cardinality(labels)))),
-  CONSTRAINT tasks_labels_flat CHECK ((COALESCE(array_ndims(labels), 1) = 1)),
-  CONSTRAINT tasks_labels_length CHECK (((labels = '{}'::text[]) OR public.lengths_within(labels, 1, 50))),
   CONSTRAINT tasks_pkey PRIMARY KEY (id),
-  CONSTRAINT tasks_priority_known CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
-  CONSTRAINT tasks_source_external_id_key UNIQUE (source, external_id),
-  CONSTRAINT tasks_source_length CHECK (((char_length(source) >= 1) AND (char_length(source) <= 100))),
-  CONSTRAINT tasks_status_known CHECK ((status = ANY (ARRAY['todo'::text, 'in_progress'::text, 'done'::text]))),
-  CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200))),
-  CONSTRAINT tasks_version_positive CHECK ((version > 0))
+  CONSTRAINT tasks_rules CHECK (public.tasks_rules(title, description, status, priority, due_at, labels, source, external_id, created_at, completed_at, version)),
+  CONSTRAINT tasks_source_external_id_key UNIQUE (source, external_id)
 );
 COMMENT ON TABLE public.tasks IS 'The TODO list. id (UUIDv7), created_at, updated_at, completed_at and version are made by the trigger tasks_before_write; every change becomes an event of the topic tasks.';
 CREATE INDEX tasks_by_created_at ON public.tasks USING btree (created_at, id);
@@ -652,6 +612,22 @@ CREATE FUNCTION public.apply_batch(of_topic text, columns text[], operations jso
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.apply_batch(text,text[],jsonb) TO taskwire_app;
 
+CREATE FUNCTION public.broken_currency_rule(currency text, name text, nominal integer, rate numeric, rate_date date, source text, "timestamp" timestamp with time zone, version bigint) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.broken_currency_rule(text,text,integer,numeric,date,text,timestamp with time zone,bigint) TO PUBLIC;
+
+CREATE FUNCTION public.broken_rate_rule(currency text, rate_date date, rate numeric, nominal integer, quoted_rate numeric, quoted_nominal integer, quoted_name text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.broken_rate_rule(text,date,numeric,integer,numeric,integer,text) TO PUBLIC;
+
+CREATE FUNCTION public.broken_run_rule(kind text, status text, attempt integer, fetched integer, created integer, updated integer, unchanged integer, rejected integer, rejections jsonb, error text, finished_at timestamp with time zone) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.broken_run_rule(text,text,integer,integer,integer,integer,integer,integer,jsonb,text,timestamp with time zone) TO PUBLIC;
+
+CREATE FUNCTION public.broken_task_rule(title text, description text, status text, priority text, due_at timestamp with time zone, labels text[], source text, external_id text, created_at timestamp with time zone, completed_at timestamp with time zone, version bigint) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.broken_task_rule(text,text,text,text,timestamp with time zone,text[],text,text,timestamp with time zone,timestamp with time zone,bigint) TO PUBLIC;
+
 CREATE FUNCTION public.claim_idempotency_key(wanted text, of_request bytea, of_token text DEFAULT ''::text) RETURNS TABLE(outcome text, status integer, headers jsonb, body text)
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;
 GRANT EXECUTE ON FUNCTION public.claim_idempotency_key(text,bytea,text) TO taskwire_app;
@@ -670,6 +646,14 @@ CREATE FUNCTION public.currencies_before_write() RETURNS trigger
 
 CREATE FUNCTION public.currencies_keep_rate() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.currencies_rules(currency text, name text, nominal integer, rate numeric, rate_date date, source text, "timestamp" timestamp with time zone, version bigint) RETURNS boolean
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.currencies_rules(text,text,integer,numeric,date,text,timestamp with time zone,bigint) TO PUBLIC;
+
+CREATE FUNCTION public.currency_rates_rules(currency text, rate_date date, rate numeric, nominal integer, quoted_rate numeric, quoted_nominal integer, quoted_name text) RETURNS boolean
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.currency_rates_rules(text,date,numeric,integer,numeric,integer,text) TO PUBLIC;
 
 CREATE FUNCTION public.hand_back_run(unfinished uuid, of_attempt integer) RETURNS boolean
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
@@ -735,6 +719,10 @@ CREATE FUNCTION public.run_is_forgotten(run public.runs) RETURNS boolean
 CREATE FUNCTION public.runs_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
 
+CREATE FUNCTION public.runs_rules(kind text, status text, attempt integer, fetched integer, created integer, updated integer, unchanged integer, rejected integer, rejections jsonb, error text, finished_at timestamp with time zone) RETURNS boolean
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.runs_rules(text,text,integer,integer,integer,integer,integer,integer,jsonb,text,timestamp with time zone) TO PUBLIC;
+
 CREATE FUNCTION public.search_text(value text) RETURNS text
   LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT;
 GRANT EXECUTE ON FUNCTION public.search_text(text) TO PUBLIC;
@@ -753,6 +741,10 @@ GRANT EXECUTE ON FUNCTION public.task_words(text,text) TO PUBLIC;
 
 CREATE FUNCTION public.tasks_before_write() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path=pg_catalog, pg_temp;
+
+CREATE FUNCTION public.tasks_rules(title text, description text, status text, priority text, due_at timestamp with time zone, labels text[], source text, external_id text, created_at timestamp with time zone, completed_at timestamp with time zone, version bigint) RETURNS boolean
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION public.tasks_rules(text,text,text,text,timestamp with time zone,text[],text,text,timestamp with time zone,timestamp with time zone,bigint) TO PUBLIC;
 
 CREATE FUNCTION public.tokens_before_update() RETURNS trigger
   LANGUAGE plpgsql VOLATILE SET search_path=pg_catalog, pg_temp;

@@ -27,9 +27,9 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
   bytes CONSTANT bigint := octet_length(data::text) + coalesce(octet_length(previous::text), 0);
-  origin text := nullif(current_setting('taskwire.origin', true), '');
-  request_id text := nullif(current_setting('taskwire.request_id', true), '');
-  token text := nullif(current_setting('taskwire.token', true), '');
+  origin text;
+  request_id text;
+  token text;
   actor json;
 BEGIN
   IF subject IS NULL THEN
@@ -41,13 +41,13 @@ BEGIN
     PERFORM feed.refuse_large(topic, subject, bytes);
   END IF;
   -- The session's own role: ours is the owner's by now. Asked only where something was set, which psql does not.
-  IF coalesce(origin, request_id, token) IS NOT NULL
-    AND NOT coalesce(pg_has_role(session_user, to_regrole('taskwire_app'), 'SET'), false)
-    AND NOT pg_has_role(session_user, current_user, 'SET')
+  IF concat(
+      current_setting('taskwire.origin', true), current_setting('taskwire.request_id', true), current_setting('taskwire.token', true)) <> ''
+    AND (coalesce(pg_has_role(session_user, to_regrole('taskwire_app'), 'SET'), false) OR pg_has_role(session_user, current_user, 'SET'))
   THEN
-    origin := NULL;
-    request_id := NULL;
-    token := NULL;
+    origin := nullif(current_setting('taskwire.origin', true), '');
+    request_id := nullif(current_setting('taskwire.request_id', true), '');
+    token := nullif(current_setting('taskwire.token', true), '');
   END IF;
   IF token IS NOT NULL AND origin = 'rest' THEN
     SELECT format('{"id":%s,"name":%s}', to_json(t.id), to_json(t.name)) INTO actor FROM public.tokens AS t WHERE t.id = token;

@@ -54,16 +54,32 @@ export function testRules(
     );
 
   test(
-    `no rule of ${table} goes without an attack here`,
+    `the rules of ${table} are held against every row, whoever writes it and however`,
     withDatabase(async (t, database) => {
       const session = await database.psql();
       const { rows } = await session.query(
-        `SELECT conname FROM pg_constraint WHERE conrelid = '${table}'::regclass AND contype IN ('c', 'p', 'u', 'f')`,
+        `SELECT contype, convalidated FROM pg_constraint WHERE conrelid = '${table}'::regclass AND conname = '${table}_rules'`,
+      );
+      t.deepEqual(rows, [{ contype: 'c', convalidated: true }]);
+    }),
+  );
+
+  test(
+    `no rule of ${table} goes without an attack here`,
+    withDatabase(async (t, database) => {
+      const session = await database.psql();
+      // A rule is a constraint, or a name that the function of the one CHECK can give.
+      const { rows } = await session.query(
+        `SELECT conname AS rule FROM pg_constraint
+         WHERE conrelid = '${table}'::regclass AND contype IN ('c', 'p', 'u', 'f') AND conname <> '${table}_rules'
+         UNION ALL
+         SELECT found[1] FROM pg_proc AS p, regexp_matches(pg_get_function_sqlbody(p.oid), '(?:THEN|ELSE) ''(\\w+)''', 'g') AS found
+         WHERE p.proname ~ '^broken_\\w+_rule$' AND found[1] LIKE '${table}\\_%'`,
       );
       t.true(rows.length > 0);
       const attacked = new Set([...attacks, ...behindTriggers].map(([rule]) => rule));
       t.deepEqual(
-        rows.map(row => row.conname).filter(name => !attacked.has(name)),
+        rows.map(row => row.rule).filter(name => !attacked.has(name)),
         [],
       );
     }),

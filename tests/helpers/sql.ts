@@ -43,10 +43,9 @@ const UNNUMBERED = 'SELECT EXISTS (SELECT FROM feed.topics AS t CROSS JOIN LATER
 
 /** Numbers what has committed, as the sequencer does, and returns it. Where an instance leads, it resolves when that one has. */
 export async function sequence(session: pg.Client): Promise<Logged[]> {
-  const { rows } = await session.query('SELECT * FROM feed.sequence_staged(1000000)');
-  while (await readValue<boolean>(session, UNNUMBERED)) {
-    // nobody numbers beside the leader
-  }
+  let rows = await look(session);
+  // Beside a leader there is nothing to number, only to wait; what commits in between is numbered here or there.
+  while (rows.length === 0 && (await readValue<boolean>(session, UNNUMBERED))) rows = await look(session);
   const { position = 0, last_position = 0 } = rows.at(-1) ?? {};
   // What is more than a page is left in the log.
   const { rows: rest } = await session.query(
@@ -54,6 +53,10 @@ export async function sequence(session: pg.Client): Promise<Logged[]> {
     [position, last_position],
   );
   return [...rows, ...rest].map(toLogged);
+}
+
+async function look(session: pg.Client) {
+  return (await session.query('SELECT * FROM feed.sequence_staged(1000000)')).rows;
 }
 
 /** The whole log, numbered up to now. */

@@ -85,7 +85,10 @@ test(
       CREATE FUNCTION mine.unnest(text[]) RETURNS SETOF text LANGUAGE sql
         AS 'SELECT n::text FROM generate_series(1, cardinality($1)) AS n';
       CREATE FUNCTION mine.char_length(text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+      CREATE FUNCTION mine.broken_task_rule(text, text, text, text, timestamptz, text[], text, text, timestamptz, timestamptz, bigint)
+        RETURNS text LANGUAGE sql AS 'SELECT NULL::pg_catalog.text';
       CREATE FUNCTION mine.btrim(text, text) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+      CREATE DOMAIN mine.text AS integer;
       SET search_path = mine, pg_catalog, public`);
     t.is(await brokenBy(session, given('labels', `ARRAY['a', 'a', NULL]`)), 'tasks_labels_distinct');
     t.is(await brokenBy(session, given('labels', `ARRAY[repeat('x', 51)]`)), 'tasks_labels_length');
