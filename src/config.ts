@@ -178,14 +178,14 @@ export function parse(environment: Record<string, string | undefined>, adapters:
   };
 }
 
-const RATE_OF_A_TOKEN = '12000';
-const SOCKETS_OF_A_TOKEN = '1000';
+const RATE_OF_A_TOKEN = 12_000;
+const SOCKETS_OF_A_TOKEN = 1_000;
 
 // An address is no client: behind a proxy it is all of them, who would be refused for what one of them does. So where only
 // addresses are known nothing is limited but by the operator's own word.
-function limitOf(given: string | undefined, auth: string | undefined, ofToken: string): number | undefined {
-  const limit = given ?? (auth === 'token' ? ofToken : 'off');
-  return limit === 'off' ? undefined : Number(limit);
+function limitOf(given: string | undefined, auth: string | undefined, ofToken: number): number | undefined {
+  if (given === undefined) return auth === 'token' ? ofToken : undefined;
+  return given === 'off' ? undefined : Number(given);
 }
 
 const MOST_SECONDS = 36_500 * 86_400;
