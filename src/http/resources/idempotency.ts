@@ -14,7 +14,7 @@ import { refusal } from '../input/input.ts';
 const HEADER = 'Idempotency-Key';
 const REPLAYED = 'Idempotent-Replayed';
 const KEPT_HEADERS = ['Content-Type', 'Cache-Control', 'ETag', 'Location'];
-const PATIENCE = 5_000; // ms that a request may be waited for which has the key now
+const PATIENCE = 3_000; // ms that a request may be waited for which has the key now: less than a lock may be
 const SHORTEST_PAUSE = 20; // ms until that is looked at again; twice as long each time
 const LONGEST_PAUSE = 250; // ms
 const RULE = 'must be 1 to 255 visible ASCII characters or spaces';
