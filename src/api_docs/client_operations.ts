@@ -1,6 +1,6 @@
 // GET /client.js: the client of src/client for pages, from the service that it speaks with.
 import { type Operation, operation } from '../web/operation.ts';
-import { bundle } from './client_script.ts';
+import { readClientScript } from './client_script.ts';
 import {
   answersOf,
   NoParameters,
@@ -9,8 +9,6 @@ import {
   send,
   staticAsset,
 } from './static_asset.ts';
-
-const ENTRY = new URL('../client/client.ts', import.meta.url);
 
 /** GET /client.js. */
 export function createClientOperations(): Operation[] {
@@ -27,7 +25,7 @@ export function createClientOperations(): Operation[] {
       headers: StaticAssetHeaders,
       answers: answersOf('text/javascript'),
       async handle(ctx) {
-        script ??= bundle(ENTRY).then(code => staticAsset('text/javascript', code));
+        script ??= readClientScript().then(code => staticAsset('text/javascript', code));
         send(ctx, await script);
       },
     }),

@@ -7,6 +7,15 @@ const IMPORT = /^import\s*\{([^}]*)\}\s*from '(\.\/[^']+)';$/gm;
 const FORWARD = /^export\s*\{([^}]*)\}\s*from '\.\/[^']+';$/gm;
 const COMMENT = /^\s*\/\/.*\n|^\s*\/\*\*[\s\S]*?\*\/\n/gm;
 
+const ENTRY = new URL('../client/client.ts', import.meta.url);
+let made: Promise<string> | undefined;
+
+/** The client, put together once. */
+export function readClientScript(): Promise<string> {
+  made ??= bundle(ENTRY);
+  return made;
+}
+
 /** A module and all that it imports from beside it, as one. */
 export async function bundle(entry: URL): Promise<string> {
   const modules = new Map<string, string>();
@@ -30,13 +39,11 @@ async function gather(module: URL, into: Map<string, string>): Promise<void> {
   into.set(module.href, code);
 }
 
-/** A module as a browser can read it: without types, and without comments that stand on lines of their own. */
+/**
+ * A module without types, and without comments that stand on lines of their own. Node says that this may change, and no
+ * operator could do anything about it.
+ */
 export function withoutTypes(code: string): string {
-  return strip(code.replaceAll(COMMENT, '\n'));
-}
-
-/** A module without its types. Node says that this may change, and no operator could do anything about it. */
-export function strip(code: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {

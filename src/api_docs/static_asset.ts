@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import { isKnownTag } from '../web/entity_tag.ts';
+import { type Operation, operation } from '../web/operation.ts';
+import { parameter } from '../web/query.ts';
 
 export interface StaticAsset {
   type: string;
@@ -54,3 +56,78 @@ export function send(
 }
 
 const FOR_EVER = 'public, max-age=31536000, immutable';
+
+/** The headers of a page that needs nobody else. */
+export const PAGE_HEADERS = {
+  'Content-Security-Policy': 'Proves that the page asks nobody else for anything.',
+  'Referrer-Policy': '`no-referrer`',
+};
+
+/** Sends a page under its policy. */
+export function sendPage(ctx: Context, page: StaticAsset, policy: string): void {
+  ctx.set({ 'Content-Security-Policy': policy, 'Referrer-Policy': 'no-referrer' });
+  send(ctx, page);
+}
+
+const FileQuery = z.strictObject({
+  v: parameter(z.string())
+    .optional()
+    .meta({ description: 'Its ETag without the quotes: then it never changes, and may be kept for ever.' }),
+});
+
+interface AssetFolder {
+  /** GET <folder>/{file}, of those that are named. */
+  operation: Operation;
+  /** The addresses of all files, by their names: each changes with its file. */
+  addresses(): Promise<Record<string, string>>;
+}
+
+/** Files that a page needs, each read once, when it is first asked for. Only what is named can be asked for. */
+export function createAssetFolder({
+  id,
+  folder,
+  summary,
+  files,
+}: {
+  id: string;
+  folder: string;
+  summary: string;
+  files: Readonly<Record<string, { type: string; read(): Promise<Buffer | string> }>>;
+}): AssetFolder {
+  const names = Object.keys(files);
+  const assets = new Map<string, Promise<StaticAsset>>();
+
+  function assetOf(name: string): Promise<StaticAsset> {
+    const known = assets.get(name);
+    if (known) return known;
+    const file = files[name];
+    if (!file) throw new RangeError(`there is no file ${name}`);
+    const asset = file.read().then(content => staticAsset(file.type, content));
+    assets.set(name, asset);
+    return asset;
+  }
+
+  const addressOf = async (name: string) => {
+    const { etag } = await assetOf(name);
+    return [name, `${folder}/${name}?v=${etag.slice(1, -1)}`] as const;
+  };
+  return {
+    addresses: async () => Object.fromEntries(await Promise.all(names.map(addressOf))),
+    operation: operation({
+      id,
+      method: 'get',
+      path: `${folder}/{file}`,
+      summary,
+      tag: 'documents',
+      access: 'open',
+      params: z.object({ file: z.enum(names, { error: ({ input }) => `there is no file ${input}` }) }),
+      query: FileQuery,
+      headers: StaticAssetHeaders,
+      answers: answersOf([...new Set(Object.values(files).map(({ type }) => type))]),
+      async handle(ctx, { params, query }) {
+        const asset = await assetOf(params.file);
+        send(ctx, asset, { immutable: query.v !== undefined && `"${query.v}"` === asset.etag });
+      },
+    }),
+  };
+}

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { bundle, strip } from '../api_docs/client_script.ts';
+import { bundle, withoutTypes } from '../api_docs/client_script.ts';
 import { EventEnvelope } from '../events.ts';
 import { Currency } from '../http/currencies/currency_fields.ts';
 import { Run } from '../http/runs/run_fields.ts';
@@ -30,7 +30,8 @@ const SCHEMAS = {
 await rm(DIST, { recursive: true, force: true });
 await emitTypes();
 await writeFile(join(DIST, 'client.js'), await bundle(new URL('../client/client.ts', import.meta.url)));
-for (const name of ADAPTERS) await writeFile(join(DIST, `${name}.js`), strip(await readSource(`${name}.ts`)));
+for (const name of ADAPTERS)
+  await writeFile(join(DIST, `${name}.js`), withoutTypes(await readSource(`${name}.ts`)));
 await writeManifest();
 
 function readSource(name: string): Promise<string> {

@@ -3,12 +3,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { bundle, withoutTypes } from '../api_docs/client_script.ts';
-import { type StaticAsset, staticAsset } from '../api_docs/static_asset.ts';
+import { readClientScript, withoutTypes } from '../api_docs/client_script.ts';
 import { joinModules } from './join_modules.ts';
 
 /** A file of the page. */
-export interface BrowserFile {
+interface BrowserFile {
   type: 'text/javascript' | 'text/css' | 'image/svg+xml';
   /** What a module that wants it writes in its import, as the browser resolves it. */
   importedAs: readonly string[];
@@ -18,7 +17,6 @@ export interface BrowserFile {
 }
 
 const PAGE = new URL('../page/', import.meta.url);
-const CLIENT = new URL('../client/client.ts', import.meta.url);
 
 const LIBRARIES: Readonly<Record<string, BrowserFile>> = {
   'lit-html.js': library('lit-html/lit-html.js', ['lit-html', '/lit-html.js', '/page/lit-html.js']),
@@ -46,16 +44,11 @@ export const BROWSER_FILES: Readonly<Record<string, BrowserFile>> = {
     type: 'text/javascript',
     importedAs: ['/client/client.ts'],
     early: true,
-    read: () => bundle(CLIENT),
+    read: readClientScript,
   },
   'style.css': { type: 'text/css', importedAs: [], early: true, read: () => readHere('style.css') },
   'icon.svg': { type: 'image/svg+xml', importedAs: [], early: true, read: () => readHere('icon.svg') },
 };
-
-/** A file as it is served. */
-export async function readBrowserFile({ type, read }: BrowserFile): Promise<StaticAsset> {
-  return staticAsset(type, await read());
-}
 
 async function readPage(): Promise<string> {
   const names = (await readdir(PAGE)).filter(name => name.endsWith('.ts'));
