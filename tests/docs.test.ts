@@ -12,7 +12,7 @@ import { EventEnvelope } from '../src/events.ts';
 import { readRateMessage } from '../src/nats/rate_message.ts';
 import { SECTIONS } from '../src/runbook.ts';
 import { createTestDatabase, type TestDatabase } from './helpers/database.ts';
-import { createTestNats, hasNats, type TestNats } from './helpers/nats.ts';
+import { createTestNats, NATS_SERVER, type TestNats } from './helpers/nats_server.ts';
 import { type Running, startService } from './helpers/process.ts';
 import { until } from './helpers/until.ts';
 
@@ -41,7 +41,7 @@ const test = anyTest as TestFn<Scene>;
 
 test.before(async t => {
   const database = await createTestDatabase();
-  const nats = hasNats() ? await createTestNats() : undefined;
+  const nats = NATS_SERVER ? await createTestNats() : undefined;
   const service = await startService(database.url, nats ? { NATS_URL: nats.url } : {});
   const body = JSON.stringify({ title: 'Water the plants' });
   const headers = { 'content-type': 'application/json' };

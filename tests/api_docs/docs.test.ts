@@ -1,5 +1,5 @@
 // The page that shows the API: complete, from here alone, and only what it needs.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,22 +7,12 @@ import { promisify } from 'node:util';
 import anyTest, { type TestFn } from 'ava';
 import { conformanceAt, type Document } from '../helpers/conformance.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
+import { CHROMIUM } from '../helpers/program.ts';
 
 const test = anyTest as TestFn<Context>;
 withInstance(test);
 
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome'];
 const run = promisify(execFile);
-
-function findBrowser(): string | undefined {
-  return BROWSERS.find(name => {
-    try {
-      return execFileSync(name, ['--version'], { stdio: ['ignore', 'pipe', 'ignore'] }).length > 0;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** The page's document once its scripts have run, what the browser said, and what the page asked for. */
 async function look(browser: string, address: string) {
@@ -64,7 +54,7 @@ async function look(browser: string, address: string) {
 }
 
 test('the page shows every operation in a browser, and asks for nothing but ours', async t => {
-  const browser = findBrowser();
+  const browser = CHROMIUM;
   if (!browser) {
     if (process.env.CI === 'true') return t.fail('there is no Chromium, and CI must have one');
     t.log('SKIPPED: there is no Chromium to look at the page with');

@@ -3,8 +3,8 @@
 // slider's is the same question put to REST by a program.
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { findBrowser } from '../helpers/browser.ts';
 import { startService } from '../helpers/process.ts';
+import { CHROMIUM } from '../helpers/program.ts';
 import { until } from '../helpers/until.ts';
 import type { Bench, BenchDatabase } from './bench.ts';
 import { readLast, stageEvents } from './events.ts';
@@ -19,7 +19,7 @@ const EACH = 20; // events in one
 
 /** Ends with the figures of the page. */
 export async function page({ createDatabase, rounds, scale }: Bench): Promise<Row[]> {
-  const path = findBrowser();
+  const path = CHROMIUM;
   if (path === undefined) throw new Error('there is no Chromium to look at the page with');
   const database = await createDatabase();
   await database.migrate();

@@ -7,8 +7,9 @@ import { build } from 'esbuild-wasm';
 import type { Task } from '../../src/client/client.ts';
 import { taskwireCollectionOptions } from '../../src/client/tanstack_db.ts';
 import { clientOf } from '../helpers/client.ts';
-import { CHROMIUM, startChromium } from '../helpers/event_source.ts';
+import { startChromium } from '../helpers/event_source.ts';
 import { type Context, withInstance } from '../helpers/instance.ts';
+import { CHROMIUM } from '../helpers/program.ts';
 import { until } from '../helpers/until.ts';
 
 const test = anyTest as TestFn<Context>;

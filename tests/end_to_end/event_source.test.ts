@@ -4,9 +4,10 @@ import { pino } from 'pino';
 import type { Instance } from '../../src/instance/instance.ts';
 import { createCable } from '../helpers/cable.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { CHROMIUM, type SourceClient, startChromium, startNode } from '../helpers/event_source.ts';
+import { type SourceClient, startChromium, startNode } from '../helpers/event_source.ts';
 import { createTestInstance } from '../helpers/instance.ts';
 import { findLastingPort } from '../helpers/port.ts';
+import { CHROMIUM } from '../helpers/program.ts';
 import { until } from '../helpers/until.ts';
 
 // CI installs it.

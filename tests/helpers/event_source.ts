@@ -1,10 +1,9 @@
 // EventSource as the world has it, in a real Chromium and in Node itself: what it hears, and whether it still lives.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
 
@@ -25,13 +24,6 @@ export interface SourceClient {
   readonly heard: readonly Heard[];
   close(): Promise<void>;
 }
-
-const FOLDERS = (process.env.PATH ?? '').split(delimiter);
-
-/** Chromium, wherever it is installed; undefined where it is not. */
-export const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
-  .flatMap(name => FOLDERS.map(folder => join(folder, name)))
-  .find(existsSync);
 
 // Runs in the page, and in Node. What is heard goes to the console, which both can be read from.
 const script = (name: string, url: string) => `{

@@ -1,20 +1,15 @@
 // The tests that need a nats-server, and what a stream of it holds. Where the program is not installed they are skipped, and say
 // so; in CI they fail.
 import type { StreamConfig } from '@nats-io/jetstream';
-import test, { type ExecutionContext, type Implementation } from 'ava';
-import { hasNats, MISSING, type TestNats } from './nats_server.ts';
+import test, { type ExecutionContext } from 'ava';
+import { MISSING, NATS_SERVER, type TestNats } from './nats_server.ts';
+import { testsWith } from './program.ts';
 import { until } from './until.ts';
 
-export { createTestNats, hasNats, type TestNats } from './nats_server.ts';
-
-if (!hasNats() && !process.env.CI) process.stderr.write(`\n!!! SKIPPED, because ${MISSING}\n\n`);
+export { createTestNats, type TestNats } from './nats_server.ts';
 
 /** A test that needs nats-server. */
-export function natsTest(title: string, body: Implementation<[], unknown>): void {
-  if (hasNats()) test(title, body as Implementation<[]>);
-  else if (process.env.CI) test(title, t => t.fail(MISSING));
-  else test.skip(title, body as Implementation<[]>);
-}
+export const natsTest = testsWith(test, NATS_SERVER, MISSING);
 
 /** A message of the stream of events. */
 export interface Streamed {

@@ -1,26 +1,22 @@
 // A real nats-server of one's own, to be stopped, killed and frozen.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findLastingPort } from './port.ts';
+import { findProgram } from './program.ts';
 import { until } from './until.ts';
 
 /** What is said where there is none. */
 export const MISSING =
   'nats-server is not installed: `apt-get install nats-server`, or https://github.com/nats-io/nats-server/releases, somewhere in PATH';
 
-const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/bin']
-  .map(folder => join(folder, 'nats-server'))
-  .find(existsSync);
-
-/** Whether there is a nats-server on this machine. */
-export const hasNats = () => program !== undefined;
+/** Where it is; undefined where there is none. */
+export const NATS_SERVER = findProgram('nats-server');
 
 export interface TestNats {
   readonly url: string;
@@ -47,13 +43,13 @@ process.once('exit', () => {
 
 /** A server with JetStream on a free port of loopback; `args` beyond the ordinary ones. */
 export async function createTestNats(args: string[] = [], credentials = ''): Promise<TestNats> {
-  if (program === undefined) throw new Error(MISSING);
+  if (NATS_SERVER === undefined) throw new Error(MISSING);
   const folder = await mkdtemp(join(tmpdir(), 'taskwire-nats-'));
   const port = await findLastingPort();
   const all = ['-js', '-sd', folder, '-a', '127.0.0.1', '-p', String(port), ...args];
   let child: ChildProcess | undefined;
   const start = async () => {
-    const mine = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const mine = spawn(NATS_SERVER, all, { stdio: ['ignore', 'ignore', 'pipe'] });
     child = mine;
     servers.add(mine);
     mine.once('exit', () => servers.delete(mine));

@@ -2,31 +2,23 @@
 // not installed the tests that need it are skipped, and say so; in CI they fail.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import test, { type Implementation } from 'ava';
+import { join } from 'node:path';
+import test from 'ava';
 import { chooseAccount } from '../../src/embedded/binaries.ts';
 import { closeSession, openBareSession } from '../../src/postgres/session.ts';
 import { SERVICE } from './database.ts';
 import { findLastingPort } from './port.ts';
+import { findProgram, testsWith } from './program.ts';
 import { until } from './until.ts';
 
 const MISSING = 'pgbouncer is not installed: `apt-get install pgbouncer`, somewhere in PATH';
 
-const program = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-  .map(folder => join(folder, 'pgbouncer'))
-  .find(existsSync);
-
-if (program === undefined && !process.env.CI) process.stderr.write(`\n!!! SKIPPED, because ${MISSING}\n\n`);
+const program = findProgram('pgbouncer');
 
 /** A test that needs PgBouncer. */
-export function pgbouncerTest(title: string, body: Implementation<[], unknown>): void {
-  if (program !== undefined) test(title, body as Implementation<[]>);
-  else if (process.env.CI) test(title, t => t.fail(MISSING));
-  else test.skip(title, body as Implementation<[]>);
-}
+export const pgbouncerTest = testsWith(test, program, MISSING);
 
 export interface TestPgbouncer {
   /** The address of the same database through the pooler. */

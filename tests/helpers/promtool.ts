@@ -1,26 +1,17 @@
 // promtool, which knows Prometheus's own language (Debian: `apt-get install prometheus`). Where it is not installed the tests
 // that need it are skipped, and say so; in CI they fail.
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import { join } from 'node:path';
+import test from 'ava';
+import { findProgram, testsWith } from './program.ts';
 
 const MISSING = 'there is no promtool: apt-get install prometheus';
-const program = (process.env.PATH ?? '')
-  .split(delimiter)
-  .map(folder => join(folder, 'promtool'))
-  .find(path => existsSync(path));
-
-if (program === undefined && !process.env.CI) process.stderr.write(`\n!!! SKIPPED, because ${MISSING}\n\n`);
+const program = findProgram('promtool');
 
 /** A test that needs promtool. */
-export function withPromtool(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  if (program !== undefined) test(title, body);
-  else if (process.env.CI) test(title, t => t.fail(MISSING));
-  else test.skip(title, body);
-}
+export const withPromtool = testsWith(test, program, MISSING);
 
 /** Runs it in a folder of its own, in which these files are; what it said, and whether it was content. */
 export async function promtool(

@@ -3,12 +3,12 @@
 // with haproxy.cfg, the same way.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { findLastingPort } from './port.ts';
+import { findProgram } from './program.ts';
 import { until } from './until.ts';
 
 export interface TestProxy {
@@ -20,15 +20,9 @@ const CONFIGURATION = new URL('../../nginx.conf', import.meta.url);
 const NOBODY = 65534;
 
 /** nginx, wherever it is installed; undefined where it is not. */
-export const NGINX = find('nginx');
+export const NGINX = findProgram('nginx');
 /** HAProxy, likewise. */
-export const HAPROXY = find('haproxy');
-
-function find(program: string): string | undefined {
-  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
-    .map(folder => join(folder, program))
-    .find(existsSync);
-}
+export const HAPROXY = findProgram('haproxy');
 
 /** A proxy in front of exactly two addresses, as api1 and api2; says in `log` (ava's t.log) which one it is. */
 export async function startProxy(
