@@ -26,7 +26,7 @@ COMMENT ON TABLE public.tokens IS
   'Who may ask, where AUTH=token: a token is known by its SHA-256 alone. Written by its owner, by npm run token or by hand; '
   'the service reads it, and every instance hears of a change at once. It is no topic: nothing of it is in the log.';
 
--- A key is a client's own: what is remembered under it is answered to nobody else.
+-- A key is a client's own: what is remembered under it is answered to no other one.
 ALTER TABLE public.idempotency_keys ADD COLUMN token text NOT NULL DEFAULT '';
 ALTER TABLE public.idempotency_keys DROP CONSTRAINT idempotency_keys_pkey;
 ALTER TABLE public.idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key, token);

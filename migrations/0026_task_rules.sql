@@ -53,7 +53,7 @@ COMMENT ON FUNCTION public.tasks_rules(text, text, text, text, timestamptz, text
   'The CHECK of tasks: true, or the refusal that names the rule which a row breaks.';
 
 -- In one statement, so that no row is ever without rules. NOT VALID: what is there was held against the same ones, and
--- nobody waits until it is read again.
+-- no writer waits until it is read again.
 ALTER TABLE public.tasks
   ADD CONSTRAINT tasks_rules CHECK (public.tasks_rules(
     title, description, status, priority, due_at, labels, source, external_id, created_at, completed_at, version)) NOT VALID,

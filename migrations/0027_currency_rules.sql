@@ -45,7 +45,7 @@ COMMENT ON FUNCTION public.currencies_rules(text, text, integer, numeric, date, 
   'The CHECK of currencies: true, or the refusal that names the rule which a row breaks.';
 
 -- In one statement, so that no row is ever without rules. NOT VALID: what is there was held against the same ones, and
--- nobody waits until it is read again.
+-- no writer waits until it is read again.
 ALTER TABLE public.currencies
   ADD CONSTRAINT currencies_rules CHECK (public.currencies_rules(
     currency, name, nominal, rate, rate_date, source, "timestamp", version)) NOT VALID,

@@ -46,7 +46,7 @@ COMMENT ON FUNCTION public.currency_rates_rules(text, date, numeric, integer, nu
   'The CHECK of currency_rates: true, or the refusal that names the rule which a row breaks.';
 
 -- In one statement, so that no row is ever without rules. NOT VALID: what is there was held against the same ones, and
--- nobody waits until it is read again.
+-- no writer waits until it is read again.
 ALTER TABLE public.currency_rates
   ADD CONSTRAINT currency_rates_rules CHECK (public.currency_rates_rules(
     currency, rate_date, rate, nominal, quoted_rate, quoted_nominal, quoted_name)) NOT VALID,

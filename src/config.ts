@@ -5,6 +5,7 @@ import { loadEnvFile } from 'node:process';
 import { z } from 'zod';
 import { ServiceError } from './errors.ts';
 import { nextTime } from './jobs/schedule.ts';
+import { LONGEST_DURATION, secondsOf } from './parsing/duration.ts';
 import { DEFAULT_SERVICE, isServiceName } from './postgres/names.ts';
 import { tlsFault, withLibpqTls } from './postgres/tls.ts';
 
@@ -106,7 +107,7 @@ const Settings = z.object({
   EVENT_RETENTION: z
     .string()
     .regex(/^(forever|[1-9]\d{0,6}[smhd])$/, 'must be forever, or a number with s, m, h or d, such as 30d')
-    .refine(text => (secondsOf(text) ?? 0) <= MOST_SECONDS, 'must be at most 36500d')
+    .refine(text => (secondsOf(text) ?? 0) <= LONGEST_DURATION, 'must be at most 36500d')
     .default('forever'),
   EVENT_PARTITION: wholeNumber(100, 999_999_999).optional(),
   EVENT_ARCHIVE: z.string().optional(),
@@ -169,7 +170,7 @@ export function parse(environment: Record<string, string | undefined>, adapters:
     ratesUrl: settings.RATES_URL,
     sourceTokens: { github: settings.GITHUB_TOKEN },
     natsUrl: settings.NATS_URL,
-    retention: secondsOf(settings.EVENT_RETENTION),
+    retention: secondsOf(settings.EVENT_RETENTION), // undefined for ever
     partition: settings.EVENT_PARTITION,
     archive: settings.EVENT_ARCHIVE,
     production: settings.NODE_ENV === 'production',
@@ -186,15 +187,6 @@ const SOCKETS_OF_A_TOKEN = 1_000;
 function limitOf(given: string | undefined, auth: string | undefined, ofToken: number): number | undefined {
   if (given === undefined) return auth === 'token' ? ofToken : undefined;
   return given === 'off' ? undefined : Number(given);
-}
-
-const MOST_SECONDS = 36_500 * 86_400;
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-// How long events are kept, in seconds; undefined for ever.
-function secondsOf(text: string): number | undefined {
-  const unit = SECONDS[text.slice(-1)];
-  return text === 'forever' || unit === undefined ? undefined : Number(text.slice(0, -1)) * unit;
 }
 
 // What is no address at all is named already.

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { createToken, readTokenId } from '../access/token.ts';
 import { ServiceError } from '../errors.ts';
+import { LONGEST_DURATION, secondsOf } from '../parsing/duration.ts';
 import { isRefusal } from '../postgres/preflight.ts';
 import { closeSession, openSession } from '../postgres/session.ts';
 import { SQLSTATE } from '../postgres/sqlstate.ts';
@@ -18,18 +19,12 @@ const USAGE = `usage:
   npm run token -- list
   npm run token -- revoke <the token, its id, or how that begins>
 `;
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-const LONGEST = 36_500 * 86_400; // seconds
 
 const scopes = z
   .string()
   .transform(text => [...new Set(text.split(',').flatMap(scopesOf))])
   .pipe(z.array(z.enum(SCOPES)).min(1));
-const lifetime = z
-  .string()
-  .regex(/^[1-9]\d{0,9}[smhd]$/)
-  .transform(text => Number(text.slice(0, -1)) * (SECONDS[text.slice(-1)] ?? 0))
-  .refine(seconds => seconds <= LONGEST);
+const lifetime = z.string().transform(secondsOf).pipe(z.number().max(LONGEST_DURATION));
 const Creation = z.strictObject({
   name: z
     .string()
