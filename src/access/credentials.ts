@@ -2,6 +2,7 @@
 // its subprotocols. Never in the address, which is logged on its way, and never in a cookie, which other pages send along.
 import type { IncomingMessage } from 'node:http';
 import { unauthenticated } from '../web/access.ts';
+import { headerValues } from '../web/header_values.ts';
 
 const BEARER = /^Bearer +([^\s]+) *$/i;
 const SUBPROTOCOL = 'bearer.';
@@ -16,13 +17,8 @@ export function readCredentials(request: IncomingMessage): string {
   return token;
 }
 
-// Node keeps the first of several alone, as if a client had sent only that one.
-function headersOf({ headers, rawHeaders }: IncomingMessage): string[] {
-  if (headers.authorization === undefined) return [];
-  const values: string[] = [];
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (rawHeaders[index]?.toLowerCase() === 'authorization') values.push(rawHeaders[index + 1] ?? '');
-  return values.map(value => {
+function headersOf(request: IncomingMessage): string[] {
+  return headerValues(request, 'authorization').map(value => {
     const [, token] = BEARER.exec(value) ?? [];
     if (token === undefined)
       throw unauthenticated('Authorization must be Bearer and a token', 'invalid_request');

@@ -5,6 +5,7 @@ import bodyParser from 'koa-bodyparser';
 import { ServiceError } from '../../errors.ts';
 import { findDuplicateKey } from '../../parsing/duplicate_keys.ts';
 import { parseExactly } from '../../parsing/exact_json.ts';
+import { headerValues } from '../../web/header_values.ts';
 import { askForBody } from './continue.ts';
 
 export const JSON_TYPES = ['application/json'];
@@ -46,7 +47,7 @@ function refuseDuplicateKeys(bytes: unknown): void {
 
 function refuseType(ctx: Context, types: readonly string[]): void {
   // Node keeps the first of several.
-  if ((ctx.req.headersDistinct['content-type']?.length ?? 0) > 1)
+  if (headerValues(ctx.req, 'content-type').length > 1)
     throw new ServiceError('malformed', 'Content-Type may stand only once');
   const header = ctx.get('Content-Type');
   if (header === '' && !hasBody(ctx))

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import { ServiceError } from '../../errors.ts';
+import { headerValues } from '../../web/header_values.ts';
 
 const HOST = /^(\[[\da-f:.]+\]|[^\s[\]:/?#@\\]*)(:\d{0,5})?$/i;
 
@@ -17,14 +18,6 @@ export function oneHost(): Middleware {
 
 function refusalOf({ rawHeaders, headers: { host }, httpVersion }: IncomingMessage): string | undefined {
   if (host === undefined) return httpVersion === '1.0' ? undefined : 'the Host header is missing';
-  if (countOf(rawHeaders) > 1) return 'Host may stand only once';
+  if (headerValues({ rawHeaders }, 'host').length > 1) return 'Host may stand only once';
   return HOST.test(host) ? undefined : 'Host must be a host name or an address, and its port';
-}
-
-// Names and values by turns. Node keeps the first Host alone, and headersDistinct is made of all headers for each request.
-function countOf(rawHeaders: readonly string[]): number {
-  let count = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') count++;
-  return count;
 }

@@ -8,6 +8,7 @@ import { ServiceError } from '../../errors.ts';
 import type { Connection, DatabasePool } from '../../postgres/pool.ts';
 import { claimKey, type KeptAnswer, type KeyedRequest, keepAnswer } from '../../queries/idempotency.ts';
 import { callerOf } from '../../web/access.ts';
+import { headerValues } from '../../web/header_values.ts';
 import type { Answer, Operation } from '../../web/operation.ts';
 import { refusal } from '../input/input.ts';
 
@@ -114,7 +115,7 @@ function send(ctx: Context, { status, headers, body, isReplayed }: Given): void 
 
 // Two would be read as one with a comma, and an empty one as none: a client that sends such a thing believes to be safe.
 function keyOf(ctx: Context): string | undefined {
-  const [key, ...others] = ctx.req.headersDistinct[HEADER.toLowerCase()] ?? [];
+  const [key, ...others] = headerValues(ctx.req, HEADER.toLowerCase());
   if (others.length > 0) throw refusal('malformed', [{ path: HEADER, message: 'may stand only once' }]);
   if (key?.trim() === '') throw refusal('malformed', [{ path: HEADER, message: RULE }]);
   return key?.trim();
