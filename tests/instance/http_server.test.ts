@@ -252,21 +252,25 @@ test('an answer that its client does not read is cut off, and one that is read s
   t.is(bytes, answer.length);
 });
 
-test('a client that sends thousands of requests without reading an answer is cut off, and others are served', async t => {
-  const held = Promise.withResolvers<void>();
-  const { server, port } = await start(t, (request, response) => {
-    if (request.url === '/other') return void response.end('served');
-    void held.promise.then(() => response.end());
-  });
-  t.teardown(() => held.resolve());
-  const greedy = connect(port, '127.0.0.1').on('error', () => {});
-  const closed = new Promise(resolve => greedy.on('close', resolve));
-  const request = 'GET /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
-  const flood = () => {
-    if (!greedy.destroyed && greedy.write(request.repeat(2_000))) setImmediate(flood);
-    else if (!greedy.destroyed) greedy.once('drain', flood);
-  };
-  flood();
-  await closed;
-  t.is(await (await fetch(`${server.address}/other`)).text(), 'served');
-});
+// Alone: it keeps the process that it shares with the others busy for longer than they have their clients wait.
+test.serial(
+  'a client that sends thousands of requests without reading an answer is cut off, and others are served',
+  async t => {
+    const held = Promise.withResolvers<void>();
+    const { server, port } = await start(t, (request, response) => {
+      if (request.url === '/other') return void response.end('served');
+      void held.promise.then(() => response.end());
+    });
+    t.teardown(() => held.resolve());
+    const greedy = connect(port, '127.0.0.1').on('error', () => {});
+    const closed = new Promise(resolve => greedy.on('close', resolve));
+    const request = 'GET /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+    const flood = () => {
+      if (!greedy.destroyed && greedy.write(request.repeat(2_000))) setImmediate(flood);
+      else if (!greedy.destroyed) greedy.once('drain', flood);
+    };
+    flood();
+    await closed;
+    t.is(await (await fetch(`${server.address}/other`)).text(), 'served');
+  },
+);
