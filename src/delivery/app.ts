@@ -13,7 +13,7 @@ import type { Logger } from '../logger.ts';
 import { type Access, type Caller, requireScope, setCaller, visibleTopicsOf } from '../web/access.ts';
 import { COST } from '../web/operation.ts';
 import type { Origins } from '../web/origins.ts';
-import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import type { Channel } from './channel.ts';
 import { CLOSE } from './frames.ts';
 import { type FeedEndpoint, readParameters, sentence } from './parameters.ts';
@@ -63,7 +63,7 @@ const webSockets = easyWs as unknown as (
 ) => Koa.Middleware<Koa.DefaultState, WithSocket> & { server: WebSocketServer };
 
 export function createSocketApp(options: SocketAppOptions): SocketApp {
-  const { hub, log, sessions, places, logger, rateLimit = NO_LIMIT } = options;
+  const { hub, log, sessions, places, logger, rateLimit } = options;
   const app = new Koa<Koa.DefaultState, WithSocket>();
   app.silent = true;
   for (const each of options.around) app.use(each);
@@ -99,7 +99,7 @@ export function createSocketApp(options: SocketAppOptions): SocketApp {
     if (!channel.open) return; // it has gone meanwhile
     entry.signedIn(caller);
     try {
-      rateLimit.charge({ req: request.request, set: () => {} }, COST.read);
+      rateLimit?.charge({ req: request.request, set: () => {} }, COST.read);
       const place = places.take(request.request);
       webSocket.on('close', place.leave);
       const session = await open(channel, request, { caller, place });

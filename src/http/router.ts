@@ -4,7 +4,7 @@ import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { type Access, requireScope, setCaller } from '../web/access.ts';
 import { leastCostOf, type Operation } from '../web/operation.ts';
-import { NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
+import type { RateLimit } from '../web/rate_limit.ts';
 import { readJson } from './input/body.ts';
 import { checkBody, checkHeaders, checkParams, checkQuery } from './input/input.ts';
 
@@ -67,20 +67,20 @@ async function admit(ctx: Context, { access: required, isExempt }: Operation, ac
   requireScope(caller, required);
 }
 
-async function answer(ctx: Context, operation: Operation, rateLimit: RateLimit = NO_LIMIT): Promise<void> {
+async function answer(ctx: Context, operation: Operation, rateLimit: RateLimit | undefined): Promise<void> {
   const { params, query, headers, body, cost, handle } = operation;
   const least = Math.max(leastCostOf(operation), body ? costOfReading(ctx) : 0);
-  rateLimit.charge(ctx, least);
+  rateLimit?.charge(ctx, least);
   const input = {
     params: params && checkParams(params, ctx),
     query: query && checkQuery(query, ctx),
     headers: headers && checkHeaders(headers, ctx),
     body: body && checkBody(body.schema, await readJson(ctx, body.types)),
   } as Parameters<typeof handle>[1];
-  if (typeof cost === 'function') rateLimit.charge(ctx, cost(input), least);
+  if (typeof cost === 'function') rateLimit?.charge(ctx, cost(input), least);
   await handle(ctx, input);
   // What a cache keeps for others must not tell them what is left of this client's.
-  if (/\bpublic\b/.test(ctx.response.get('Cache-Control'))) ctx.remove('RateLimit');
+  if (rateLimit && /\bpublic\b/.test(ctx.response.get('Cache-Control'))) ctx.remove('RateLimit');
 }
 
 // A body is read and checked before it is known what it asks for: a large one costs something, also if it is refused.

@@ -54,7 +54,8 @@ interface ApiOptions {
   access: Access;
   /** Where a token is asked for. */
   tokens: TokenStore | undefined;
-  rateLimit: RateLimit;
+  /** How much a client may ask for; without it as much as it likes. */
+  rateLimit: RateLimit | undefined;
   availability: Availability;
   metrics: Metrics;
   receiver: Receiver;

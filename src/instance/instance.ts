@@ -29,7 +29,7 @@ import { createSequencer, type Sequencer } from '../sequencer/sequencer.ts';
 import { callerOf, OPEN_ACCESS, requirementOf } from '../web/access.ts';
 import { addressOf, type ClientOf } from '../web/client.ts';
 import { createOrigins } from '../web/origins.ts';
-import { createRateLimit, NO_LIMIT, type RateLimit } from '../web/rate_limit.ts';
+import { createRateLimit, type RateLimit } from '../web/rate_limit.ts';
 import { createApi } from './api.ts';
 import { createHttpServer } from './http_server.ts';
 import { createNatsPart, createSourceMaker } from './nats.ts';
@@ -229,21 +229,20 @@ export function createInstance(options: InstanceOptions): Instance {
 // A token is a client wherever it asks from; where none is asked for, an address is.
 const clientOf: ClientOf = request => callerOf(request).token?.id ?? addressOf(request);
 
-function createRateLimitPart({ rateLimit: quota }: Config, metrics: Metrics): RateLimit {
-  if (quota === undefined) return NO_LIMIT;
+function createRateLimitPart({ rateLimit: quota }: Config, metrics: Metrics): RateLimit | undefined {
+  if (quota === undefined) return undefined;
   return createRateLimit({ quota, clientOf, refused: () => metrics.limited('rate') });
 }
 
 const SNAPSHOT_SHARE = 10; // of a client's sockets, how many for each snapshot that may be under way
 
 function createPlacesPart({ socketLimit }: Config, { sockets }: ConnectionLimits, metrics: Metrics): Places {
-  const perClient = socketLimit && {
-    places: socketLimit,
-    snapshots: Math.ceil(socketLimit / SNAPSHOT_SHARE),
-  };
   return createPlaces({
     most: sockets,
-    perClient: perClient || undefined,
+    perClient:
+      socketLimit === undefined
+        ? undefined
+        : { places: socketLimit, snapshots: Math.ceil(socketLimit / SNAPSHOT_SHARE) },
     clientOf,
     refused: metrics.limited,
   });

@@ -25,9 +25,6 @@ interface RateLimitOptions {
 const WINDOW = 60; // seconds
 const MOST_CLIENTS = 50_000; // whose buckets are kept
 
-/** Where nothing is limited. */
-export const NO_LIMIT: RateLimit = { charge() {} };
-
 /** The buckets of an instance. One that is full again is forgotten; so is the least recently used when they are too many. */
 export function createRateLimit({
   quota,

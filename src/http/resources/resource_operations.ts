@@ -102,13 +102,16 @@ function listOf(served: Served): Operation {
 }
 
 // The whole list is found along an index, and takes no lane.
-function connectionsFor({ pool, lanes, resource }: Served, filters: object): DatabasePool {
+function connectionsFor(
+  { pool, lanes, resource }: Served,
+  filters: Readonly<Record<string, unknown>>,
+): DatabasePool {
   if (searches(resource, filters)) return lanes.searches;
   return Object.keys(filters).length > 0 ? lanes.lists : pool;
 }
 
-function searches({ searches }: Resource, given: object): boolean {
-  return searches?.some(name => name in givenOf(given)) ?? false;
+function searches({ searches }: Resource, given: Readonly<Record<string, unknown>>): boolean {
+  return searches?.some(name => given[name] !== undefined) ?? false;
 }
 
 function cursorOf(resource: Resource, sort: string) {
