@@ -17,17 +17,10 @@ import { compareSchemas } from './schema_version.ts';
 /** Throws a ServiceError, which says what is missing, where the database is older than this program. Changes nothing. */
 export async function requireSchema(options: Target): Promise<void> {
   await onSession(options, async client => {
-    const { behind } = compareSchemas(
-      await readProgramSchema(),
-      await readDatabaseSchema(client, options.service),
-    );
-    if (behind.length === 0) return;
-    const list = behind.map(fault => `  - ${fault}`).join('\n');
-    throw new ServiceError(
-      'unfit_database',
-      `the database is older than this program, and an edge migrates nothing:\n${list}\n` +
-        'Start an instance with ROLE=all first, or run npm run migrate',
-    );
+    refuseOlder(await findOlder(client, options.service), {
+      who: 'an edge migrates nothing',
+      cure: 'Start an instance with ROLE=all first, or run npm run migrate',
+    });
   });
 }
 
@@ -58,17 +51,25 @@ async function checkSchema(
     );
   const warning = await refuseUnfitServer(client, service);
   if (warning !== undefined) logger.warn(warning);
-  const { behind } = compareSchemas(await readProgramSchema(), await readDatabaseSchema(client, service));
-  const faults = [...behind, ...(await faultsOfJobQueue(client, url, service))];
-  if (faults.length > 0) {
-    const list = faults.map(fault => `  - ${fault}`).join('\n');
-    throw new ServiceError(
-      'unfit_database',
-      `the database is older than this program, and ${role} may not migrate it:\n${list}\n` +
-        `Run npm run migrate with a DATABASE_URL that logs in as ${owner}, and then start again`,
-    );
-  }
+  const faults = [...(await findOlder(client, service)), ...(await faultsOfJobQueue(client, url, service))];
+  refuseOlder(faults, {
+    who: `${role} may not migrate it`,
+    cure: `Run npm run migrate with a DATABASE_URL that logs in as ${owner}, and then start again`,
+  });
   await warn(client, service, logger);
+}
+
+async function findOlder(client: pg.Client, service: string): Promise<readonly string[]> {
+  return compareSchemas(await readProgramSchema(), await readDatabaseSchema(client, service)).behind;
+}
+
+function refuseOlder(faults: readonly string[], { who, cure }: { who: string; cure: string }): void {
+  if (faults.length === 0) return;
+  const list = faults.map(fault => `  - ${fault}`).join('\n');
+  throw new ServiceError(
+    'unfit_database',
+    `the database is older than this program, and ${who}:\n${list}\n${cure}`,
+  );
 }
 
 // Its migrations do nothing where nothing is missing; what is, a member may not make.
